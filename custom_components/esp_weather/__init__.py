@@ -1,0 +1,41 @@
+"""ESP Weather: weather stations on ESP8266 and ESP32 boards that report over HTTP."""
+
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.device_registry import DeviceEntry
+from homeassistant.helpers.typing import ConfigType
+
+from .const import DOMAIN
+from .http import LegacyReportView
+from .station import EspWeatherConfigEntry, Station
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR)
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Register the address that the stations report to."""
+    hass.http.register_view(LegacyReportView())
+    return True
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: EspWeatherConfigEntry) -> bool:
+    """Set up the station of a config entry."""
+    entry.runtime_data = Station(hass, entry)
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    return True
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: EspWeatherConfigEntry) -> bool:
+    """Unload the station of a config entry."""
+    await entry.runtime_data.async_stop()
+    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+
+
+async def async_remove_config_entry_device(
+    hass: HomeAssistant, entry: EspWeatherConfigEntry, device: DeviceEntry
+) -> bool:
+    """Remove the station together with its device: neither is without the other."""
+    await hass.config_entries.async_remove(entry.entry_id)
+    return True

@@ -1,0 +1,14 @@
+"""Constants that more than one module of ESP Weather uses."""
+
+from typing import Final
+
+DOMAIN: Final = "esp_weather"
+
+CONF_FIELDS: Final = "fields"
+CONF_KIND: Final = "kind"
+CONF_LEGACY: Final = "legacy"
+CONF_OFFSET: Final = "offset"
+CONF_TIMEOUT: Final = "timeout"
+
+DEFAULT_LEGACY: Final = True
+DEFAULT_TIMEOUT: Final = 15

@@ -1,0 +1,26 @@
+"""What all entities of a station have in common."""
+
+from homeassistant.helpers.device_registry import CONNECTION_NETWORK_MAC, DeviceInfo
+from homeassistant.helpers.entity import Entity
+
+from .const import DOMAIN
+from .station import Station
+
+
+class EspWeatherEntity(Entity):
+    """An entity of a station. It is told of changes; nobody polls."""
+
+    _attr_has_entity_name = True
+    _attr_should_poll = False
+
+    def __init__(self, station: Station, key: str) -> None:
+        """Create the entity `key` of a station."""
+        self._station = station
+        self._attr_unique_id = f"{station.mac}_{key}"
+        self._attr_device_info = DeviceInfo(
+            connections={(CONNECTION_NETWORK_MAC, station.mac)},
+            identifiers={(DOMAIN, station.mac)},
+            manufacturer="ESP Weather",
+            model="Weather station",
+            name=station.name,
+        )

@@ -1,0 +1,190 @@
+"""The address that stations report to, on Home Assistant's own web server."""
+
+from collections.abc import Mapping
+from hmac import compare_digest
+from html import escape
+from http import HTTPStatus
+from typing import Final, override
+
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractRouter
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import CONF_API_KEY
+from homeassistant.core import CoreState, HomeAssistant
+from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
+from homeassistant.helpers.recorder import DATA_INSTANCE
+from homeassistant.helpers.translation import async_get_cached_translations
+from homeassistant.util import dt as dt_util
+
+from .const import CONF_LEGACY, DEFAULT_LEGACY, DOMAIN
+from .pairing import async_pair
+from .problem import INVALID_FIELD, WRONG_KEY
+from .protocol import FieldError, ReportError, parse_legacy_reading
+from .station import EspWeatherConfigEntry
+
+# Home Assistant stops recording at 65,000 queued events when memory is short.
+# This many are written within seconds, and a station can wait that long.
+_MAX_RECORDER_BACKLOG: Final = 5_000
+_RETRY_AFTER: Final[Mapping[str, str]] = {hdrs.RETRY_AFTER: "10"}
+_HEADERS: Final[Mapping[str, str]] = {
+    hdrs.CACHE_CONTROL: "no-store",
+    "Content-Security-Policy": "default-src 'none'",
+}
+# Compared with when the MAC is unknown, so that the answer takes the same time.
+_NO_KEY: Final = "no station has this key"
+
+
+class _RefusedError(Exception):
+    """A request that is answered with a refusal."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        key: str,
+        placeholders: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(key)
+        self.status = status
+        self.key = key
+        self.placeholders = placeholders or {}
+        self.headers = headers or {}
+
+
+class LegacyReportView(HomeAssistantView):
+    """The legacy report: one reading in the path of a GET.
+
+    The table of its answers is in README.md, "What a station sends".
+    """
+
+    name = f"{DOMAIN}:legacy"
+    requires_auth = False
+    # Parts may be empty and the last may hold a slash: the answer names the fault.
+    url = (
+        "/update/API_key={key:[^/]*}/mac={mac:[^/]*}/field={field:[^/]*}/data={data:.*}"
+    )
+
+    @override
+    def register(
+        self, hass: HomeAssistant, app: web.Application, router: AbstractRouter
+    ) -> None:
+        """Register the route for every method.
+
+        Not as the base class does it: its handler logs the path, and so the
+        key, at debug level, answers a stopping Home Assistant without
+        Retry-After, and opens the route to other origins.
+        """
+        app.router.add_route(hdrs.METH_ANY, self.url, _handle_legacy_report)
+
+
+async def _handle_legacy_report(request: web.Request) -> web.Response:
+    hass = request.app[KEY_HASS]
+    try:
+        return await _take_legacy_report(hass, request)
+    except _RefusedError as refusal:
+        return _answer(
+            request,
+            _message(hass, refusal.key, refusal.placeholders),
+            refusal.status,
+            refusal.headers,
+        )
+
+
+async def _take_legacy_report(
+    hass: HomeAssistant, request: web.Request
+) -> web.Response:
+    if request.method != hdrs.METH_GET:
+        raise _RefusedError(
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            {},
+            {hdrs.ALLOW: hdrs.METH_GET},
+        )
+    if hass.state is not CoreState.running:
+        raise _not_ready()
+    parts = request.match_info
+    entry = _authenticated_entry(hass, parts["mac"], parts["key"])
+    recorder = hass.data.get(DATA_INSTANCE)
+    if entry.state is not ConfigEntryState.LOADED or (
+        recorder is not None and recorder.backlog > _MAX_RECORDER_BACKLOG
+    ):
+        raise _not_ready()
+    station = entry.runtime_data
+    try:
+        reading = parse_legacy_reading(parts["field"], parts["data"])
+        value = await station.async_report(reading)
+    except ReportError as err:
+        if isinstance(err, FieldError):
+            station.problem.async_refused(INVALID_FIELD)
+        raise _RefusedError(HTTPStatus.BAD_REQUEST, err.key, err.placeholders) from err
+    if not _wants_html(request):
+        return _answer(request, "OK")
+    unit = station.fields[reading.field].unit or ""
+    return _answer(
+        request,
+        f"{value} {unit}".rstrip(),
+        details=(station.name, f"{dt_util.now():%Y-%m-%d %H:%M:%S %Z}"),
+    )
+
+
+def _authenticated_entry(
+    hass: HomeAssistant, mac: str, key: str
+) -> EspWeatherConfigEntry:
+    """Return the config entry of the station with this MAC and key.
+
+    Raises _RefusedError, the same one whatever is wrong.
+    """
+    entry: EspWeatherConfigEntry | None = (
+        hass.config_entries.async_entry_for_domain_unique_id(DOMAIN, mac.lower())
+    )
+    expected = _NO_KEY if entry is None else entry.data.get(CONF_API_KEY, _NO_KEY)
+    right = compare_digest(expected.encode(), key.encode(errors="replace"))
+    if entry is not None and right and entry.options.get(CONF_LEGACY, DEFAULT_LEGACY):
+        return entry
+    if async_pair(hass, key, mac):
+        # The station is kept waiting until the config flow has made its entry.
+        raise _not_ready()
+    if entry is not None and not right and entry.state is ConfigEntryState.LOADED:
+        entry.runtime_data.problem.async_refused(WRONG_KEY)
+    raise _RefusedError(HTTPStatus.FORBIDDEN, "forbidden")
+
+
+def _not_ready() -> _RefusedError:
+    return _RefusedError(
+        HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", headers=_RETRY_AFTER
+    )
+
+
+def _message(hass: HomeAssistant, key: str, placeholders: Mapping[str, str]) -> str:
+    messages = async_get_cached_translations(
+        hass, hass.config.language, "exceptions", DOMAIN
+    )
+    return messages[f"component.{DOMAIN}.exceptions.{key}.message"].format(
+        **placeholders
+    )
+
+
+def _wants_html(request: web.Request) -> bool:
+    return "text/html" in request.headers.get(hdrs.ACCEPT, "")
+
+
+def _answer(
+    request: web.Request,
+    text: str,
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: Mapping[str, str] = {},
+    details: tuple[str, ...] = (),
+) -> web.Response:
+    headers = {**_HEADERS, **headers}
+    if not _wants_html(request):
+        return web.Response(text=text, status=status, headers=headers)
+    paragraphs = "".join(f"<p>{escape(detail)}</p>" for detail in details)
+    return web.Response(
+        text="<!doctype html>"
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{escape(text)}</title><h1>{escape(text)}</h1>{paragraphs}",
+        content_type="text/html",
+        status=status,
+        headers=headers,
+    )

@@ -1,0 +1,157 @@
+"""A station: what its fields measure, when it last reported, and who is told."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+import logging
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_MAC
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.util import dt as dt_util
+
+from .const import CONF_TIMEOUT, DEFAULT_TIMEOUT
+from .field import Field, fields_of
+from .problem import Problem
+from .protocol import Reading
+from .silence import SilenceTimer
+
+_LOGGER = logging.getLogger(__name__)
+
+type EspWeatherConfigEntry = ConfigEntry[Station]
+
+
+class Station:
+    """The station of one loaded config entry.
+
+    Takes readings that are known to be the station's own and hands each to
+    the entity of its field. Knows nothing of HTTP.
+    """
+
+    # Makes the entity of a field that reports for the first time, with its
+    # value, and returns when its state is written. Set by the sensor platform.
+    add_field: Callable[[Field, float], Awaitable[None]]
+
+    def __init__(self, hass: HomeAssistant, entry: EspWeatherConfigEntry) -> None:
+        """Create the station of a config entry."""
+        self.mac: str = entry.data[CONF_MAC]
+        self.name = entry.title
+        self.fields = fields_of(entry.options)
+        # In seconds; 0 means that the station may be silent for ever.
+        self.timeout = 60.0 * entry.options.get(CONF_TIMEOUT, DEFAULT_TIMEOUT)
+        self.connected = False
+        self.last_report: datetime | None = None
+        self.problem = Problem(hass, entry)
+        self._loop = hass.loop
+        self._adding_field = asyncio.Lock()
+        self._receivers: dict[int, Callable[[float, datetime], None]] = {}
+        self._listeners: list[CALLBACK_TYPE] = []
+        self._silence = self.silence_timer(self._async_silent)
+
+    def silence_timer(self, on_silence: Callable[[], None]) -> SilenceTimer:
+        """Return a timer that calls back after the station's timeout."""
+        return SilenceTimer(self._loop, self.timeout, on_silence)
+
+    @callback
+    def async_listen(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
+        """Call `listener` after each report and when the station goes silent.
+
+        Returns a function that ends this.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    @callback
+    def async_receive(
+        self, field: Field, receiver: Callable[[float, datetime], None]
+    ) -> CALLBACK_TYPE:
+        """Give each calibrated value of a field, with its time, to `receiver`.
+
+        Returns a function that ends this, after which the field counts as new.
+        """
+        self._receivers[field.number] = receiver
+
+        @callback
+        def end() -> None:
+            self._receivers.pop(field.number, None)
+
+        return end
+
+    @property
+    def reporting_fields(self) -> list[int]:
+        """Return the numbers of the fields that have reported, now or before."""
+        return sorted(self._receivers)
+
+    async def async_report(self, reading: Reading) -> float:
+        """Take a reading and return the calibrated value when it is a state.
+
+        Raises ReportError if the field's kind cannot have this value.
+        """
+        field = self.fields[reading.field]
+        value = field.calibrate(reading.value)
+        now = dt_util.utcnow()
+        if (receiver := self._receivers.get(field.number)) is not None:
+            receiver(value, now)
+        else:
+            await self._async_report_new_field(field, value, now)
+        if not self.connected and self.last_report is not None:
+            _LOGGER.info("%s reports again", self.name)
+        self.connected = True
+        self.last_report = now
+        self._silence.async_heard()
+        self.problem.async_accepted()
+        self._async_tell_listeners()
+        return value
+
+    async def _async_report_new_field(
+        self, field: Field, value: float, now: datetime
+    ) -> None:
+        async with self._adding_field:
+            # Another report of the field may have come while this one waited.
+            if (receiver := self._receivers.get(field.number)) is not None:
+                receiver(value, now)
+                return
+            await self.add_field(field, value)
+            # Nobody receives if the user has disabled the entity.
+            self._receivers.setdefault(field.number, _ignore)
+
+    @callback
+    def async_restore(self, last_report: datetime) -> None:
+        """Take over the time of a report from before the restart."""
+        if self.last_report is not None and last_report <= self.last_report:
+            return
+        self.last_report = last_report
+        ago = seconds_since(last_report)
+        if not self.timeout or ago < self.timeout:
+            self.connected = True
+            self._silence.async_heard(ago)
+        self._async_tell_listeners()
+
+    async def async_stop(self) -> None:
+        """Let a report in flight finish and end what the station has running."""
+        async with self._adding_field:
+            self._silence.async_cancel()
+            self.problem.async_clear()
+
+    @callback
+    def _async_silent(self) -> None:
+        _LOGGER.info(
+            "%s has gone silent: no report for %g minutes", self.name, self.timeout / 60
+        )
+        self.connected = False
+        self._async_tell_listeners()
+
+    @callback
+    def _async_tell_listeners(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+
+def seconds_since(time: datetime) -> float:
+    """Return the seconds since `time`, 0 if the clock was set back past it."""
+    return max(0.0, (dt_util.utcnow() - time).total_seconds())
+
+
+@callback
+def _ignore(_value: float, _time: datetime) -> None:
+    """Receive the values of a field whose entity is disabled."""

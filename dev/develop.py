@@ -1,0 +1,100 @@
+"""Run Home Assistant (HA) with the integration of this checkout, to try it out."""
+
+import argparse
+import asyncio
+from pathlib import Path
+import signal
+import sys
+import time
+
+from homeassistant.const import __version__
+
+from .home_assistant import HomeAssistant, HomeAssistantError, free_port
+from .simulator import simulate
+from .station import INDOOR, OUTDOOR, add_station
+
+CHECKOUT = Path(__file__).parents[1]
+FIRST_PORT = 8123  # HA's own
+
+
+def main() -> None:
+    """Run until Ctrl-C, or until HA is ended from its own pages."""
+    parser = argparse.ArgumentParser(prog="scripts/develop", description=__doc__)
+    parser.add_argument("--bare", action="store_true", help="start without stations")
+    parser.add_argument("--config", type=Path, help="another folder for HA's files")
+    parser.add_argument("--port", type=int, help=f"a port other than {FIRST_PORT}")
+    arguments = parser.parse_args()
+    # Without stations means without those of an earlier run, too.
+    default = CHECKOUT / ("config-bare" if arguments.bare else "config")
+    try:
+        asyncio.run(
+            develop(
+                HomeAssistant(
+                    arguments.config or default,
+                    arguments.port or free_port(FIRST_PORT),
+                ),
+                arguments.bare,
+            )
+        )
+    except asyncio.CancelledError:
+        print("Stopped.")
+    except HomeAssistantError as err:
+        sys.exit(str(err))
+
+
+async def develop(home_assistant: HomeAssistant, bare: bool) -> None:
+    """Run HA, and two simulated stations unless `bare`, until a signal or HA's end.
+
+    Raises HomeAssistantError if HA fails.
+    """
+    _end_on_signal()
+    print(f"Starting Home Assistant {__version__} …", flush=True)
+    started = time.monotonic()
+    async with home_assistant:
+        if not bare:
+            for station in (OUTDOOR, INDOOR):
+                await add_station(home_assistant, station)
+        print(f"Running after {time.monotonic() - started:.0f} s.\n")
+        print(_explanation(home_assistant, bare), flush=True)
+        async with asyncio.TaskGroup() as tasks:
+            stations = None if bare else tasks.create_task(simulate(home_assistant.url))
+            await home_assistant.wait()
+            if stations:
+                stations.cancel()
+
+
+def _end_on_signal() -> None:
+    """Have this task cancelled by what asks it to end, once: HA needs time to stop."""
+    task = asyncio.current_task()
+    assert task is not None
+
+    def end() -> None:
+        if not task.cancelling():
+            print("\nStopping Home Assistant …", flush=True)
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+
+
+def _explanation(home_assistant: HomeAssistant, bare: bool) -> str:
+    """Return what a person needs to know to try the integration out."""
+    lines = [f"Open           {home_assistant.url}"]
+    if bare:
+        lines += [
+            f"Add a station  {home_assistant.url}/config/integrations/dashboard/add?domain=esp_weather",
+            f"               with the MAC {OUTDOOR.mac} and the key {OUTDOOR.key}",
+        ]
+    return "\n".join(
+        [
+            *lines,
+            f"Report         curl '{home_assistant.url}{OUTDOOR.report_path(2, '15.2')}'",
+            f"Database       {home_assistant.database}",
+            f"Log            {home_assistant.log}",
+            "Ctrl-C ends it.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""The configuration folder that a new Home Assistant (HA) starts with."""
+
+from collections.abc import Mapping
+import json
+from pathlib import Path
+from typing import Any
+from zoneinfo import available_timezones
+
+from homeassistant.const import MAJOR_VERSION, MINOR_VERSION
+
+INTEGRATION = Path(__file__).parents[1] / "custom_components" / "esp_weather"
+
+CONFIGURATION = """\
+# Written by scripts/develop at its first start. Change it as you like.
+homeassistant:
+  auth_providers:
+    - type: trusted_networks
+      trusted_networks:
+        - 127.0.0.1
+        - ::1
+      allow_bypass_login: true
+    - type: homeassistant
+
+# What default_config brings, less what looks for devices or asks the internet
+energy:
+history:
+logbook:
+media_source:
+my:
+recorder:
+sun:
+webhook:
+
+logger:
+  default: warning
+  logs:
+    # No need of ffmpeg, libturbojpeg and isal, which this machine may not have
+    haffmpeg: critical
+    homeassistant.components.camera.img_util: critical
+    aiohttp_fast_zlib: error
+
+automation: !include automations.yaml
+script: !include scripts.yaml
+scene: !include scenes.yaml
+"""
+# Since 2026.8 HA reads this from .storage/http and deprecates it in YAML.
+HTTP_CONFIGURATION = """
+http:
+  server_host: 127.0.0.1
+  server_port: !env_var SETUP_PORT
+"""
+
+
+def seed(config: Path, port: int) -> None:
+    """Prepare a configuration folder so that HA greets with its dashboard.
+
+    Nobody has to log in from this machine, nothing is asked of the internet, and
+    the integration is that of the checkout. What is there already stays as it is,
+    except for the port.
+    """
+    (config / ".storage").mkdir(parents=True, exist_ok=True)
+    # HA brings this store up to date. What it holds counts as confirmed, unlike
+    # `http:` in YAML, which HA takes back after five minutes.
+    _store(config, "http", 1, {"server_host": ["127.0.0.1"], "server_port": port})
+    if (config / "configuration.yaml").exists():
+        return
+
+    # Finishing these steps over REST would set up integrations that ask the internet.
+    done = ["core_config", "analytics", "integration"]
+    _store(config, "onboarding", 4, {"done": done})
+    _store(
+        config,
+        "core.config",
+        1,
+        {
+            "location_name": "Home",
+            "latitude": 51.4779,
+            "longitude": -0.0015,
+            "elevation": 45,
+            "radius": 100,
+            "time_zone": _time_zone(),
+            "unit_system_v2": "metric",
+            "currency": "EUR",
+            "country": "GB",
+            "language": "en",
+            "external_url": None,
+            "internal_url": None,
+        },
+        minor_version=4,
+    )
+    # The dashboard with every entity that there is, new ones included
+    _store(config, "lovelace", 1, {"config": {"strategy": {"type": "original-states"}}})
+    (config / "custom_components").mkdir(exist_ok=True)
+    (config / "custom_components" / INTEGRATION.name).symlink_to(INTEGRATION)
+    for included in ("automations", "scripts", "scenes"):
+        (config / f"{included}.yaml").touch()
+    http = HTTP_CONFIGURATION if (MAJOR_VERSION, MINOR_VERSION) < (2026, 8) else ""
+    (config / "configuration.yaml").write_text(CONFIGURATION + http)
+
+
+def _store(
+    config: Path,
+    key: str,
+    version: int,
+    data: Mapping[str, Any],
+    minor_version: int = 1,
+) -> None:
+    """Write a file of HA's storage, in the form of HA's `helpers.storage.Store`."""
+    content = {
+        "version": version,
+        "minor_version": minor_version,
+        "key": key,
+        "data": data,
+    }
+    (config / ".storage" / key).write_text(json.dumps(content, indent=2))
+
+
+def _time_zone() -> str:
+    """Return the name of this machine's time zone, or UTC if it has none."""
+    _, _, name = str(Path("/etc/localtime").resolve()).partition("zoneinfo/")
+    return name if name in available_timezones() else "UTC"

@@ -1,0 +1,483 @@
+"""Setting up a station, changing it, and its options."""
+
+import asyncio
+from http import HTTPStatus
+import json
+import re
+from typing import Any
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.esp_weather.const import DOMAIN
+from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
+from homeassistant.const import CONF_API_KEY, CONF_MAC, CONF_NAME
+from homeassistant.core import HomeAssistant
+from homeassistant.core_config import async_process_ha_core_config
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+
+from .conftest import (
+    INDOOR,
+    KEY,
+    OUTDOOR,
+    Get,
+    PassTime,
+    entity_id,
+    legacy_url,
+    state_of,
+    station_entry,
+)
+
+STATION = {CONF_NAME: "Outdoor", CONF_MAC: OUTDOOR, CONF_API_KEY: KEY}
+
+pytestmark = pytest.mark.usefixtures("client")
+
+
+async def _choose(hass: HomeAssistant, step: str) -> ConfigFlowResult:
+    """Begin a dialog and choose from its menu."""
+    menu = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_USER}
+    )
+    assert menu["type"] is FlowResultType.MENU
+    assert menu["menu_options"] == ["pair", "manual"]
+    return await hass.config_entries.flow.async_configure(
+        menu["flow_id"], {"next_step_id": step}
+    )
+
+
+async def _submit(
+    hass: HomeAssistant, result: ConfigFlowResult, **user_input: Any
+) -> ConfigFlowResult:
+    """Submit a form of the dialog."""
+    return await hass.config_entries.flow.async_configure(result["flow_id"], user_input)
+
+
+def _filled_in(result: ConfigFlowResult, field: str) -> Any:
+    """Return what is filled into a field of the form."""
+    assert result["data_schema"] is not None
+    (marker,) = (marker for marker in result["data_schema"].schema if marker == field)
+    return marker.description["suggested_value"]
+
+
+@pytest.mark.parametrize(
+    ("mac", "key", "name"),
+    [
+        (OUTDOOR, KEY, "Outdoor"),
+        (" 6C-RF-7F-2B-0E-G8 ", f" {KEY} ", " Outdoor "),
+        ("6crf7f2b0eg8", KEY, "Outdoor"),
+    ],
+)
+async def test_manual(
+    hass: HomeAssistant, get: Get, mac: str, key: str, name: str
+) -> None:
+    """A station that is entered may report at once."""
+    form = await _choose(hass, "manual")
+    assert form["step_id"] == "manual"
+    assert re.fullmatch("[0-9a-f]{20}", _filled_in(form, CONF_API_KEY))
+
+    last = await _submit(hass, form, name=name, mac=mac, api_key=key)
+    assert (last["type"], last["step_id"]) == (FlowResultType.FORM, "station")
+
+    result = await _submit(hass, last)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["title"] == "Outdoor"
+    assert result["data"] == {CONF_MAC: OUTDOOR, CONF_API_KEY: KEY}
+    assert result["result"].unique_id == OUTDOOR
+    await hass.async_block_till_done()
+    assert (await get(legacy_url())).status == HTTPStatus.OK
+
+
+async def test_fresh_keys(hass: HomeAssistant) -> None:
+    """Each dialog has a key of its own."""
+    keys = {_filled_in(await _choose(hass, "manual"), CONF_API_KEY) for _ in range(3)}
+    assert len(keys) == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "server"),
+    [
+        (
+            "http://192.168.7.2:8123",
+            "http://192.168.7.2:8123",
+            {"host": "192.168.7.2", "port": 8123, "tls": False},
+        ),
+        (
+            "https://ha.example.org",
+            "https://ha.example.org",
+            {"host": "ha.example.org", "port": 443, "tls": True},
+        ),
+        (
+            None,
+            "http://homeassistant.local:8123",
+            {"host": "homeassistant.local", "port": 8123, "tls": False},
+        ),
+    ],
+)
+async def test_what_to_put_into_the_station(
+    hass: HomeAssistant, url: str | None, address: str, server: dict[str, Any]
+) -> None:
+    """The last step shows the address and the config.json, ready to copy."""
+    if url is None:
+        hass.config.api = None
+    else:
+        await async_process_ha_core_config(hass, {"internal_url": url})
+
+    last = await _submit(hass, await _choose(hass, "manual"), **STATION)
+
+    shown = last["description_placeholders"]
+    assert shown is not None
+    assert shown["url"] == f"{address}{legacy_url('21.5')}"
+    config = json.loads(shown["config"])
+    assert config["key"] == KEY
+    assert config["server"] == server
+    assert config["sensors"][0]["field"] == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "errors"),
+    [
+        ({CONF_NAME: "  "}, {CONF_NAME: "name_missing"}),
+        ({CONF_MAC: "6c:rf:7f:2b:0e"}, {CONF_MAC: "invalid_mac"}),
+        ({CONF_MAC: "6c:rf:7f:2b:0e:g8:00"}, {CONF_MAC: "invalid_mac"}),
+        ({CONF_MAC: "6c:rf:7f:2b:0e:ä8"}, {CONF_MAC: "invalid_mac"}),
+        ({CONF_API_KEY: " "}, {CONF_API_KEY: "invalid_key"}),
+        ({CONF_API_KEY: "k" * 65}, {CONF_API_KEY: "invalid_key"}),
+        ({CONF_API_KEY: "a/b"}, {CONF_API_KEY: "invalid_key"}),
+        ({CONF_API_KEY: "schlüssel"}, {CONF_API_KEY: "invalid_key"}),
+        (
+            {CONF_NAME: "", CONF_MAC: "", CONF_API_KEY: ""},
+            {
+                CONF_NAME: "name_missing",
+                CONF_MAC: "invalid_mac",
+                CONF_API_KEY: "invalid_key",
+            },
+        ),
+    ],
+)
+async def test_input_errors(
+    hass: HomeAssistant, wrong: dict[str, str], errors: dict[str, str]
+) -> None:
+    """Each error stands beside its field, and what was typed stays."""
+    form = await _choose(hass, "manual")
+
+    result = await _submit(hass, form, **{**STATION, **wrong})
+
+    assert (result["step_id"], result["errors"]) == ("manual", errors)
+    for field, value in wrong.items():
+        assert _filled_in(result, field) == value
+    assert not hass.config_entries.async_entries(DOMAIN)
+
+    assert (await _submit(hass, result, **STATION))["step_id"] == "station"
+
+
+async def test_manual_duplicate(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """A MAC can be set up once."""
+    form = await _choose(hass, "manual")
+
+    result = await _submit(hass, form, **{**STATION, CONF_MAC: OUTDOOR.upper()})
+
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "already_configured"
+
+
+async def test_two_stations_share_a_key(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """One key may be in all the stations of a person."""
+    form = await _choose(hass, "manual")
+    last = await _submit(hass, form, **{**STATION, CONF_MAC: INDOOR})
+    await _submit(hass, last)
+    await hass.async_block_till_done()
+
+    for mac in (OUTDOOR, INDOOR):
+        assert (await get(legacy_url(mac=mac))).status == HTTPStatus.OK
+
+
+def _shown_key(result: ConfigFlowResult) -> str:
+    """Return the key that the dialog shows."""
+    placeholders = result["description_placeholders"]
+    assert placeholders is not None
+    key: str = json.loads(placeholders["config"])["key"]
+    assert f"/update/API_key={key}/mac=MAC/field=1/data=" in placeholders["url"]
+    return key
+
+
+async def _next(hass: HomeAssistant, result: ConfigFlowResult) -> ConfigFlowResult:
+    """Return what the dialog shows once it has gone on by itself."""
+    await hass.async_block_till_done()
+    return await hass.config_entries.flow.async_configure(result["flow_id"])
+
+
+async def test_pair(hass: HomeAssistant, get: Get) -> None:
+    """A station is found by its first report with the key that is shown."""
+    waiting = await _choose(hass, "pair")
+    assert waiting["type"] is FlowResultType.SHOW_PROGRESS
+    key = _shown_key(waiting)
+    assert (await get(legacy_url())).status == HTTPStatus.FORBIDDEN
+
+    answer = await get(legacy_url(key=key, mac=OUTDOOR.upper()))
+    # The reading is not stored yet; the station is asked to come again.
+    assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+    assert "Retry-After" in answer.headers
+
+    form = await _next(hass, waiting)
+    assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "name")
+    assert form["description_placeholders"] == {"mac": OUTDOOR}
+    assert (await get(legacy_url(key=key))).status == HTTPStatus.SERVICE_UNAVAILABLE
+    form = await _submit(hass, form, name=" ")
+    assert form["errors"] == {CONF_NAME: "name_missing"}
+
+    result = await _submit(hass, form, name="Outdoor")
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"] == {CONF_MAC: OUTDOOR, CONF_API_KEY: key}
+    await hass.async_block_till_done()
+    assert (await get(legacy_url(key=key))).status == HTTPStatus.OK
+    # The key is the station's now, and no longer anybody's who finds it.
+    assert (await get(legacy_url(key=key, mac=INDOOR))).status == HTTPStatus.FORBIDDEN
+
+
+async def test_pair_time_limit(
+    hass: HomeAssistant, get: Get, pass_time: PassTime
+) -> None:
+    """Pairing ends by itself after 10 minutes."""
+    waiting = await _choose(hass, "pair")
+    await pass_time(9.9)
+    key = _shown_key(waiting)
+    (flow,) = hass.config_entries.flow.async_progress()
+    assert flow["step_id"] == "pair"
+
+    await pass_time(0.2)
+    result = await _next(hass, waiting)
+
+    assert (result["type"], result["reason"]) == (
+        FlowResultType.ABORT,
+        "pair_timeout",
+    )
+    assert (await get(legacy_url(key=key))).status == HTTPStatus.FORBIDDEN
+
+
+async def test_pair_cancelled(hass: HomeAssistant, get: Get) -> None:
+    """A key that was shown in a cancelled dialog is worth nothing."""
+    waiting = await _choose(hass, "pair")
+    hass.config_entries.flow.async_abort(waiting["flow_id"])
+
+    answer = await get(legacy_url(key=_shown_key(waiting)))
+
+    assert answer.status == HTTPStatus.FORBIDDEN
+
+
+async def test_pair_two_at_once(hass: HomeAssistant, get: Get) -> None:
+    """Each of two dialogs gets the station that has its key."""
+    dialogs = [await _choose(hass, "pair") for _ in range(2)]
+    keys = [_shown_key(dialog) for dialog in dialogs]
+    assert keys[0] != keys[1]
+
+    await asyncio.gather(
+        get(legacy_url(key=keys[1], mac=INDOOR)),
+        get(legacy_url(key=keys[0], mac=OUTDOOR)),
+    )
+
+    assert [
+        (await _next(hass, dialog))["description_placeholders"] for dialog in dialogs
+    ] == [{"mac": OUTDOOR}, {"mac": INDOOR}]
+
+
+async def test_pair_known_station(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """A station that is set up already cannot be paired again."""
+    waiting = await _choose(hass, "pair")
+    await get(legacy_url(key=_shown_key(waiting)))
+
+    result = await _next(hass, waiting)
+
+    assert (result["type"], result["reason"]) == (
+        FlowResultType.ABORT,
+        "already_configured",
+    )
+    assert (await get(legacy_url())).status == HTTPStatus.OK
+
+
+async def test_pair_without_a_mac(hass: HomeAssistant, get: Get) -> None:
+    """A report whose MAC is none does not end the pairing."""
+    waiting = await _choose(hass, "pair")
+    key = _shown_key(waiting)
+
+    answer = await get(legacy_url(key=key, mac="MAC"))
+
+    assert answer.status == HTTPStatus.FORBIDDEN
+    assert (await get(legacy_url(key=key))).status == HTTPStatus.SERVICE_UNAVAILABLE
+
+
+async def test_reconfigure(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """Name, MAC and key change; device, entities and their names stay."""
+    await get(legacy_url())
+    before = {
+        entity.id: entity.entity_id
+        for entity in er.async_entries_for_config_entry(
+            er.async_get(hass), station.entry_id
+        )
+    }
+    (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), station.entry_id)
+    form = await station.start_reconfigure_flow(hass)
+    assert [_filled_in(form, field) for field in STATION] == list(STATION.values())
+
+    result = await _submit(hass, form, name="Garden", mac=INDOOR, api_key="new-key_1")
+    await hass.async_block_till_done()
+
+    assert (result["type"], result["reason"]) == (
+        FlowResultType.ABORT,
+        "reconfigure_successful",
+    )
+    assert (station.title, station.unique_id) == ("Garden", INDOOR)
+    assert station.data == {CONF_MAC: INDOOR, CONF_API_KEY: "new-key_1"}
+    assert {
+        entity.id: entity.entity_id
+        for entity in er.async_entries_for_config_entry(
+            er.async_get(hass), station.entry_id
+        )
+    } == before
+    (renamed,) = dr.async_entries_for_config_entry(dr.async_get(hass), station.entry_id)
+    assert (renamed.id, renamed.name) == (device.id, "Garden")
+    assert state_of(hass, "1", mac=INDOOR) == "72.3"
+    assert (await get(legacy_url())).status == HTTPStatus.FORBIDDEN
+    answer = await get(legacy_url("60", mac=INDOOR, key="new-key_1"))
+    assert answer.status == HTTPStatus.OK
+    assert state_of(hass, "1", mac=INDOOR) == "60.0"
+    assert entity_id(hass, "1") is None
+
+
+async def test_reconfigure_errors(
+    hass: HomeAssistant, station: MockConfigEntry
+) -> None:
+    """Wrong input changes nothing, and another station's MAC is refused."""
+    station_entry(INDOOR, "Indoor").add_to_hass(hass)
+    form = await station.start_reconfigure_flow(hass)
+
+    form = await _submit(hass, form, name="", mac="x", api_key="")
+    assert form["errors"] == {
+        CONF_NAME: "name_missing",
+        CONF_MAC: "invalid_mac",
+        CONF_API_KEY: "invalid_key",
+    }
+    form = await _submit(hass, form, name="Garden", mac=INDOOR, api_key=KEY)
+    assert form["errors"] == {CONF_MAC: "already_configured"}
+    assert (station.title, station.unique_id) == ("Outdoor", OUTDOOR)
+
+    result = await _submit(hass, form, name="Garden", mac=OUTDOOR, api_key=KEY)
+    assert result["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+
+
+async def _options(
+    hass: HomeAssistant, entry: MockConfigEntry, step: str
+) -> ConfigFlowResult:
+    """Open the options and choose from their menu."""
+    menu = await hass.config_entries.options.async_init(entry.entry_id)
+    assert menu["menu_options"] == ["station", "field"]
+    return await hass.config_entries.options.async_configure(
+        menu["flow_id"], {"next_step_id": step}
+    )
+
+
+async def _submit_options(
+    hass: HomeAssistant, result: ConfigFlowResult, **user_input: Any
+) -> ConfigFlowResult:
+    """Submit a form of the options, and let the entry reload."""
+    result = await hass.config_entries.options.async_configure(
+        result["flow_id"], user_input
+    )
+    await hass.async_block_till_done()
+    return result
+
+
+async def test_station_options(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """The timeout and whether legacy reports are taken."""
+    form = await _options(hass, station, "station")
+    assert _filled_in(form, "timeout") == 15
+    assert _filled_in(form, "legacy") is True
+
+    result = await _submit_options(hass, form, timeout=30.0, legacy=False)
+
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert station.options == {"timeout": 30, "legacy": False}
+    assert (await get(legacy_url())).status == HTTPStatus.FORBIDDEN
+    form = await _options(hass, station, "station")
+    assert (_filled_in(form, "timeout"), _filled_in(form, "legacy")) == (30, False)
+
+
+async def test_field_options(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """Kind, name, unit and calibration of a field take effect at once."""
+    await get(legacy_url(field="2"))
+    form = await _options(hass, station, "field")
+    form = await _submit_options(hass, form, field="2", kind="temperature")
+    assert form["step_id"] == "measurement"
+    assert form["description_placeholders"] == {"field": "2"}
+    assert _filled_in(form, "unit_of_measurement") == "°C"
+    assert _filled_in(form, "offset") == 0.0
+
+    result = await _submit_options(
+        hass, form, name="Porch", unit_of_measurement="°F", offset=-1.5
+    )
+
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert station.options == {
+        "fields": {
+            "2": {
+                "kind": "temperature",
+                "name": "Porch",
+                "unit_of_measurement": "°F",
+                "offset": -1.5,
+            }
+        }
+    }
+    await get(legacy_url("69.5", field="2"))
+    state = hass.states.get(str(entity_id(hass, "2")))
+    assert state is not None
+    assert float(state.state) == pytest.approx(20)
+    assert state.name == "Outdoor Porch"
+
+    form = await _options(hass, station, "field")
+    form = await _submit_options(hass, form, field="2", kind="temperature")
+    assert _filled_in(form, "name") == "Porch"
+    assert _filled_in(form, "unit_of_measurement") == "°F"
+    assert _filled_in(form, "offset") == -1.5
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"timeout": 5, "fields": {"1": {"kind": "humidity", "offset": 3.0}}}],
+)
+async def test_field_of_another_kind(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """The unit and offset of the old kind are not offered; other options stay."""
+    form = await _options(hass, station, "field")
+    assert _filled_in(form, "kind") == "humidity"
+    form = await _submit_options(hass, form, field="1", kind="pressure")
+    assert _filled_in(form, "unit_of_measurement") == "hPa"
+    assert _filled_in(form, "offset") == 0.0
+    hass.config_entries.options.async_abort(form["flow_id"])
+
+    form = await _options(hass, station, "field")
+    form = await _submit_options(hass, form, field="3", kind="number")
+    assert form["data_schema"] is not None
+    assert "unit_of_measurement" not in form["data_schema"].schema
+    await _submit_options(hass, form, offset=0.5)
+
+    assert station.options == {
+        "timeout": 5,
+        "fields": {
+            "1": {"kind": "humidity", "offset": 3.0},
+            "3": {"kind": "number", "offset": 0.5},
+        },
+    }
+    await get(legacy_url("1", field="3"))
+    assert state_of(hass, "3") == "1.5"
