@@ -12,7 +12,9 @@ from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_fire_time_changed,
 )
+from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+from syrupy.assertion import SnapshotAssertion
 
 from custom_components.esp_weather.const import DOMAIN
 from homeassistant.config_entries import ConfigEntryState
@@ -86,6 +88,15 @@ def connectivity(hass: HomeAssistant) -> str:
     state = hass.states.get(found)
     assert state is not None
     return state.state
+
+
+@pytest.fixture
+def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Return the snapshots in Home Assistant's format.
+
+    Its plugin has the same fixture, which syrupy's own may hide.
+    """
+    return snapshot.use_extension(HomeAssistantSnapshotExtension)
 
 
 @pytest.fixture

@@ -56,9 +56,13 @@ async def _entities(
             "unique_id": entity.unique_id,
             "category": entity.entity_category,
             "translation_key": entity.translation_key,
-            "state": hass.states.get(entity.entity_id),
+            "state": state.state,
+            "attributes": {
+                str(name): value for name, value in state.attributes.items()
+            },
         }
         for entity in sorted(found, key=lambda entity: entity.entity_id)
+        if (state := hass.states.get(entity.entity_id))
     ]
 
 

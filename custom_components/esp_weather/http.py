@@ -14,7 +14,7 @@ from homeassistant.const import CONF_API_KEY
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
 from homeassistant.helpers.recorder import DATA_INSTANCE
-from homeassistant.helpers.translation import async_get_cached_translations
+from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 
 from .const import CONF_LEGACY, DEFAULT_LEGACY, DOMAIN
@@ -85,7 +85,7 @@ async def _handle_legacy_report(request: web.Request) -> web.Response:
     except _RefusedError as refusal:
         return _answer(
             request,
-            _message(hass, refusal.key, refusal.placeholders),
+            await _async_message(hass, refusal.key, refusal.placeholders),
             refusal.status,
             refusal.headers,
         )
@@ -156,9 +156,11 @@ def _not_ready() -> _RefusedError:
     )
 
 
-def _message(hass: HomeAssistant, key: str, placeholders: Mapping[str, str]) -> str:
-    messages = async_get_cached_translations(
-        hass, hass.config.language, "exceptions", DOMAIN
+async def _async_message(
+    hass: HomeAssistant, key: str, placeholders: Mapping[str, str]
+) -> str:
+    messages = await async_get_translations(
+        hass, hass.config.language, "exceptions", {DOMAIN}
     )
     return messages[f"component.{DOMAIN}.exceptions.{key}.message"].format(
         **placeholders
