@@ -18,6 +18,7 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import CoreState, HomeAssistant
+from homeassistant.helpers.entity_platform import EntityPlatform
 from homeassistant.helpers.recorder import DATA_INSTANCE
 
 from .conftest import (
@@ -333,9 +334,20 @@ async def test_refusal_in_the_language_of_home_assistant(
 
 
 async def test_first_reports_at_the_same_time(
-    hass: HomeAssistant, station: MockConfigEntry, get: Get
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    get: Get,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each of the first reports of a field is a state change of its own."""
+    add_entities = EntityPlatform.async_add_entities
+
+    async def async_add_entities(*args: Any, **kwargs: Any) -> None:
+        # Home Assistant may take its time, and the other reports come meanwhile.
+        await asyncio.sleep(0.05)
+        await add_entities(*args, **kwargs)
+
+    monkeypatch.setattr(EntityPlatform, "async_add_entities", async_add_entities)
     changes = async_capture_events(hass, EVENT_STATE_CHANGED)
 
     answers = await asyncio.gather(*(get(legacy_url(str(n))) for n in range(10)))

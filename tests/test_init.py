@@ -1,0 +1,150 @@
+"""Setting up, unloading and removing a station."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import WebSocketGenerator
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.setup import async_setup_component
+
+from .conftest import OUTDOOR, Get, entity_id, legacy_url, state_of
+
+
+async def test_unload(hass: HomeAssistant, station: MockConfigEntry, get: Get) -> None:
+    """An unloaded station reports no more, and does so again when it is set up."""
+    await get(legacy_url())
+
+    assert await hass.config_entries.async_unload(station.entry_id)
+    assert station.state is ConfigEntryState.NOT_LOADED
+    assert (await get(legacy_url())).status == HTTPStatus.SERVICE_UNAVAILABLE
+    assert state_of(hass, "1") == STATE_UNAVAILABLE
+
+    assert await hass.config_entries.async_setup(station.entry_id)
+    assert (await get(legacy_url("60"))).status == HTTPStatus.OK
+    assert state_of(hass, "1") == "60.0"
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_reload_under_reports(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get, known: bool
+) -> None:
+    """What is accepted while the station is reloaded is a state, nothing else is."""
+    if known:
+        await get(legacy_url("0"))
+
+    async def report(value: int) -> tuple[int, HTTPStatus]:
+        await asyncio.sleep(0)
+        return value, HTTPStatus((await get(legacy_url(str(value)))).status)
+
+    async def reload() -> None:
+        assert await hass.config_entries.async_reload(station.entry_id)
+
+    accepted: list[str] = []
+    states: list[str] = []
+    hass.bus.async_listen(
+        "state_changed",
+        lambda event: (
+            states.append(event.data["new_state"].state)
+            if event.data["entity_id"] == entity_id(hass, "1")
+            and event.data["new_state"]
+            else None
+        ),
+    )
+    for start in range(1, 60, 20):
+        answers = await asyncio.gather(
+            *(report(value) for value in range(start, start + 10)),
+            reload(),
+            *(report(value) for value in range(start + 10, start + 20)),
+        )
+        for answer in answers:
+            if answer is not None:
+                value, status = answer
+                assert status in {HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE}
+                if status is HTTPStatus.OK:
+                    accepted.append(f"{value}.0")
+    await hass.async_block_till_done()
+
+    assert accepted
+    assert set(accepted) <= set(states)
+    rejected = {f"{value}.0" for value in range(1, 61)} - set(accepted)
+    assert not rejected & set(states)
+
+
+@pytest.fixture
+async def config_api(hass: HomeAssistant) -> None:
+    """Load what the settings pages use, before the web server starts."""
+    for component in ("config", "websocket_api"):
+        assert await async_setup_component(hass, component, {})
+
+
+async def test_remove_device(
+    hass: HomeAssistant,
+    config_api: None,
+    station: MockConfigEntry,
+    get: Get,
+    hass_ws_client: WebSocketGenerator,
+) -> None:
+    """Deleting the device deletes the station, which may then report no more."""
+    await get(legacy_url())
+    registry = dr.async_get(hass)
+    (device,) = dr.async_entries_for_config_entry(registry, station.entry_id)
+
+    client = await hass_ws_client(hass)
+    await client.send_json_auto_id(
+        {
+            "type": "config/device_registry/remove_config_entry",
+            "config_entry_id": station.entry_id,
+            "device_id": device.id,
+        }
+    )
+    response = await client.receive_json()
+    await hass.async_block_till_done()
+
+    assert response["success"]
+    assert not hass.config_entries.async_entries("esp_weather")
+    assert registry.async_get(device.id) is None
+    assert entity_id(hass, "1") is None
+    assert (await get(legacy_url())).status == HTTPStatus.FORBIDDEN
+
+
+async def test_remove_entry(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """Deleting the station leaves nothing behind."""
+    await get(legacy_url())
+
+    await hass.config_entries.async_remove(station.entry_id)
+
+    assert not er.async_get(hass).entities
+    assert not dr.async_get(hass).devices
+    assert (await get(legacy_url())).status == HTTPStatus.FORBIDDEN
+
+
+async def test_remove_while_the_first_report_comes(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """A report in flight does not bring a removed station back."""
+    answer, _ = await asyncio.gather(
+        get(legacy_url()), hass.config_entries.async_remove(station.entry_id)
+    )
+    await hass.async_block_till_done()
+
+    assert answer.status in {
+        HTTPStatus.OK,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.FORBIDDEN,
+    }
+    assert not hass.states.async_all("sensor")
+    assert not er.async_get(hass).entities
+
+
+async def test_without_stations(hass: HomeAssistant, client: Any, get: Get) -> None:
+    """Nobody may report as long as no station is set up."""
+    assert (await get(legacy_url(mac=OUTDOOR))).status == HTTPStatus.FORBIDDEN

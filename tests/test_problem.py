@@ -1,0 +1,131 @@
+"""The repair issue of a station whose reports are refused again and again."""
+
+from http import HTTPStatus
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.esp_weather.const import DOMAIN
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+
+from .conftest import INDOOR, KEY, Get, PassTime, legacy_url, station_entry
+
+
+def _issues(hass: HomeAssistant) -> list[tuple[str, str]]:
+    """Return the kind of each issue and the station that it names."""
+    return [
+        (str(issue.translation_key), (issue.translation_placeholders or {})["station"])
+        for issue in ir.async_get(hass).issues.values()
+        if issue.domain == DOMAIN and issue.active
+    ]
+
+
+async def _refused(get: Get, times: int, url: str, status: HTTPStatus) -> None:
+    for _ in range(times):
+        assert (await get(url)).status == status
+
+
+WRONG_KEY = (legacy_url(key=f"{KEY}x"), HTTPStatus.FORBIDDEN)
+WRONG_FIELD = (legacy_url(field="10"), HTTPStatus.BAD_REQUEST)
+
+
+async def test_wrong_key(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """The third wrong key raises one issue, the right key takes it back."""
+    await _refused(get, 2, *WRONG_KEY)
+    assert _issues(hass) == []
+    await _refused(get, 5, *WRONG_KEY)
+    assert _issues(hass) == [("wrong_key", "Outdoor")]
+    (issue,) = ir.async_get(hass).issues.values()
+    assert KEY not in str(issue)
+
+    assert (await get(legacy_url())).status == HTTPStatus.OK
+    assert _issues(hass) == []
+
+
+async def test_right_key_between(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """What is put right in time is no issue."""
+    for _ in range(3):
+        await _refused(get, 2, *WRONG_KEY)
+        await get(legacy_url())
+
+    assert _issues(hass) == []
+
+
+async def test_wrong_field(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get, pass_time: PassTime
+) -> None:
+    """A field over the limit stays an issue while the right ones are accepted."""
+    for _ in range(3):
+        await get(legacy_url())
+        await _refused(get, 1, *WRONG_FIELD)
+    assert _issues(hass) == [("invalid_field", "Outdoor")]
+
+    await pass_time(59)
+    await get(legacy_url())
+    assert _issues(hass) == [("invalid_field", "Outdoor")]
+    await _refused(get, 1, *WRONG_FIELD)
+    await pass_time(59)
+    assert _issues(hass) == [("invalid_field", "Outdoor")]
+    await pass_time(2)
+    assert _issues(hass) == []
+
+    await _refused(get, 3, *WRONG_FIELD)
+    assert _issues(hass) == [("invalid_field", "Outdoor")]
+
+
+async def test_one_issue_for_each_station(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """A station has one issue, which says what is wrong now; others have their own."""
+    indoor = station_entry(INDOOR, "Indoor")
+    indoor.add_to_hass(hass)
+    await hass.config_entries.async_setup(indoor.entry_id)
+    await _refused(get, 3, *WRONG_KEY)
+    await _refused(get, 3, *WRONG_FIELD)
+    assert _issues(hass) == [("invalid_field", "Outdoor")]
+
+    await _refused(get, 3, legacy_url(mac=INDOOR, key="x"), HTTPStatus.FORBIDDEN)
+    assert sorted(_issues(hass)) == [
+        ("invalid_field", "Outdoor"),
+        ("wrong_key", "Indoor"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "status"),
+    [
+        # No station is known by this MAC.
+        (legacy_url(mac="00:00:00:00:00:00"), HTTPStatus.FORBIDDEN),
+        # The value is a matter of the sensor, and the next may be right.
+        (legacy_url("nan"), HTTPStatus.BAD_REQUEST),
+    ],
+)
+async def test_no_issue(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    get: Get,
+    url: str,
+    status: HTTPStatus,
+) -> None:
+    """Not every refusal is an issue."""
+    await _refused(get, 5, url, status)
+
+    assert _issues(hass) == []
+
+
+async def test_issue_goes_with_the_station(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """A station that is unloaded has no issue."""
+    await _refused(get, 3, *WRONG_KEY)
+
+    await hass.config_entries.async_unload(station.entry_id)
+    assert _issues(hass) == []
+    # Nobody counts for a station that is not loaded.
+    await _refused(get, 3, *WRONG_KEY)
+    assert _issues(hass) == []
