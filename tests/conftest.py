@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Generator
 from datetime import timedelta
+import logging
 from typing import Any, NamedTuple
 
 from aiohttp.test_utils import TestClient
@@ -22,6 +23,9 @@ from homeassistant.const import CONF_API_KEY, CONF_MAC, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
+
+# Home Assistant's plugin has every statement of the recorder logged.
+logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
 
 # The key and the MACs of the old server's examples; they are not hexadecimal.
 KEY = "PHDNGI2345"
