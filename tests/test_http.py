@@ -38,6 +38,7 @@ class FullRecorder:
     """A recorder that is far behind; a real one cannot be made so in a test's time."""
 
     backlog = 5_001
+    recording = True
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,9 @@
 
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers import config_validation as cv, issue_registry as ir
 from homeassistant.helpers.device_registry import DeviceEntry
+from homeassistant.helpers.recorder import DATA_INSTANCE
 from homeassistant.helpers.typing import ConfigType
 
 from .const import DOMAIN
@@ -17,6 +18,15 @@ PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR)
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the address that the stations report to."""
     hass.http.register_view(LegacyReportView())
+    if DATA_INSTANCE not in hass.data:
+        ir.async_create_issue(
+            hass,
+            DOMAIN,
+            "no_recorder",
+            is_fixable=False,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key="no_recorder",
+        )
     return True
 
 

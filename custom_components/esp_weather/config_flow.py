@@ -56,6 +56,8 @@ CONF_FIELD: Final = "field"
 _PAIRING_TIMEOUT: Final = 600
 _KEY_BYTES: Final = 10
 _MAX_KEY_LENGTH: Final = 64
+# A shorter one is taken from an old station, once the user has been warned.
+_MIN_KEY_LENGTH: Final = 8
 _MAX_TIMEOUT: Final = 7 * 24 * 60
 
 _STATION_SCHEMA: Final = vol.Schema(
@@ -76,6 +78,8 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     def __init__(self) -> None:
         """Start with a fresh key."""
         self._key = secrets.token_hex(_KEY_BYTES)
+        # A key that is known to be short: the user was warned of it or has it already.
+        self._short_key = ""
         self._station: dict[str, str] = {}
         self._pairing: asyncio.Task[str] | None = None
 
@@ -100,6 +104,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         if user_input is not None:
             self._station, errors = _checked(user_input)
+            self._warn_of_short_key(self._station, errors)
             if not errors:
                 await self.async_set_unique_id(self._station[CONF_MAC])
                 self._abort_if_unique_id_configured()
@@ -183,8 +188,10 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         """Change the name, MAC and key, keeping entities and history."""
         entry = self._get_reconfigure_entry()
         errors: dict[str, str] = {}
+        self._short_key = self._short_key or entry.data[CONF_API_KEY]
         if user_input is not None:
             station, errors = _checked(user_input)
+            self._warn_of_short_key(station, errors)
             mac = station.get(CONF_MAC)
             other = self.hass.config_entries.async_entry_for_domain_unique_id(
                 DOMAIN, mac or ""
@@ -213,6 +220,16 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     def async_remove(self) -> None:
         """Make the key of a pairing worthless when the dialog is over."""
         async_end_pairing(self.hass, self._key)
+
+    @callback
+    def _warn_of_short_key(
+        self, station: Mapping[str, str], errors: dict[str, str]
+    ) -> None:
+        """Add an error for a short key, unless the user insists on it."""
+        key = station[CONF_API_KEY]
+        if len(key) < _MIN_KEY_LENGTH and key != self._short_key:
+            errors.setdefault(CONF_API_KEY, "short_key")
+            self._short_key = key
 
     @callback
     def _create_entry(self) -> ConfigFlowResult:

@@ -17,6 +17,7 @@ from homeassistant.helpers.recorder import DATA_INSTANCE
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 
+from .ban import count_wrong_key
 from .const import CONF_LEGACY, DEFAULT_LEGACY, DOMAIN
 from .pairing import async_pair
 from .problem import INVALID_FIELD, WRONG_KEY
@@ -29,8 +30,14 @@ _MAX_RECORDER_BACKLOG: Final = 5_000
 _RETRY_AFTER: Final[Mapping[str, str]] = {hdrs.RETRY_AFTER: "10"}
 _HEADERS: Final[Mapping[str, str]] = {
     hdrs.CACHE_CONTROL: "no-store",
-    "Content-Security-Policy": "default-src 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    ),
 }
+# Sent by browsers that load a page before anybody has asked for it
+_PREFETCH_HEADERS: Final = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
+_PREFETCH_PURPOSES: Final = ("prefetch", "prerender", "preview")
 # Compared with when the MAC is unknown, so that the answer takes the same time.
 _NO_KEY: Final = "no station has this key"
 
@@ -101,16 +108,16 @@ async def _take_legacy_report(
             {},
             {hdrs.ALLOW: hdrs.METH_GET},
         )
+    if _is_prefetch(request):
+        # The status upon which a browser asks again when the page is wanted.
+        raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "prefetch")
     if hass.state is not CoreState.running:
         raise _not_ready()
-    parts = request.match_info
-    entry = _authenticated_entry(hass, parts["mac"], parts["key"])
-    recorder = hass.data.get(DATA_INSTANCE)
-    if entry.state is not ConfigEntryState.LOADED or (
-        recorder is not None and recorder.backlog > _MAX_RECORDER_BACKLOG
-    ):
+    entry = await _authenticated_entry(hass, request)
+    if entry.state is not ConfigEntryState.LOADED or _is_recorder_behind(hass):
         raise _not_ready()
     station = entry.runtime_data
+    parts = request.match_info
     try:
         reading = parse_legacy_reading(parts["field"], parts["data"])
         value = await station.async_report(reading)
@@ -128,13 +135,14 @@ async def _take_legacy_report(
     )
 
 
-def _authenticated_entry(
-    hass: HomeAssistant, mac: str, key: str
+async def _authenticated_entry(
+    hass: HomeAssistant, request: web.Request
 ) -> EspWeatherConfigEntry:
-    """Return the config entry of the station with this MAC and key.
+    """Return the config entry of the station that a request names, MAC and key.
 
     Raises _RefusedError, the same one whatever is wrong.
     """
+    mac, key = request.match_info["mac"], request.match_info["key"]
     entry: EspWeatherConfigEntry | None = (
         hass.config_entries.async_entry_for_domain_unique_id(DOMAIN, mac.lower())
     )
@@ -145,9 +153,19 @@ def _authenticated_entry(
     if async_pair(hass, key, mac):
         # The station is kept waiting until the config flow has made its entry.
         raise _not_ready()
-    if entry is not None and not right and entry.state is ConfigEntryState.LOADED:
-        entry.runtime_data.problem.async_refused(WRONG_KEY)
+    if not right:
+        if entry is not None and entry.state is ConfigEntryState.LOADED:
+            entry.runtime_data.problem.async_refused(WRONG_KEY)
+        await count_wrong_key(request, mac, key)
     raise _RefusedError(HTTPStatus.FORBIDDEN, "forbidden")
+
+
+def _is_recorder_behind(hass: HomeAssistant) -> bool:
+    """Return whether the recorder might drop another reading."""
+    recorder = hass.data.get(DATA_INSTANCE)
+    return recorder is not None and (
+        not recorder.recording or recorder.backlog > _MAX_RECORDER_BACKLOG
+    )
 
 
 def _not_ready() -> _RefusedError:
@@ -164,6 +182,14 @@ async def _async_message(
     )
     return messages[f"component.{DOMAIN}.exceptions.{key}.message"].format(
         **placeholders
+    )
+
+
+def _is_prefetch(request: web.Request) -> bool:
+    return any(
+        purpose in request.headers.get(header, "").lower()
+        for header in _PREFETCH_HEADERS
+        for purpose in _PREFETCH_PURPOSES
     )
 
 

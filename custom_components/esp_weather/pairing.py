@@ -32,7 +32,7 @@ def async_end_pairing(hass: HomeAssistant, key: str) -> None:
 def async_pair(hass: HomeAssistant, key: str, mac: str) -> bool:
     """Return whether a config flow waits for this key, and give it the MAC."""
     for waiting_key, station in hass.data.get(_PAIRINGS, {}).items():
-        if compare_digest(waiting_key.encode(), key.encode()):
+        if compare_digest(waiting_key.encode(), key.encode(errors="replace")):
             try:
                 mac = normalize_mac(mac)
             except ValueError:
