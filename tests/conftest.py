@@ -1,5 +1,6 @@
 """What the tests of the integration share."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from datetime import timedelta
 import logging
@@ -50,6 +51,19 @@ def legacy_url(
 ) -> str:
     """Return the path of a legacy report."""
     return f"/update/API_key={key}/mac={mac}/field={field}/data={data}"
+
+
+async def raw_get(
+    connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], path: str
+) -> str:
+    """Request a path as it is, on a connection that this closes; return the answer."""
+    reader, writer = connection
+    writer.write(
+        f"GET {path} HTTP/1.1\r\nHost: hass\r\nConnection: close\r\n\r\n".encode()
+    )
+    answer = await reader.read()
+    writer.close()
+    return answer.decode()
 
 
 def station_entry(

@@ -171,6 +171,23 @@ async def test_input_errors(
     assert (await _submit(hass, result, **STATION))["step_id"] == "station"
 
 
+async def test_short_key(hass: HomeAssistant) -> None:
+    """A short key is taken when the user has been warned of just this one."""
+    form = await _choose(hass, "manual")
+    for key in ("seven_7", "6_char"):
+        form = await _submit(hass, form, **{**STATION, CONF_API_KEY: key})
+        assert form["errors"] == {CONF_API_KEY: "short_key"}
+        assert _filled_in(form, CONF_API_KEY) == key
+
+    last = await _submit(hass, form, **{**STATION, CONF_API_KEY: "6_char"})
+    assert last["step_id"] == "station"
+
+    form = await _choose(hass, "manual")
+    long = {**STATION, CONF_MAC: INDOOR, CONF_API_KEY: "eight__8"}
+    last = await _submit(hass, form, **long)
+    assert last["step_id"] == "station"
+
+
 async def test_manual_duplicate(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     """A MAC can be set up once."""
     form = await _choose(hass, "manual")
@@ -368,6 +385,25 @@ async def test_reconfigure_errors(
     assert (station.title, station.unique_id) == ("Outdoor", OUTDOOR)
 
     result = await _submit(hass, form, name="Garden", mac=OUTDOOR, api_key=KEY)
+    assert result["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done()
+
+
+async def test_reconfigure_short_key(
+    hass: HomeAssistant, station: MockConfigEntry
+) -> None:
+    """The key that a station has may stay short; a new short one is warned of."""
+    hass.config_entries.async_update_entry(
+        station, data={CONF_MAC: OUTDOOR, CONF_API_KEY: "old"}
+    )
+    form = await station.start_reconfigure_flow(hass)
+    form = await _submit(hass, form, name="Garden", mac=OUTDOOR, api_key="new")
+    assert form["errors"] == {CONF_API_KEY: "short_key"}
+    result = await _submit(hass, form, name="Garden", mac=OUTDOOR, api_key="new")
+    assert result["reason"] == "reconfigure_successful"
+
+    form = await station.start_reconfigure_flow(hass)
+    result = await _submit(hass, form, name="Porch", mac=OUTDOOR, api_key="new")
     assert result["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()
 

@@ -8,10 +8,16 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
+from custom_components.esp_weather.const import DOMAIN
+from homeassistant.components.recorder import Recorder
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers import (
+    device_registry as dr,
+    entity_registry as er,
+    issue_registry as ir,
+)
 from homeassistant.setup import async_setup_component
 
 from .conftest import OUTDOOR, Get, entity_id, legacy_url, state_of
@@ -148,3 +154,28 @@ async def test_remove_while_the_first_report_comes(
 async def test_without_stations(hass: HomeAssistant, client: Any, get: Get) -> None:
     """Nobody may report as long as no station is set up."""
     assert (await get(legacy_url(mac=OUTDOOR))).status == HTTPStatus.FORBIDDEN
+
+
+async def test_without_the_recorder(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    get: Get,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """Without a recorder the stations work, and the user is told what is missing."""
+    assert (await get(legacy_url())).status == HTTPStatus.OK
+
+    assert state_of(hass, "1") == "72.3"
+    issue = issue_registry.async_get_issue(DOMAIN, "no_recorder")
+    assert issue is not None
+    assert issue.active
+
+
+async def test_with_the_recorder(
+    recorder_mock: Recorder,
+    hass: HomeAssistant,
+    client: Any,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """With a recorder there is nothing to say."""
+    assert issue_registry.async_get_issue(DOMAIN, "no_recorder") is None
