@@ -8,6 +8,7 @@ from typing import Final, override
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractRouter
+from multidict import CIMultiDict
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_API_KEY
@@ -38,6 +39,10 @@ _HEADERS: Final[Mapping[str, str]] = {
 # Sent by browsers that load a page before anybody has asked for it
 _PREFETCH_HEADERS: Final = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
 _PREFETCH_PURPOSES: Final = ("prefetch", "prerender", "preview")
+# What web.Response makes of a text, but made once.
+_OK_HEADERS: Final = CIMultiDict(
+    {**_HEADERS, hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}
+)
 # Compared with when the MAC is unknown, so that the answer takes the same time.
 _NO_KEY: Final = "no station has this key"
 
@@ -126,7 +131,7 @@ async def _take_legacy_report(
             station.problem.async_refused(INVALID_FIELD)
         raise _RefusedError(HTTPStatus.BAD_REQUEST, err.key, err.placeholders) from err
     if not _wants_html(request):
-        return _answer(request, "OK")
+        return web.Response(body=b"OK", headers=_OK_HEADERS)
     unit = station.fields[reading.field].unit or ""
     return _answer(
         request,

@@ -3,9 +3,8 @@
 Knows nothing of Home Assistant, so that a fuzzer can drive it alone.
 """
 
-from dataclasses import dataclass
 from math import isfinite
-from typing import Final
+from typing import Final, NamedTuple
 
 FIELDS: Final = range(1, 10)
 MAX_DATA_LENGTH: Final = 32
@@ -35,8 +34,7 @@ class FieldError(ReportError):
     """A report for a field that no station can have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One value of one field, as the station sent it."""
 
     field: int

@@ -85,6 +85,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         """Create the sensor of a field, with its value if it has just reported."""
         super().__init__(station, str(field.number))
         self._field = field
+        self._is_report = False
         self._silence = station.silence_timer(self._async_silent)
         self._time = None if value is None else dt_util.utcnow()
         self._attr_native_value = value
@@ -99,6 +100,16 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         self._attr_translation_placeholders = {"field": str(field.number)}
         if field.name:
             self._attr_name = field.name
+
+    @property
+    @override
+    def force_update(self) -> bool:
+        """Return whether the state that is being written is a row even if unchanged.
+
+        Each report is a row in the history. What else writes the state, such as
+        a change in the entity registry, is none.
+        """
+        return self._is_report
 
     @property
     @override
@@ -148,11 +159,9 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         self._attr_available = True
         self._time = time
         self._silence.async_heard()
-        # Each report is a row in the history, equal values too. What else writes
-        # the state, such as a change in the entity registry, is none.
-        self._attr_force_update = True
+        self._is_report = True
         self.async_write_ha_state()
-        self._attr_force_update = False
+        self._is_report = False
 
     @callback
     def _async_silent(self) -> None:
@@ -174,18 +183,11 @@ class LastReportSensor(EspWeatherEntity, SensorEntity):
     @override
     async def async_added_to_hass(self) -> None:
         """Follow the station's reports."""
-        self._async_update()
+        self._attr_native_value = self._station.last_report
         self.async_on_remove(self._station.async_listen(self._async_report))
 
     @callback
-    def _async_update(self) -> bool:
-        """Take the station's time, in the whole seconds that a state can have."""
-        time = self._station.last_report
-        before = self._attr_native_value
-        self._attr_native_value = time and time.replace(microsecond=0)
-        return self._attr_native_value != before
-
-    @callback
     def _async_report(self) -> None:
-        if self._async_update():
+        if self._attr_native_value != self._station.last_report:
+            self._attr_native_value = self._station.last_report
             self.async_write_ha_state()

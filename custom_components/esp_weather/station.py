@@ -54,7 +54,7 @@ class Station:
 
     @callback
     def async_listen(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
-        """Call `listener` after each report and when the station goes silent.
+        """Call `listener` when `last_report` or `connected` has changed.
 
         Returns a function that ends this.
         """
@@ -94,13 +94,16 @@ class Station:
             receiver(value, now)
         else:
             await self._async_report_new_field(field, value, now)
-        if not self.connected and self.last_report is not None:
-            _LOGGER.info("%s reports again", self.name)
-        self.connected = True
-        self.last_report = now
         self._silence.async_heard()
         self.problem.async_accepted()
-        self._async_tell_listeners()
+        # In whole seconds, so that many reports in one are told of once.
+        second = now.replace(microsecond=0)
+        if second != self.last_report or not self.connected:
+            if not self.connected and self.last_report is not None:
+                _LOGGER.info("%s reports again", self.name)
+            self.connected = True
+            self.last_report = second
+            self._async_tell_listeners()
         return value
 
     async def _async_report_new_field(
