@@ -10,7 +10,6 @@ import voluptuous as vol
 from yarl import URL
 
 from homeassistant.config_entries import (
-    ConfigEntry,
     ConfigFlow,
     ConfigFlowResult,
     OptionsFlow,
@@ -50,6 +49,7 @@ from .const import (
 from .field import KINDS, fields_of
 from .pairing import async_end_pairing, async_start_pairing
 from .protocol import FIELDS, normalize_mac
+from .station import EspWeatherConfigEntry
 
 CONF_FIELD: Final = "field"
 
@@ -86,7 +86,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     @staticmethod
     @callback
     @override
-    def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
+    def async_get_options_flow(config_entry: EspWeatherConfigEntry) -> OptionsFlow:
         """Return the dialog of the options."""
         return EspWeatherOptionsFlow()
 
@@ -412,7 +412,9 @@ def _for_the_station(hass: HomeAssistant, key: str, mac: str = "MAC") -> dict[st
     }
 
 
-async def _async_change_mac(hass: HomeAssistant, entry: ConfigEntry, mac: str) -> None:
+async def _async_change_mac(
+    hass: HomeAssistant, entry: EspWeatherConfigEntry, mac: str
+) -> None:
     """Move the station's device and entities to another MAC."""
     old_mac = entry.data[CONF_MAC]
     await er.async_migrate_entries(
