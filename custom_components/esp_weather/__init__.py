@@ -10,6 +10,7 @@ from homeassistant.helpers.typing import ConfigType
 from .const import DOMAIN
 from .http import LegacyReportView
 from .redaction import keep_keys_out_of_logs
+from .services import async_setup_services
 from .station import EspWeatherConfigEntry, Station
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -17,9 +18,10 @@ PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register the address that the stations report to."""
+    """Register the address that the stations report to, and the actions."""
     keep_keys_out_of_logs()
     hass.http.register_view(LegacyReportView())
+    async_setup_services(hass)
     if DATA_INSTANCE not in hass.data:
         ir.async_create_issue(
             hass,

@@ -15,11 +15,11 @@ from homeassistant.const import CONF_API_KEY
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
 from homeassistant.helpers.recorder import DATA_INSTANCE
-from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 
 from .ban import count_wrong_key
 from .const import CONF_LEGACY, DEFAULT_LEGACY, DOMAIN
+from .messages import async_message
 from .pairing import async_pair
 from .problem import INVALID_FIELD, WRONG_KEY
 from .protocol import FieldError, ReportError, parse_legacy_reading
@@ -97,7 +97,9 @@ async def _handle_legacy_report(request: web.Request) -> web.Response:
     except _RefusedError as refusal:
         return _answer(
             request,
-            await _async_message(hass, refusal.key, refusal.placeholders),
+            await async_message(
+                hass, f"exceptions.{refusal.key}.message", refusal.placeholders
+            ),
             refusal.status,
             refusal.headers,
         )
@@ -176,17 +178,6 @@ def _is_recorder_behind(hass: HomeAssistant) -> bool:
 def _not_ready() -> _RefusedError:
     return _RefusedError(
         HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", headers=_RETRY_AFTER
-    )
-
-
-async def _async_message(
-    hass: HomeAssistant, key: str, placeholders: Mapping[str, str]
-) -> str:
-    messages = await async_get_translations(
-        hass, hass.config.language, "exceptions", {DOMAIN}
-    )
-    return messages[f"component.{DOMAIN}.exceptions.{key}.message"].format(
-        **placeholders
     )
 
 

@@ -1,0 +1,17 @@
+"""Texts in the language of Home Assistant, for what it does not translate itself."""
+
+from collections.abc import Mapping
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.translation import async_get_translations
+
+from .const import DOMAIN
+
+
+async def async_message(
+    hass: HomeAssistant, key: str, placeholders: Mapping[str, str] = {}
+) -> str:
+    """Return the text that `key`, such as "exceptions.forbidden.message", names."""
+    category, _, _ = key.partition(".")
+    texts = await async_get_translations(hass, hass.config.language, category, {DOMAIN})
+    return texts[f"component.{DOMAIN}.{key}"].format(**placeholders)
