@@ -13,7 +13,6 @@ from homeassistant.config_entries import (
     ConfigFlow,
     ConfigFlowResult,
     OptionsFlow,
-    OptionsFlowWithReload,
 )
 from homeassistant.const import (
     CONF_API_KEY,
@@ -47,6 +46,7 @@ from .const import (
     DOMAIN,
 )
 from .field import KINDS, fields_of
+from .history_flow import HistoryFlow
 from .pairing import async_end_pairing, async_start_pairing
 from .protocol import FIELDS, normalize_mac
 from .station import EspWeatherConfigEntry
@@ -238,7 +238,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
 
-class EspWeatherOptionsFlow(OptionsFlowWithReload):
+class EspWeatherOptionsFlow(HistoryFlow):
     """Changes what a station may do and what its fields measure."""
 
     def __init__(self) -> None:
@@ -250,7 +250,9 @@ class EspWeatherOptionsFlow(OptionsFlowWithReload):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask what to change."""
-        return self.async_show_menu(step_id="init", menu_options=["station", "field"])
+        return self.async_show_menu(
+            step_id="init", menu_options=["station", "field", "history"]
+        )
 
     async def async_step_station(
         self, user_input: dict[str, Any] | None = None

@@ -1,5 +1,6 @@
 """The way of an old server's readings into Home Assistant's long-term statistics."""
 
+import asyncio
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from .const import DOMAIN
 from .field import Field, fields_of
 from .messages import async_message
 from .old_history import SECONDS_PER_HOUR, HistoryError, Hour, OldHistory, Source
+from .protocol import normalize_mac
 from .station import EspWeatherConfigEntry
 
 type OnProgress = Callable[[int], None]
@@ -60,6 +62,7 @@ class HistoryImport:
         self._hass = hass
         self._targets = targets
         self._mac = mac
+        self._job: asyncio.Future[Any] | None = None
         self._history = OldHistory(
             {source: target.field.calibrate for source, target in targets.items()},
             (dt_util.utcnow() - _COMPILED_AFTER).timestamp(),
@@ -75,11 +78,16 @@ class HistoryImport:
         """Return an import for these stations.
 
         If there is only one, it may go by another MAC in the file: `mac`. Raises
-        ServiceValidationError if the recorder is not there, or if the statistics
-        of a field have a unit that its readings cannot be converted to.
+        ServiceValidationError if that is none, if the recorder is not running, or
+        if readings cannot be converted to the unit that their statistics have.
         """
         if DATA_INSTANCE not in hass.data:
             raise invalid("recorder_not_running")
+        if mac is not None:
+            try:
+                mac = normalize_mac(mac)
+            except ValueError as err:
+                raise invalid("invalid_mac") from err
         only = stations[0].data[CONF_MAC] if len(stations) == 1 else None
         targets = {
             (mac or station.data[CONF_MAC], number): target
@@ -106,7 +114,7 @@ class HistoryImport:
                 self._history.read(path, self._mac, show)
 
         try:
-            await self._hass.async_add_executor_job(read)
+            await self._async_run(read)
         except HistoryError as err:
             raise invalid(err.key, **err.placeholders) from err
 
@@ -120,14 +128,14 @@ class HistoryImport:
         """
         history = self._history
         entities = []
-        all_series = await self._hass.async_add_executor_job(history.series)
+        all_series = await self._async_run(history.series)
         hours = sum(series.hours for series in all_series)
         done = 0
         for series in all_series:
             target = self._targets[series.source]
             imported = 0
             chunks = _chunks(history.hours(series.source))
-            while chunk := await self._hass.async_add_executor_job(next, chunks, None):
+            while chunk := await self._async_run(next, chunks, None):
                 done += len(chunk)
                 if not overwrite:
                     chunk = await self._async_missing(target, chunk)
@@ -169,8 +177,17 @@ class HistoryImport:
         }
 
     async def async_close(self) -> None:
-        """Delete what was read."""
+        """Delete what was read, also if somebody has given up waiting for it."""
+        self._history.stop()
+        if self._job is not None:
+            await asyncio.wait([self._job])
         await self._hass.async_add_executor_job(self._history.close)
+
+    async def _async_run[T, *Ts](self, job: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Run what takes its time, one at a time."""
+        self._job = self._hass.async_add_executor_job(job, *args)
+        # A thread cannot be cancelled.
+        return await asyncio.shield(self._job)
 
     async def _async_missing(self, target: _Target, hours: list[Hour]) -> list[Hour]:
         """Return the hours that have no statistics yet."""
@@ -226,7 +243,7 @@ async def _async_targets(
     if not fields:
         return {}
     targets = {}
-    for info in await async_list_statistic_ids(hass, set(fields), "mean"):
+    for info in await async_list_statistic_ids(hass, set(fields)):
         field = fields[info["statistic_id"]]
         metadata = StatisticMetaData(
             mean_type=info["mean_type"],

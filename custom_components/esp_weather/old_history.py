@@ -128,10 +128,15 @@ class OldHistory:
         }
         self._end = int(end // SECONDS_PER_HOUR)
         self._last_bad_line = 0
+        self._stopped = False
         # Written in one thread and read in another, never at the same time.
         self._hours = sqlite3.connect("", check_same_thread=False)
         self._hours.execute("PRAGMA journal_mode = OFF")
         self._hours.execute(_CREATE_HOURS)
+
+    def stop(self) -> None:
+        """Make read() stop before the end of the file."""
+        self._stopped = True
 
     def close(self) -> None:
         """Delete what was read."""
@@ -171,6 +176,8 @@ class OldHistory:
     def _readings(self, lines: Iterator[_Line]) -> Iterator[tuple[int, int, float]]:
         """Return the series, hour and value of each reading that is to be kept."""
         for number, time, mac, field, data in lines:
+            if self._stopped:
+                return
             try:
                 hour = _hour(time)
                 reading = parse_legacy_reading(field, data)

@@ -27,7 +27,6 @@ from homeassistant.helpers.service import (
 from .const import DOMAIN
 from .history_import import HistoryImport, invalid, uploaded_file
 from .messages import async_message
-from .protocol import normalize_mac
 
 SERVICE_IMPORT_HISTORY: Final = "import_history"
 
@@ -74,16 +73,9 @@ async def _async_import_history(call: ServiceCall) -> ServiceResponse:
         stations = [async_get_config_entry(hass, DOMAIN, entry_id)]
     elif CONF_MAC in call.data:
         raise invalid("history_without_station")
-    mac = None
-    if CONF_MAC in call.data:
-        try:
-            mac = normalize_mac(call.data[CONF_MAC])
-        except ValueError:
-            raise invalid("invalid_mac") from None
-
     reading = await async_message(hass, "common.history_reading")
     importing = await async_message(hass, "common.history_importing")
-    history = await HistoryImport.async_create(hass, stations, mac)
+    history = await HistoryImport.async_create(hass, stations, call.data.get(CONF_MAC))
     notification_id = f"{SERVICE_IMPORT_HISTORY}_{call.context.id}"
 
     @callback
