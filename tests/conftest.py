@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from datetime import timedelta
 import logging
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from aiohttp.test_utils import TestClient
@@ -115,6 +116,14 @@ def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     Its plugin has the same fixture, which syrupy's own may hide.
     """
     return snapshot.use_extension(HomeAssistantSnapshotExtension)
+
+
+async def upload(client: TestClient[Any, Any], file: Path) -> str:
+    """Upload a file as a browser does and return its ID."""
+    with file.open("rb") as content:
+        response = await client.post("/api/file_upload", data={"file": content})
+    uploaded: str = (await response.json())["file_id"]
+    return uploaded
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from homeassistant.components.recorder.statistics import (
     async_list_statistic_ids,
     statistics_during_period,
 )
+from homeassistant.components.recorder.tasks import SynchronizeTask
 from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
 from homeassistant.const import CONF_MAC
 from homeassistant.core import HomeAssistant
@@ -56,16 +57,19 @@ class HistoryImport:
     """The import of one file: read it, then import it, and close."""
 
     def __init__(
-        self, hass: HomeAssistant, targets: dict[Source, _Target], mac: str | None
+        self,
+        hass: HomeAssistant,
+        targets: dict[Source, _Target],
+        mac: str | None,
+        end: float,
     ) -> None:
-        """Prepare to read. Use async_create()."""
+        """Prepare to read; async_create() does the rest."""
         self._hass = hass
         self._targets = targets
         self._mac = mac
         self._job: asyncio.Future[Any] | None = None
         self._history = OldHistory(
-            {source: target.field.calibrate for source, target in targets.items()},
-            (dt_util.utcnow() - _COMPILED_AFTER).timestamp(),
+            {source: target.field.calibrate for source, target in targets.items()}, end
         )
 
     @classmethod
@@ -83,18 +87,23 @@ class HistoryImport:
         """
         if DATA_INSTANCE not in hass.data:
             raise invalid("recorder_not_running")
+        only = stations[0].data[CONF_MAC] if len(stations) == 1 else None
         if mac is not None:
+            if only is None:
+                raise invalid("history_without_station")
             try:
                 mac = normalize_mac(mac)
             except ValueError as err:
                 raise invalid("invalid_mac") from err
-        only = stations[0].data[CONF_MAC] if len(stations) == 1 else None
+        end = (dt_util.utcnow() - _COMPILED_AFTER).timestamp()
+        # Statistics of the hours before may still be in its queue.
+        await _async_wait_for_recorder(hass)
         targets = {
             (mac or station.data[CONF_MAC], number): target
             for station in stations
             for number, target in (await _async_targets(hass, station)).items()
         }
-        return cls(hass, targets, mac or only)
+        return cls(hass, targets, mac or only, end)
 
     async def async_read(self, open_file: OpenFile, on_progress: OnProgress) -> None:
         """Read a file, calling back with the percentage that is done.
@@ -220,7 +229,17 @@ class HistoryImport:
                 for hour in hours
             ],
         )
-        await get_instance(self._hass).async_block_till_done()
+        await _async_wait_for_recorder(self._hass)
+
+
+async def _async_wait_for_recorder(hass: HomeAssistant) -> None:
+    """Return when the recorder has done everything that it was told up to now.
+
+    Recorder.async_block_till_done() does not wait for the task it is just at.
+    """
+    done = hass.loop.create_future()
+    get_instance(hass).queue_task(SynchronizeTask(done))
+    await done
 
 
 async def _async_targets(

@@ -11,6 +11,7 @@ import csv
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
+from io import TextIOWrapper
 from operator import itemgetter
 from pathlib import Path
 import sqlite3
@@ -227,14 +228,17 @@ class OldHistory:
         self, path: Path, mac: str | None, on_progress: Callable[[float], None]
     ) -> Iterator[_Line]:
         size = path.stat().st_size
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
+        with (
+            path.open("rb") as raw,
+            TextIOWrapper(raw, encoding="utf-8-sig", errors="replace") as file,
+        ):
             rows = _rows(file)
             _, header = next(rows, (0, []))
             cells_of = _cells_of([name.strip().lower() for name in header], mac)
             for number, row in rows:
                 self.lines += 1
                 if self.lines % _LINES_PER_PROGRESS == 0:
-                    on_progress(file.buffer.tell() / size)
+                    on_progress(raw.tell() / size)
                 # What a line lacks is empty, and thus found to be wrong.
                 row += [""] * (len(header) - len(row))
                 for cells in cells_of(row):

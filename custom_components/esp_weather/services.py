@@ -71,8 +71,6 @@ async def _async_import_history(call: ServiceCall) -> ServiceResponse:
     if ATTR_CONFIG_ENTRY_ID in call.data:
         entry_id = call.data[ATTR_CONFIG_ENTRY_ID]
         stations = [async_get_config_entry(hass, DOMAIN, entry_id)]
-    elif CONF_MAC in call.data:
-        raise invalid("history_without_station")
     reading = await async_message(hass, "common.history_reading")
     importing = await async_message(hass, "common.history_importing")
     history = await HistoryImport.async_create(hass, stations, call.data.get(CONF_MAC))
