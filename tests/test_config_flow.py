@@ -413,7 +413,7 @@ async def _options(
 ) -> ConfigFlowResult:
     """Open the options and choose from their menu."""
     menu = await hass.config_entries.options.async_init(entry.entry_id)
-    assert menu["menu_options"] == ["station", "field"]
+    assert menu["menu_options"] == ["station", "field", "history"]
     return await hass.config_entries.options.async_configure(
         menu["flow_id"], {"next_step_id": step}
     )

@@ -1,11 +1,12 @@
 """Importing the history of an old server, through to the recorder's database."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from math import sin
 from pathlib import Path
 import sqlite3
+import tempfile
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -24,7 +25,9 @@ from homeassistant.components.persistent_notification import (
 )
 from homeassistant.components.recorder import get_instance
 from homeassistant.components.recorder.db_schema import Statistics, StatisticsMeta
+from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.recorder import session_scope
@@ -52,6 +55,12 @@ pytestmark = pytest.mark.usefixtures("recorder_mock")
 def persistent_database() -> bool:
     """Let the recorder write to a file, as it does at home."""
     return True
+
+
+@pytest.fixture(autouse=True)
+def _folder_of_uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep uploads from those of other Home Assistants on this computer."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.fixture(autouse=True)
@@ -627,3 +636,167 @@ async def test_upload(
     with pytest.raises(ServiceValidationError) as error:
         await _import(hass, file=file_id)
     assert _failure(error) == "upload_not_found"
+
+
+async def _dialog(hass: HomeAssistant, station: MockConfigEntry) -> ConfigFlowResult:
+    """Choose the import in the options of a station."""
+    menu = await hass.config_entries.options.async_init(station.entry_id)
+    assert "history" in menu["menu_options"]
+    return await hass.config_entries.options.async_configure(
+        menu["flow_id"], {"next_step_id": "history"}
+    )
+
+
+async def _submit(
+    hass: HomeAssistant, form: ConfigFlowResult, user_input: dict[str, Any]
+) -> ConfigFlowResult:
+    """Submit a form, and wait for what comes after the progress that it starts."""
+    options = hass.config_entries.options
+    progress = await options.async_configure(form["flow_id"], user_input)
+    assert progress["type"] is FlowResultType.SHOW_PROGRESS
+    await hass.async_block_till_done()
+    return await options.async_configure(form["flow_id"])
+
+
+def _uploads() -> list[Path]:
+    """Return what Home Assistant keeps of uploads."""
+    return list(Path(tempfile.gettempdir(), "home-assistant-file_upload").iterdir())
+
+
+def _texts(result: ConfigFlowResult) -> Mapping[str, str]:
+    """Return what is filled into the texts of a page."""
+    assert result["description_placeholders"] is not None
+    return result["description_placeholders"]
+
+
+async def test_dialog(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    indoor: MockConfigEntry,
+    old_server: OldServer,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """The options of a station show what a file holds, then import it."""
+    hour = NOW.replace(minute=0) - 5 * HOUR
+    old_server.fill(
+        [
+            (hour, OUTDOOR, 1, 10.0),
+            (hour, OUTDOOR, 12, 10.0),
+            (hour, INDOOR, 1, 10.0),
+            (NOW, OUTDOOR, 1, 10.0),
+        ]
+    )
+    form = await _dialog(hass, station)
+    assert form["step_id"] == "history"
+    assert form["errors"] == {}
+
+    user_input = {
+        "file": await upload(await hass_client(), old_server.database),
+        "mac": OUTDOOR,
+        "overwrite": False,
+    }
+    confirm = await _submit(hass, form, user_input)
+    assert confirm["step_id"] == "history_confirm"
+    texts = _texts(confirm)
+    assert texts["entities"] == (
+        f"| {entity_id(hass, '1')} | 2026-11-24T07:00:00+00:00"
+        " | 2026-11-24T07:00:00+00:00 | 1 | 1 | 0 |"
+    )
+    assert texts["first_bad_lines"] == "- 2: field is not a number from 1 to 9."
+    assert (texts["lines"], texts["bad_lines"]) == ("4", "1")
+    assert texts["readings_too_new"] == texts["readings_without_entity"] == "1"
+    assert await _hours(hass, entity_id(hass, "1")) == {}
+
+    done = await _submit(hass, confirm, {})
+    assert (done["type"], done["reason"]) == (FlowResultType.ABORT, "history_imported")
+    assert _texts(done) == texts
+    assert await _hours(hass, entity_id(hass, "1")) == {hour: (10.0, 10.0, 10.0)}
+    assert await _hours(hass, entity_id(hass, "1", mac=INDOOR)) == {}
+
+
+async def test_dialog_overwrites(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    indoor: MockConfigEntry,
+    old_server: OldServer,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """Hours are overwritten if that is ticked; the board may have been another."""
+    hour = NOW.replace(minute=0) - 5 * HOUR
+    old_server.fill([(hour, OUTDOOR, 1, 10.0), (hour, INDOOR, 1, 20.0)])
+    await _import(hass, old_server.database)
+
+    user_input = {
+        "file": await upload(await hass_client(), old_server.database),
+        "mac": INDOOR.upper(),
+        "overwrite": True,
+    }
+    confirm = await _submit(hass, await _dialog(hass, station), user_input)
+    assert await _hours(hass, entity_id(hass, "1")) == {hour: (10.0, 10.0, 10.0)}
+    await _submit(hass, confirm, {})
+
+    assert await _hours(hass, entity_id(hass, "1")) == {hour: (20.0, 20.0, 20.0)}
+
+
+async def test_dialog_after_faults(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    indoor: MockConfigEntry,
+    old_server: OldServer,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """What is wrong is said, and one can try again."""
+    client = await hass_client()
+    wrong = old_server.database.with_name("holiday.jpg")
+    wrong.write_bytes(b"JFIF")
+    form = await _dialog(hass, station)
+    user_input = {
+        "file": await upload(client, wrong),
+        "mac": "outdoor",
+        "overwrite": False,
+    }
+    form = await hass.config_entries.options.async_configure(
+        form["flow_id"], user_input
+    )
+    assert form["errors"] == {"base": "history_failed"}
+    assert _texts(form)["error"] == "mac is not six pairs of letters or digits."
+
+    form = await _submit(hass, form, {**user_input, "mac": OUTDOOR})
+    assert form["errors"] == {"base": "history_failed"}
+    assert _texts(form)["error"].startswith("The file is neither a data.db nor a CSV")
+
+    user_input = {
+        "file": await upload(client, old_server.database),
+        "mac": OUTDOOR,
+        "overwrite": False,
+    }
+    confirm = await _submit(hass, form, user_input)
+    assert confirm["step_id"] == "history_confirm"
+    assert _texts(confirm)["lines"] == "0"
+
+
+async def test_dialog_closed(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    indoor: MockConfigEntry,
+    old_server: OldServer,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """Whoever closes the dialog while it reads is not kept, nor is the upload."""
+    old_server.fill(_year(50_000))
+    form = await _dialog(hass, station)
+    await hass.config_entries.options.async_configure(
+        form["flow_id"],
+        {
+            "file": await upload(await hass_client(), old_server.database),
+            "mac": OUTDOOR,
+            "overwrite": False,
+        },
+    )
+    assert len(_uploads()) == 1
+
+    hass.config_entries.options.async_abort(form["flow_id"])
+    await hass.async_block_till_done()
+
+    assert _uploads() == []
+    assert await _hours(hass, entity_id(hass, "1")) == {}

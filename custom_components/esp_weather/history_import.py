@@ -67,7 +67,7 @@ class HistoryImport:
         self._hass = hass
         self._targets = targets
         self._mac = mac
-        self._job: asyncio.Future[Any] | None = None
+        self._jobs: list[asyncio.Future[Any]] = []
         self._history = OldHistory(
             {source: target.field.calibrate for source, target in targets.items()}, end
         )
@@ -188,15 +188,15 @@ class HistoryImport:
     async def async_close(self) -> None:
         """Delete what was read, also if somebody has given up waiting for it."""
         self._history.stop()
-        if self._job is not None:
-            await asyncio.wait([self._job])
+        await asyncio.gather(*self._jobs, return_exceptions=True)
         await self._hass.async_add_executor_job(self._history.close)
 
     async def _async_run[T, *Ts](self, job: Callable[[*Ts], T], *args: *Ts) -> T:
         """Run what takes its time, one at a time."""
-        self._job = self._hass.async_add_executor_job(job, *args)
-        # A thread cannot be cancelled.
-        return await asyncio.shield(self._job)
+        running = self._hass.async_add_executor_job(job, *args)
+        # A thread cannot be cancelled, so async_close() waits for this one.
+        self._jobs = [running]
+        return await asyncio.shield(running)
 
     async def _async_missing(self, target: _Target, hours: list[Hour]) -> list[Hour]:
         """Return the hours that have no statistics yet."""
