@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+import gc
 from math import sin
 from pathlib import Path
 import sqlite3
@@ -699,8 +700,7 @@ async def test_dialog(
     assert confirm["step_id"] == "history_confirm"
     texts = _texts(confirm)
     assert texts["entities"] == (
-        f"| {entity_id(hass, '1')} | 2026-11-24T07:00:00+00:00"
-        " | 2026-11-24T07:00:00+00:00 | 1 | 1 | 0 |"
+        f"| {entity_id(hass, '1')} | 2026-11-23 23:00 | 2026-11-23 23:00 | 1 | 1 | 0 |"
     )
     assert texts["first_bad_lines"] == "- 2: field is not a number from 1 to 9."
     assert (texts["lines"], texts["bad_lines"]) == ("4", "1")
@@ -781,8 +781,9 @@ async def test_dialog_closed(
     indoor: MockConfigEntry,
     old_server: OldServer,
     hass_client: ClientSessionGenerator,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Whoever closes the dialog while it reads is not kept, nor is the upload."""
+    """A dialog that is closed while it reads leaves nothing behind."""
     old_server.fill(_year(50_000))
     form = await _dialog(hass, station)
     await hass.config_entries.options.async_configure(
@@ -799,4 +800,6 @@ async def test_dialog_closed(
     await hass.async_block_till_done()
 
     assert _uploads() == []
+    gc.collect()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
     assert await _hours(hass, entity_id(hass, "1")) == {}

@@ -1,6 +1,7 @@
 """The dialog that imports the readings of an old server for one station."""
 
 import asyncio
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, override
 
@@ -16,6 +17,7 @@ from homeassistant.helpers.selector import (
     FileSelectorConfig,
     TextSelector,
 )
+from homeassistant.util import dt as dt_util
 
 from .history_import import HistoryImport, uploaded_file
 from .messages import async_message
@@ -132,6 +134,7 @@ class HistoryFlow(OptionsFlowWithReload):
     @callback
     def _close(self) -> None:
         if self._history is not None:
+            self._task.cancel()
             self.hass.async_create_task(self._history.async_close())
             self._history = None
 
@@ -168,10 +171,19 @@ def _placeholders(report: dict[str, Any]) -> dict[str, str]:
     return {
         **{key: str(value) for key, value in report.items()},
         "entities": "\n".join(
-            f"| {' | '.join(map(str, entity.values()))} |"
+            "| {entity_id} | {first} | {last} | {readings} | {hours_imported}"
+            " | {hours_kept} |".format(
+                first=_local_time(entity["first_hour"]),
+                last=_local_time(entity["last_hour"]),
+                **entity,
+            )
             for entity in report["entities"]
         ),
         "first_bad_lines": "\n".join(
             f"- {line['line']}: {line['reason']}" for line in report["first_bad_lines"]
         ),
     }
+
+
+def _local_time(time: str) -> str:
+    return f"{dt_util.as_local(datetime.fromisoformat(time)):%Y-%m-%d %H:%M}"

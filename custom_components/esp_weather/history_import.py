@@ -149,7 +149,7 @@ class HistoryImport:
                 if not overwrite:
                     chunk = await self._async_missing(target, chunk)
                 imported += len(chunk)
-                if not dry_run:
+                if chunk and not dry_run:
                     await self._async_import_hours(target, chunk)
                 on_progress(100 * done // hours)
             entities.append(
