@@ -1,0 +1,53 @@
+"""The way of an old server's readings into the statistics of a real Home Assistant."""
+
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+import sqlite3
+
+import aiohttp
+from yarl import URL
+
+from dev.home_assistant import HomeAssistant
+from dev.station import OUTDOOR, add_station
+from tests.old_server import OldServer
+
+START = datetime(2019, 5, 1, 11, 30, tzinfo=UTC)
+
+
+async def test_import_history(home_assistant: HomeAssistant) -> None:
+    """What the old server stored, request by request, is there as statistics."""
+    await add_station(home_assistant, OUTDOOR)
+    report = URL(home_assistant.url + OUTDOOR.report_path(1, "20"), encoded=True)
+    async with aiohttp.request("GET", report) as response:
+        assert response.status == 200
+    database = home_assistant.config / "www" / "data.db"
+    old_server = OldServer(database, OUTDOOR.key, [OUTDOOR.mac])
+    for minute in range(60):
+        assert old_server.update(
+            OUTDOOR.key,
+            OUTDOOR.mac,
+            "1",
+            f"{minute / 7}",
+            START + timedelta(minutes=minute),
+        )
+
+    answer = await home_assistant.rest(
+        "POST",
+        "/api/services/esp_weather/import_history?return_response",
+        {"path": "www/data.db"},
+    )
+
+    assert answer["service_response"]["lines"] == 60
+    await home_assistant.stop()
+    with closing(sqlite3.connect(home_assistant.database)) as connection:
+        rows = connection.execute(
+            "SELECT start_ts, round(mean, 4), min, max, unit_of_measurement"
+            " FROM statistics"
+            " JOIN statistics_meta ON statistics_meta.id = statistics.metadata_id"
+            " WHERE statistic_id = 'sensor.outdoor_temperature' ORDER BY start_ts"
+        ).fetchall()
+    hour = START.replace(minute=0).timestamp()
+    assert rows == [
+        (hour, 2.0714, 0.0, 4.1429, "°C"),
+        (hour + 3600, 6.3571, 4.2857, 8.4286, "°C"),
+    ]
