@@ -20,8 +20,9 @@ async def test_import_history(home_assistant: HomeAssistant) -> None:
     report = URL(home_assistant.url + OUTDOOR.report_path(1, "20"), encoded=True)
     async with aiohttp.request("GET", report) as response:
         assert response.status == 200
-    database = home_assistant.config / "www" / "data.db"
-    old_server = OldServer(database, OUTDOOR.key, [OUTDOOR.mac])
+    folder = home_assistant.config / "www"
+    folder.mkdir(exist_ok=True)
+    old_server = OldServer(folder / "data.db", OUTDOOR.key, [OUTDOOR.mac])
     for minute in range(60):
         assert old_server.update(
             OUTDOOR.key,
