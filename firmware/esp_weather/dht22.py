@@ -1,0 +1,37 @@
+"""Aosong DHT22 (AM2302): temperature and humidity, with MicroPython's own module."""
+
+import dht
+from micropython import const
+
+_PAUSE_MS = const(2_000)
+
+
+class DHT22:
+    """A DHT22."""
+
+    def __init__(self, pin):
+        """Use the sensor at a pin."""
+        self._sensor = dht.DHT22(pin)
+
+    def start(self):
+        """Begin to measure and return how many milliseconds that takes.
+
+        What the sensor gives is what it measured when it was last asked. So it is
+        asked twice, and no sooner than it may be.
+        """
+        try:
+            self._sensor.measure()
+        except Exception:  # noqa: BLE001 # The second time counts.
+            pass
+        return _PAUSE_MS
+
+    def read(self):
+        """Return the temperature in °C and the relative humidity in %.
+
+        Raises OSError if nothing answers, ValueError if the line is cut, and
+        Exception if the checksum is wrong.
+        """
+        self._sensor.measure()
+        if not any(self._sensor.buf):
+            raise ValueError("0 °C and 0 % are the sign of a bad connection")
+        return self._sensor.temperature(), self._sensor.humidity()

@@ -1,0 +1,46 @@
+"""Maxim DS18B20: temperature, over one wire, with MicroPython's own modules."""
+
+from binascii import hexlify, unhexlify
+
+from ds18x20 import DS18X20
+from micropython import const
+from onewire import OneWire
+
+_CONVERSION_MS = const(750)
+_POWER_ON = const(85)  # °C, in its memory until the first conversion is done
+
+
+class DS18B20:
+    """A DS18B20, alone on its wire or known by its ROM code."""
+
+    def __init__(self, pin, rom=""):
+        """Use the sensor at a pin with this ROM code, in 16 hexadecimal digits."""
+        self._wire = DS18X20(OneWire(pin))
+        self._rom = unhexlify(rom)
+        self._found = None
+
+    def start(self):
+        """Begin to measure and return how many milliseconds that takes.
+
+        Raises ValueError if the sensor is not there or not alone.
+        """
+        self._found = self._rom
+        if not self._rom:
+            roms = self._wire.scan()
+            if len(roms) != 1:
+                codes = " ".join(hexlify(rom).decode() for rom in roms)
+                raise ValueError("%d sensors on the wire: %s" % (len(roms), codes))
+            self._found = roms[0]
+        self._wire.convert_temp()
+        return _CONVERSION_MS
+
+    def read(self):
+        """Return the temperature in °C, in a tuple.
+
+        Raises ValueError if the sensor was without power since it began, or if
+        the wire has a short circuit: then all that comes is 0, its checksum too.
+        """
+        value = self._wire.read_temp(self._found)
+        if value == _POWER_ON or not any(self._wire.buf):
+            raise ValueError("%s °C is the sign of a bad connection" % value)
+        return (value,)

@@ -1,0 +1,320 @@
+"""The life of a station: measure, report, wait or sleep, and all of it again."""
+
+import gc
+import random
+from struct import pack, unpack
+import sys
+import time
+
+import machine
+from micropython import const
+
+from esp_weather import VERSION, led
+from esp_weather.report import DONE, DROP, REFUSED, RETRY, LegacyClient
+from esp_weather.watchdog import Watchdog
+from esp_weather.wifi import Wifi
+
+_WIFI_LIMIT_MS = const(15_000)  # of one attempt to connect
+_WIFI_LOOK_MS = const(50)
+_AWAKE_LIMIT_MS = const(20_000)  # of what a battery spends on one reading
+_FIRST_PAUSE_MS = const(2_000)  # before the second attempt; then twice as long, …
+_LONGEST_PAUSE_MS = const(60_000)
+_REFUSED_MS = const(300_000)  # between two readings of a station that is refused
+_LONGEST_SLEEP_MS = const(3_600_000)
+_LONELY_MS = const(3_600_000)  # without an answer, until the board is reset
+_STAY_MS = const(10_000)  # for mpremote to get in, before the first sleep
+_SLICE_MS = const(1_000)
+
+# What the memory of the RTC keeps over a sleep: a mark, how often the station woke,
+# how often in a row it got no answer, and a bit for each field that is missing.
+_FORMAT = "<4H"
+_MARK = const(0xE5B1)
+
+
+def main():
+    """Run the station for ever, or say for ever what is wrong with its settings."""
+    print("ESP Weather", VERSION)
+    lamp = None
+    try:
+        settings = _settings()
+        lamp = led.Led(settings["led"])
+        station = Station(settings, lamp)
+    except ValueError as err:
+        _complain(err, lamp)
+    else:
+        station.run()
+
+
+def _settings():
+    """Return the settings and forget the module that checked them: memory is short."""
+    from esp_weather import config  # noqa: PLC0415
+
+    try:
+        return config.load()
+    except ValueError as err:
+        _complain(err, led.Led(config.LED))
+    finally:
+        del sys.modules["esp_weather.config"]
+        del sys.modules["esp_weather"].config
+
+
+def _complain(err, lamp):
+    """Say what is wrong, again and again. A reset would change nothing."""
+    while True:
+        print(err)
+        if lamp:
+            lamp.blink(led.CONFIG)
+        time.sleep_ms(_STAY_MS)
+
+
+def _open(sensor, buses):
+    """Return the driver of a sensor. Raises ValueError if it cannot be there."""
+    kind = sensor["type"]
+    options = {name: sensor[name] for name in ("address", "rom") if name in sensor}
+    try:
+        if "pin" in sensor:
+            bus = machine.Pin(sensor["pin"])
+        else:
+            pins = (sensor["scl"], sensor["sda"])
+            bus = buses.get(pins)
+            if bus is None:
+                bus = machine.SoftI2C(scl=machine.Pin(pins[0]), sda=machine.Pin(pins[1]))
+                buses[pins] = bus
+        # Only the drivers that are needed take memory.
+        module = __import__("esp_weather." + kind, None, None, (kind,))
+        return getattr(module, kind.upper())(bus, **options)
+    except ValueError as err:
+        raise ValueError("config.json: %s of field %d: %s" % (kind, sensor["field"], err))
+
+
+def _jitter(ms):
+    """Return three to five quarters of a time, so that stations do not march in step."""
+    return ms * (96 + random.getrandbits(6)) // 128
+
+
+class Station:
+    """Measures and reports. Knows nothing of how a report is made."""
+
+    def __init__(self, config, lamp):
+        """Begin to connect, and get the sensors ready meanwhile.
+
+        Raises ValueError if a sensor cannot be where the settings say.
+        """
+        self._begin = time.ticks_ms()
+        self._led = lamp
+        self._interval = config["interval"] * 1000
+        self._deep_sleep = config["deep_sleep"]
+        self._said = ""
+        self._wakes = 0
+        self._failures = 0
+        self._missing = 0
+        woken = self._recall()
+        self._wifi = Wifi(config["wifi"]["ssid"], config["wifi"]["password"])
+        stored = woken and not self._failures and sys.platform == "esp8266"
+        self._wifi.connect(stored)
+        server = config["server"]
+        self._client = LegacyClient(
+            server["host"], server["port"], server["tls"], config["key"], self._wifi.mac
+        )
+        buses = {}
+        self._sensors = [
+            (sensor["field"], sensor["type"], _open(sensor, buses))
+            for sensor in config["sensors"]
+        ]
+        self._may_sleep = woken
+        print(self._wifi.mac, "every", config["interval"], "s")
+
+    def run(self):
+        """Measure and report for ever."""
+        self._watchdog = Watchdog()
+        try:
+            while True:
+                self._round()
+        except Exception as err:  # noqa: BLE001 # A fault of ours must not end it all.
+            sys.print_exception(err)
+            self._led.blink(led.CONFIG)
+            time.sleep_ms(_STAY_MS)
+            machine.reset()
+        finally:
+            self._watchdog.stop()
+
+    def _round(self):
+        """Measure, report, and wait until it is time to measure again."""
+        gc.collect()
+        limit = self._interval
+        if self._deep_sleep:
+            limit = min(limit, _AWAKE_LIMIT_MS)
+        readings = self._measure()
+        verdict = self._deliver(readings, time.ticks_add(self._begin, limit))
+        if verdict == RETRY:
+            self._failures += 1
+        else:
+            self._failures = 0
+        pause = self._interval
+        if verdict == REFUSED:
+            pause = max(pause, _REFUSED_MS)
+        if self._deep_sleep:
+            self._sleep_deeply(pause)
+        else:
+            self._blink(verdict)
+            self._recover()
+            self._wait_for_next(pause)
+
+    def _measure(self):
+        """Return what the sensors measure: pairs of a field and a value."""
+        longest = 0
+        started = []
+        for sensor in self._sensors:
+            try:
+                longest = max(longest, sensor[2].start())
+                started.append(sensor)
+            except Exception as err:  # noqa: BLE001 # The drivers of the port raise it.
+                self._miss(sensor, err)
+        self._sleep(longest)
+        readings = []
+        for sensor in started:
+            try:
+                values = sensor[2].read()
+            except Exception as err:  # noqa: BLE001
+                self._miss(sensor, err)
+                continue
+            field = sensor[0]
+            if self._missing & 1 << field:
+                self._missing &= ~(1 << field)
+                print(sensor[1], "of field", field, "is there again")
+            for value in values:
+                readings.append((field, value))
+                field += 1
+        return readings
+
+    def _miss(self, sensor, err):
+        """Say once that a sensor cannot be read."""
+        field, name, _ = sensor
+        if not self._missing & 1 << field:
+            self._missing |= 1 << field
+            print(name, "of field", field, "cannot be read:", repr(err))
+
+    def _deliver(self, readings, deadline):
+        """Report readings until all are settled or the time is over.
+
+        Returns DONE, REFUSED or RETRY. What is left is forgotten: sent later it
+        would get a wrong time.
+        """
+        pause = _FIRST_PAUSE_MS
+        while readings:
+            self._watchdog.feed()
+            verdict = RETRY
+            if self._is_online(deadline):
+                batch = readings[: self._client.BATCH]
+                verdict = self._client.report(batch)
+                self._tell(batch, verdict)
+            if verdict == REFUSED:
+                return REFUSED
+            if verdict != RETRY:
+                readings = readings[len(batch) :]
+                continue
+            wait = _jitter(pause)
+            if time.ticks_diff(deadline, time.ticks_ms()) <= wait:
+                return RETRY
+            self._sleep(wait)
+            pause = min(2 * pause, _LONGEST_PAUSE_MS)
+        return DONE
+
+    def _is_online(self, deadline):
+        """Wait for the Wi-Fi. If it does not come, begin to connect anew."""
+        limit = time.ticks_add(time.ticks_ms(), _WIFI_LIMIT_MS)
+        if time.ticks_diff(deadline, limit) < 0:
+            limit = deadline
+        while not self._wifi.is_connected():
+            if time.ticks_diff(limit, time.ticks_ms()) <= 0:
+                self._say("Wi-Fi: " + self._wifi.why_not())
+                self._wifi.connect()
+                return False
+            time.sleep_ms(_WIFI_LOOK_MS)
+        return True
+
+    def _tell(self, batch, verdict):
+        """Say what became of a report; what is wrong, once."""
+        answer = self._client.answer
+        if verdict == DONE:
+            self._said = ""
+            for field, value in batch:
+                print("field", field, "=", value)
+        elif verdict == DROP:
+            print("The server does not take", batch, answer)
+        elif verdict == REFUSED:
+            self._say("The server refuses this station: key or MAC address? " + answer)
+        else:
+            self._say("The server: " + answer)
+
+    def _say(self, text):
+        if text != self._said:
+            self._said = text
+            print(text)
+
+    def _blink(self, verdict):
+        """Show with the LED what went wrong."""
+        if verdict == REFUSED:
+            self._led.blink(led.REFUSED)
+        elif verdict == RETRY:
+            connected = self._wifi.is_connected()
+            self._led.blink(led.SERVER if connected else led.WIFI)
+        elif self._missing:
+            self._led.blink(led.SENSOR)
+
+    def _recover(self):
+        """Begin anew, the harder the longer there was no answer."""
+        if self._failures < 3:
+            return
+        if self._failures * self._interval >= _LONELY_MS:
+            print("No answer for long: reset")
+            machine.reset()
+        if self._failures % 3 == 0:
+            self._wifi.restart()
+            self._wifi.connect()
+
+    def _wait_for_next(self, pause):
+        """Wait until `pause` after the beginning of this round."""
+        self._begin = time.ticks_add(self._begin, pause)
+        rest = time.ticks_diff(self._begin, time.ticks_ms())
+        if rest > 0:
+            self._sleep(rest)
+        else:
+            self._begin = time.ticks_ms()
+
+    def _sleep(self, ms):
+        """Sleep with the watchdog fed."""
+        while ms > 0:
+            self._watchdog.feed()
+            time.sleep_ms(min(ms, _SLICE_MS))
+            ms -= _SLICE_MS
+        self._watchdog.feed()
+
+    def _sleep_deeply(self, pause):
+        """Switch everything off until `pause` after the beginning of this round.
+
+        Never returns: the board wakes with a reset.
+        """
+        if self._failures:
+            longest = max(pause, _LONGEST_SLEEP_MS)
+            pause = _jitter(min(pause << min(self._failures, 6), longest))
+        if not self._may_sleep:
+            self._sleep(_STAY_MS)
+        machine.RTC().memory(
+            pack(_FORMAT, _MARK, self._wakes, min(self._failures, 99), self._missing)
+        )
+        awake = time.ticks_diff(time.ticks_ms(), self._begin)
+        rest = max(pause - awake, _SLICE_MS)
+        print("wake", self._wakes, "awake for", awake, "ms, now asleep for", rest)
+        machine.deepsleep(rest)
+
+    def _recall(self):
+        """Take over what was kept over a sleep, and return whether there was one."""
+        if machine.reset_cause() != machine.DEEPSLEEP_RESET:
+            return False
+        kept = machine.RTC().memory()
+        if len(kept) != 8 or unpack(_FORMAT, kept)[0] != _MARK:
+            return False
+        _, wakes, self._failures, self._missing = unpack(_FORMAT, kept)
+        self._wakes = wakes + 1 & 0xFFFF
+        return True

@@ -1,0 +1,42 @@
+"""Starts the board anew when the station hangs."""
+
+import time
+
+from machine import Timer, reset
+from micropython import const
+
+_LIMIT_MS = const(180_000)  # The slowest report of all takes less.
+_PERIOD_MS = const(5_000)
+
+
+class Watchdog:
+    """Resets the board when it was not fed for three minutes.
+
+    Not machine.WDT: the ESP8266's bites after 1.6 to 3.2 seconds, sooner than a
+    connection is given up, and once created it never ends. Then neither mpremote
+    nor Thonny could copy a file, since both begin with a soft reset, after which
+    nobody feeds it. Without it the port feeds the chip's own watchdog for as long
+    as its event loop turns (ports/esp8266/ets_alt_task.c). So that one catches
+    what hangs in C, and this one what waits for ever in Python.
+    """
+
+    def __init__(self):
+        """Start to watch."""
+        self.feed()
+        self._timer = Timer(0)
+        self._timer.init(
+            mode=Timer.PERIODIC, period=_PERIOD_MS, callback=self._check
+        )
+
+    def feed(self):
+        """Say that the station is alive."""
+        self._fed = time.ticks_ms()
+
+    def stop(self):
+        """Stop to watch: a timer must not outlive a soft reset."""
+        self._timer.deinit()
+
+    def _check(self, _timer):
+        if time.ticks_diff(time.ticks_ms(), self._fed) > _LIMIT_MS:
+            print("The station hangs: reset")
+            reset()

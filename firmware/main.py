@@ -1,0 +1,5 @@
+"""Starts the station. MicroPython runs this file after each reset and each sleep."""
+
+from esp_weather.station import main
+
+main()
