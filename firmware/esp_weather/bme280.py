@@ -6,6 +6,7 @@ integers: the numbers with a point of an ESP8266 have only 22 bits.
 
 from struct import unpack
 
+from machine import I2C
 from micropython import const
 
 _ID = const(0xD0)
@@ -25,14 +26,14 @@ _SKIPPED = const(0x80000)  # in place of a value that was not measured
 class BME280:
     """A BME280, which sleeps between its measurements."""
 
-    def __init__(self, i2c, address=0x76):
+    def __init__(self, i2c: I2C, address: int = 0x76) -> None:
         """Use the sensor at an address of the bus."""
         self._i2c = i2c
         self._address = address
         self._data = bytearray(8)
-        self._calibration = None
+        self._calibration: tuple[int, ...] | None = None
 
-    def start(self):
+    def start(self) -> int:
         """Begin to measure and return how many milliseconds that takes.
 
         Raises OSError if nothing answers, and ValueError if it is another chip.
@@ -55,7 +56,7 @@ class BME280:
         self._i2c.writeto_mem(self._address, _CTRL_MEAS, _FORCED)
         return _MEASUREMENT_MS
 
-    def read(self):
+    def read(self) -> tuple[float, ...]:
         """Return the temperature in °C, the relative humidity in % and the pressure in hPa.
 
         Raises OSError if nothing answers, and ValueError if it has not measured.
@@ -64,16 +65,17 @@ class BME280:
         self._i2c.readfrom_mem_into(self._address, _DATA, data)
         pressure = data[0] << 12 | data[1] << 4 | data[2] >> 4
         temperature = data[3] << 12 | data[4] << 4 | data[5] >> 4
-        if temperature == _SKIPPED or pressure == _SKIPPED:
-            # Without power it has forgotten; another one may have taken its place.
+        calibration = self._calibration
+        if calibration is None or _SKIPPED in (temperature, pressure):
+            # It was without power, and may be another one now.
             self._calibration = None
             raise ValueError("it has not measured")
-        return compensate(
-            self._calibration, temperature, data[6] << 8 | data[7], pressure
-        )
+        return compensate(calibration, temperature, data[6] << 8 | data[7], pressure)
 
 
-def compensate(calibration, adc_t, adc_h, adc_p):
+def compensate(
+    calibration: tuple[int, ...], adc_t: int, adc_h: int, adc_p: int
+) -> tuple[float, ...]:
     """Return °C, % and hPa of what the sensor has measured.
 
     `calibration` is dig_T1 to T3, P1 to P9 and H1 to H6.

@@ -30,14 +30,14 @@ _LONGEST_SLEEP = 4200
 _WAKE_PIN = 16  # of the ESP8266: wired to RST, it ends the sleep
 
 
-def load(path=FILE):
+def load(path: str = FILE) -> dict:
     """Return the settings of a file, checked and with all defaults filled in.
 
     Raises ValueError with a sentence that names the setting and what it has to be.
     """
     try:
         with open(path) as file:
-            config = json.load(file)
+            config: dict = json.load(file)
     except OSError:
         raise ValueError("%s is missing: copy it to the board" % path)
     except ValueError:
@@ -55,7 +55,11 @@ def load(path=FILE):
     key = _get(config, "key", str)
     _check("key", 0 < len(key) <= 64, "has 1 to 64 letters")
     for letter in key.replace("-", "").replace("_", ""):
-        _check("key", letter.isalpha() or letter.isdigit(), "is of letters, digits, - and _")
+        _check(
+            "key",
+            letter.isalpha() or letter.isdigit(),
+            "is of letters, digits, - and _",
+        )
     deep_sleep = _get(config, "deep_sleep", bool, False)
     limit = _LONGEST_SLEEP if deep_sleep else _DAY
     _between("interval", _get(config, "interval", int, 60), 1, limit)
@@ -63,16 +67,18 @@ def load(path=FILE):
     return config
 
 
-def _check_sensors(config):
+def _check_sensors(config: dict) -> list[int]:
     """Check the sensors and return the pins that they use."""
     sensors = _get(config, "sensors", list)
     _check("sensors", sensors, "is empty")
-    fields = []
+    fields: list[int] = []
     used = []
     for sensor in sensors:
         _check("sensors", isinstance(sensor, dict), "must hold braces")
         kind = _get(sensor, "type", str)
-        _check("type", kind in _SENSORS, "must be one of " + ", ".join(sorted(_SENSORS)))
+        _check(
+            "type", kind in _SENSORS, "must be one of " + ", ".join(sorted(_SENSORS))
+        )
         pins, option, default, count = _SENSORS[kind]
         for name in sensor:
             known = name in ("type", "field", option) or name in pins
@@ -82,7 +88,11 @@ def _check_sensors(config):
         if option == "address":
             _between(option, _get(sensor, option, int, default), 8, 119)
         elif option == "rom":
-            _check("rom", len(_get(sensor, option, str, default)) in (0, 16), "has 16 digits")
+            _check(
+                "rom",
+                len(_get(sensor, option, str, default)) in (0, 16),
+                "has 16 digits",
+            )
         field = _between("field", _get(sensor, "field", int), 1, 10 - count)
         for number in range(field, field + count):
             _check("field %d" % number, number not in fields, "is used twice")
@@ -90,17 +100,21 @@ def _check_sensors(config):
     return used
 
 
-def _check_pins(config, used, deep_sleep):
+def _check_pins(config: dict, used: list[int], deep_sleep: bool) -> None:
     """Check that the LED, and what wakes the board, have a pin of their own."""
     if config.setdefault("led", LED) is not None:
         led = _between("led", _get(config, "led", int), 0, 48)
-        _check("led", led not in used, "is the pin of a sensor: choose another, or null")
+        _check(
+            "led", led not in used, "is the pin of a sensor: choose another, or null"
+        )
     if deep_sleep and sys.platform == "esp8266":
-        used = [*used, config["led"]]
         _check("deep_sleep", _WAKE_PIN not in used, "needs pin 16 for itself")
+        _check("deep_sleep", config["led"] != _WAKE_PIN, "needs pin 16 for itself")
 
 
-def _get(settings, name, kind, default=None):
+def _get(  # type: ignore[no-untyped-def]
+    settings: dict, name: str, kind: type, default: object = None
+):
     """Return a setting of this kind; fill in the default, or raise if it has none."""
     value = settings.get(name)
     if value is None:
@@ -112,11 +126,11 @@ def _get(settings, name, kind, default=None):
     return value
 
 
-def _between(name, value, lowest, highest):
+def _between(name: str, value: int, lowest: int, highest: int) -> int:
     _check(name, lowest <= value <= highest, "is %d to %d" % (lowest, highest))
     return value
 
 
-def _check(name, is_right, what):
+def _check(name: str, is_right: object, what: str) -> None:
     if not is_right:
         raise ValueError("%s: %s %s" % (FILE, name, what))

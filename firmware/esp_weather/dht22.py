@@ -1,6 +1,7 @@
 """Aosong DHT22 (AM2302): temperature and humidity, with MicroPython's own module."""
 
 import dht
+from machine import Pin
 from micropython import const
 
 _PAUSE_MS = const(2_000)
@@ -9,11 +10,11 @@ _PAUSE_MS = const(2_000)
 class DHT22:
     """A DHT22."""
 
-    def __init__(self, pin):
+    def __init__(self, pin: Pin) -> None:
         """Use the sensor at a pin."""
         self._sensor = dht.DHT22(pin)
 
-    def start(self):
+    def start(self) -> int:
         """Begin to measure and return how many milliseconds that takes.
 
         What the sensor gives is what it measured when it was last asked. So it is
@@ -25,7 +26,7 @@ class DHT22:
             pass
         return _PAUSE_MS
 
-    def read(self):
+    def read(self) -> tuple[float, ...]:
         """Return the temperature in °C and the relative humidity in %.
 
         Raises OSError if nothing answers, ValueError if the line is cut, and

@@ -3,6 +3,7 @@
 from binascii import hexlify, unhexlify
 
 from ds18x20 import DS18X20
+from machine import Pin
 from micropython import const
 from onewire import OneWire
 
@@ -13,13 +14,13 @@ _POWER_ON = const(85)  # °C, in its memory until the first conversion is done
 class DS18B20:
     """A DS18B20, alone on its wire or known by its ROM code."""
 
-    def __init__(self, pin, rom=""):
+    def __init__(self, pin: Pin, rom: str = "") -> None:
         """Use the sensor at a pin with this ROM code, in 16 hexadecimal digits."""
         self._wire = DS18X20(OneWire(pin))
         self._rom = unhexlify(rom)
-        self._found = None
+        self._found = self._rom
 
-    def start(self):
+    def start(self) -> int:
         """Begin to measure and return how many milliseconds that takes.
 
         Raises ValueError if the sensor is not there or not alone.
@@ -34,7 +35,7 @@ class DS18B20:
         self._wire.convert_temp()
         return _CONVERSION_MS
 
-    def read(self):
+    def read(self) -> tuple[float, ...]:
         """Return the temperature in °C, in a tuple.
 
         Raises ValueError if the sensor was without power since it began, or if

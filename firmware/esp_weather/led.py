@@ -20,15 +20,17 @@ _OFF_MS = const(250)
 class Led:
     """The LED of the board, or none."""
 
-    def __init__(self, pin):
+    def __init__(self, pin: int | None) -> None:
         """Switch the LED off. `pin` is None if there is no LED."""
         # Between pin and 3.3 V on boards with an ESP8266
         self._off = 1 if sys.platform == "esp8266" else 0
         self._pin = None if pin is None else Pin(pin, Pin.OUT, value=self._off)
 
-    def blink(self, times):
+    def blink(self, times: int) -> None:
         """Blink that many times."""
-        for _ in range(times if self._pin else 0):
+        if self._pin is None:
+            return
+        for _ in range(times):
             self._pin.value(1 - self._off)
             time.sleep_ms(_ON_MS)
             self._pin.value(self._off)

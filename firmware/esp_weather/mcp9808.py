@@ -1,5 +1,6 @@
 """Microchip MCP9808: temperature. The names are those of its data sheet, DS25095."""
 
+from machine import I2C
 from micropython import const
 
 _CONFIG = const(1)
@@ -22,7 +23,7 @@ _CONVERSION_MS = (40, 87, 173, 333)
 class MCP9808:
     """An MCP9808, which sleeps between its conversions."""
 
-    def __init__(self, i2c, address=24, resolution=3):
+    def __init__(self, i2c: I2C, address: int = 24, resolution: int = 3) -> None:
         """Use the sensor at an address of the bus.
 
         `resolution` is 0 for 0.5 °C, 1 for 0.25, 2 for 0.125 and 3 for 0.0625.
@@ -32,7 +33,7 @@ class MCP9808:
         self._resolution = resolution
         self._buffer = bytearray(2)
 
-    def start(self):
+    def start(self) -> int:
         """Begin to measure and return how many milliseconds that takes.
 
         Raises OSError if nothing answers, and ValueError if it is another chip.
@@ -46,13 +47,13 @@ class MCP9808:
         self._i2c.writeto_mem(self._address, _CONFIG, _AWAKE)
         return _CONVERSION_MS[self._resolution]
 
-    def read(self):
+    def read(self) -> tuple[float, ...]:
         """Return the temperature in °C, in a tuple. Raises OSError."""
         value = self._register(_AMBIENT_TEMPERATURE)
         self._i2c.writeto_mem(self._address, _CONFIG, _SHUTDOWN)
         # Above the sign there are three flags of the alarm, which we do not use.
         return ((value & (_SIGN - 1)) / 16 - (256 if value & _SIGN else 0),)
 
-    def _register(self, number):
+    def _register(self, number: int) -> int:
         self._i2c.readfrom_mem_into(self._address, number, self._buffer)
         return self._buffer[0] << 8 | self._buffer[1]

@@ -26,13 +26,13 @@ class LegacyClient:
     BATCH = 1  # readings that one report takes
     TIMEOUT = 10  # seconds, for the connection and again for the answer
 
-    def __init__(self, host, port, tls, key, mac):
+    def __init__(self, host: str, port: int, tls: bool, key: str, mac: str) -> None:
         """Keep where to report to, and as whom; nothing is connected yet."""
         self.answer = ""  # the last one, for people
         self._host = host
         self._port = port
         self._tls = tls
-        self._address = None
+        self._address: tuple | None = None
         self._request = (
             "GET /update/API_key=%s/mac=%s/field=%%d/data=%%.4f HTTP/1.1\r\n"
             "Host: %s:%d\r\n"
@@ -42,7 +42,7 @@ class LegacyClient:
             "\r\n"
         ) % (key, mac, host, port, VERSION)
 
-    def report(self, readings):
+    def report(self, readings: list[tuple[int, float]]) -> int:
         """Send a list of BATCH readings, each a field and a value, as one report.
 
         Returns DONE, DROP, REFUSED or RETRY, and says why in `answer`.
@@ -54,7 +54,7 @@ class LegacyClient:
             self.answer = "no answer (%s)" % err
             return RETRY
         if len(status) < _STATUS_LENGTH or not status.startswith(b"HTTP/1."):
-            self.answer = "not an answer: %s" % status
+            self.answer = "not an answer: %r" % status
             return RETRY
         self.answer = status[9:].decode()
         try:
@@ -62,7 +62,7 @@ class LegacyClient:
         except ValueError:
             return RETRY
 
-    def _exchange(self, request):
+    def _exchange(self, request: bytes) -> bytes:
         """Send a request and return the first bytes of the answer."""
         gc.collect()  # A connection needs a large piece of memory.
         if self._address is None:
@@ -74,7 +74,7 @@ class LegacyClient:
             if self._tls:
                 import ssl  # noqa: PLC0415 # takes memory
 
-                stream = ssl.wrap_socket(stream)
+                stream = ssl.wrap_socket(stream)  # type: ignore[assignment]
             stream.write(request)
             return stream.read(_STATUS_LENGTH) or b""
         finally:

@@ -20,7 +20,8 @@ _AWAKE_LIMIT_MS = const(20_000)  # of what a battery spends on one reading
 _FIRST_PAUSE_MS = const(2_000)  # before the second attempt; then twice as long, …
 _LONGEST_PAUSE_MS = const(60_000)
 _REFUSED_MS = const(300_000)  # between two readings of a station that is refused
-_LONGEST_SLEEP_MS = const(3_600_000)
+_LONGEST_PAUSE_ASLEEP_MS = const(3_600_000)
+_LONGEST_SLEEP_MS = const(4_200_000)  # The ESP8266 counts µs in 32 bits.
 _LONELY_MS = const(3_600_000)  # without an answer, until the board is reset
 _STAY_MS = const(10_000)  # for mpremote to get in, before the first sleep
 _SLICE_MS = const(1_000)
@@ -31,7 +32,7 @@ _FORMAT = "<4H"
 _MARK = const(0xE5B1)
 
 
-def main():
+def main() -> None:
     """Run the station for ever, or say for ever what is wrong with its settings."""
     print("ESP Weather", VERSION)
     lamp = None
@@ -45,7 +46,7 @@ def main():
         station.run()
 
 
-def _settings():
+def _settings() -> dict:
     """Return the settings and forget the module that checked them: memory is short."""
     from esp_weather import config  # noqa: PLC0415
 
@@ -53,12 +54,13 @@ def _settings():
         return config.load()
     except ValueError as err:
         _complain(err, led.Led(config.LED))
+        raise
     finally:
         del sys.modules["esp_weather.config"]
         del sys.modules["esp_weather"].config
 
 
-def _complain(err, lamp):
+def _complain(err: ValueError, lamp: led.Led | None) -> None:
     """Say what is wrong, again and again. A reset would change nothing."""
     while True:
         print(err)
@@ -67,27 +69,29 @@ def _complain(err, lamp):
         time.sleep_ms(_STAY_MS)
 
 
-def _open(sensor, buses):
+def _open(sensor: dict, buses: dict):  # type: ignore[no-untyped-def]
     """Return the driver of a sensor. Raises ValueError if it cannot be there."""
     kind = sensor["type"]
     options = {name: sensor[name] for name in ("address", "rom") if name in sensor}
+    pins = (sensor.get("pin"), sensor.get("scl"), sensor.get("sda"))
     try:
-        if "pin" in sensor:
-            bus = machine.Pin(sensor["pin"])
-        else:
-            pins = (sensor["scl"], sensor["sda"])
-            bus = buses.get(pins)
-            if bus is None:
-                bus = machine.SoftI2C(scl=machine.Pin(pins[0]), sda=machine.Pin(pins[1]))
-                buses[pins] = bus
+        if pins not in buses:
+            pin, scl, sda = pins
+            buses[pins] = (
+                machine.SoftI2C(scl=machine.Pin(scl), sda=machine.Pin(sda))
+                if pin is None
+                else machine.Pin(pin)
+            )
         # Only the drivers that are needed take memory.
         module = __import__("esp_weather." + kind, None, None, (kind,))
-        return getattr(module, kind.upper())(bus, **options)
+        return getattr(module, kind.upper())(buses[pins], **options)
     except ValueError as err:
-        raise ValueError("config.json: %s of field %d: %s" % (kind, sensor["field"], err))
+        raise ValueError(
+            "config.json: %s of field %d: %s" % (kind, sensor["field"], err)
+        )
 
 
-def _jitter(ms):
+def _jitter(ms: int) -> int:
     """Return three to five quarters of a time, so that stations do not march in step."""
     return ms * (96 + random.getrandbits(6)) // 128
 
@@ -95,7 +99,7 @@ def _jitter(ms):
 class Station:
     """Measures and reports. Knows nothing of how a report is made."""
 
-    def __init__(self, config, lamp):
+    def __init__(self, config: dict, lamp: led.Led) -> None:
         """Begin to connect, and get the sensors ready meanwhile.
 
         Raises ValueError if a sensor cannot be where the settings say.
@@ -116,7 +120,7 @@ class Station:
         self._client = LegacyClient(
             server["host"], server["port"], server["tls"], config["key"], self._wifi.mac
         )
-        buses = {}
+        buses: dict = {}
         self._sensors = [
             (sensor["field"], sensor["type"], _open(sensor, buses))
             for sensor in config["sensors"]
@@ -124,7 +128,7 @@ class Station:
         self._may_sleep = woken
         print(self._wifi.mac, "every", config["interval"], "s")
 
-    def run(self):
+    def run(self) -> None:
         """Measure and report for ever."""
         self._watchdog = Watchdog()
         try:
@@ -138,14 +142,15 @@ class Station:
         finally:
             self._watchdog.stop()
 
-    def _round(self):
+    def _round(self) -> None:
         """Measure, report, and wait until it is time to measure again."""
         gc.collect()
         limit = self._interval
         if self._deep_sleep:
             limit = min(limit, _AWAKE_LIMIT_MS)
+        self._deadline = time.ticks_add(self._begin, limit)
         readings = self._measure()
-        verdict = self._deliver(readings, time.ticks_add(self._begin, limit))
+        verdict = self._deliver(readings)
         if verdict == RETRY:
             self._failures += 1
         else:
@@ -160,7 +165,7 @@ class Station:
             self._recover()
             self._wait_for_next(pause)
 
-    def _measure(self):
+    def _measure(self) -> list[tuple[int, float]]:
         """Return what the sensors measure: pairs of a field and a value."""
         longest = 0
         started = []
@@ -187,15 +192,15 @@ class Station:
                 field += 1
         return readings
 
-    def _miss(self, sensor, err):
+    def _miss(self, sensor: tuple, err: Exception) -> None:
         """Say once that a sensor cannot be read."""
         field, name, _ = sensor
         if not self._missing & 1 << field:
             self._missing |= 1 << field
             print(name, "of field", field, "cannot be read:", repr(err))
 
-    def _deliver(self, readings, deadline):
-        """Report readings until all are settled or the time is over.
+    def _deliver(self, readings: list[tuple[int, float]]) -> int:
+        """Report readings until all are settled or the time of the round is over.
 
         Returns DONE, REFUSED or RETRY. What is left is forgotten: sent later it
         would get a wrong time.
@@ -204,7 +209,7 @@ class Station:
         while readings:
             self._watchdog.feed()
             verdict = RETRY
-            if self._is_online(deadline):
+            if self._is_online():
                 batch = readings[: self._client.BATCH]
                 verdict = self._client.report(batch)
                 self._tell(batch, verdict)
@@ -214,17 +219,17 @@ class Station:
                 readings = readings[len(batch) :]
                 continue
             wait = _jitter(pause)
-            if time.ticks_diff(deadline, time.ticks_ms()) <= wait:
+            if time.ticks_diff(self._deadline, time.ticks_ms()) <= wait:
                 return RETRY
             self._sleep(wait)
             pause = min(2 * pause, _LONGEST_PAUSE_MS)
         return DONE
 
-    def _is_online(self, deadline):
+    def _is_online(self) -> bool:
         """Wait for the Wi-Fi. If it does not come, begin to connect anew."""
         limit = time.ticks_add(time.ticks_ms(), _WIFI_LIMIT_MS)
-        if time.ticks_diff(deadline, limit) < 0:
-            limit = deadline
+        if time.ticks_diff(self._deadline, limit) < 0:
+            limit = self._deadline
         while not self._wifi.is_connected():
             if time.ticks_diff(limit, time.ticks_ms()) <= 0:
                 self._say("Wi-Fi: " + self._wifi.why_not())
@@ -233,7 +238,7 @@ class Station:
             time.sleep_ms(_WIFI_LOOK_MS)
         return True
 
-    def _tell(self, batch, verdict):
+    def _tell(self, batch: list[tuple[int, float]], verdict: int) -> None:
         """Say what became of a report; what is wrong, once."""
         answer = self._client.answer
         if verdict == DONE:
@@ -247,12 +252,12 @@ class Station:
         else:
             self._say("The server: " + answer)
 
-    def _say(self, text):
+    def _say(self, text: str) -> None:
         if text != self._said:
             self._said = text
             print(text)
 
-    def _blink(self, verdict):
+    def _blink(self, verdict: int) -> None:
         """Show with the LED what went wrong."""
         if verdict == REFUSED:
             self._led.blink(led.REFUSED)
@@ -262,7 +267,7 @@ class Station:
         elif self._missing:
             self._led.blink(led.SENSOR)
 
-    def _recover(self):
+    def _recover(self) -> None:
         """Begin anew, the harder the longer there was no answer."""
         if self._failures < 3:
             return
@@ -273,7 +278,7 @@ class Station:
             self._wifi.restart()
             self._wifi.connect()
 
-    def _wait_for_next(self, pause):
+    def _wait_for_next(self, pause: int) -> None:
         """Wait until `pause` after the beginning of this round."""
         self._begin = time.ticks_add(self._begin, pause)
         rest = time.ticks_diff(self._begin, time.ticks_ms())
@@ -282,7 +287,7 @@ class Station:
         else:
             self._begin = time.ticks_ms()
 
-    def _sleep(self, ms):
+    def _sleep(self, ms: int) -> None:
         """Sleep with the watchdog fed."""
         while ms > 0:
             self._watchdog.feed()
@@ -290,13 +295,13 @@ class Station:
             ms -= _SLICE_MS
         self._watchdog.feed()
 
-    def _sleep_deeply(self, pause):
+    def _sleep_deeply(self, pause: int) -> None:
         """Switch everything off until `pause` after the beginning of this round.
 
         Never returns: the board wakes with a reset.
         """
         if self._failures:
-            longest = max(pause, _LONGEST_SLEEP_MS)
+            longest = max(pause, _LONGEST_PAUSE_ASLEEP_MS)
             pause = _jitter(min(pause << min(self._failures, 6), longest))
         if not self._may_sleep:
             self._sleep(_STAY_MS)
@@ -304,11 +309,11 @@ class Station:
             pack(_FORMAT, _MARK, self._wakes, min(self._failures, 99), self._missing)
         )
         awake = time.ticks_diff(time.ticks_ms(), self._begin)
-        rest = max(pause - awake, _SLICE_MS)
+        rest = min(max(pause - awake, _SLICE_MS), _LONGEST_SLEEP_MS)
         print("wake", self._wakes, "awake for", awake, "ms, now asleep for", rest)
         machine.deepsleep(rest)
 
-    def _recall(self):
+    def _recall(self) -> bool:
         """Take over what was kept over a sleep, and return whether there was one."""
         if machine.reset_cause() != machine.DEEPSLEEP_RESET:
             return False

@@ -20,23 +20,21 @@ class Watchdog:
     what hangs in C, and this one what waits for ever in Python.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         """Start to watch."""
         self.feed()
         self._timer = Timer(0)
-        self._timer.init(
-            mode=Timer.PERIODIC, period=_PERIOD_MS, callback=self._check
-        )
+        self._timer.init(mode=Timer.PERIODIC, period=_PERIOD_MS, callback=self._check)
 
-    def feed(self):
+    def feed(self) -> None:
         """Say that the station is alive."""
         self._fed = time.ticks_ms()
 
-    def stop(self):
+    def stop(self) -> None:
         """Stop to watch: a timer must not outlive a soft reset."""
         self._timer.deinit()
 
-    def _check(self, _timer):
+    def _check(self, _timer: Timer) -> None:
         if time.ticks_diff(time.ticks_ms(), self._fed) > _LIMIT_MS:
             print("The station hangs: reset")
             reset()

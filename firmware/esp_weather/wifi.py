@@ -8,7 +8,7 @@ import network
 class Wifi:
     """The station's side of the Wi-Fi, and its names there."""
 
-    def __init__(self, ssid, password):
+    def __init__(self, ssid: str, password: str) -> None:
         """Switch the station's Wi-Fi on, and the board's own network off."""
         access_point = network.WLAN(network.AP_IF)
         # The ESP8266 keeps this in its flash: written only when it changes.
@@ -24,11 +24,11 @@ class Wifi:
         except ValueError:
             pass  # Before MicroPython 1.22 a name had at most 15 letters.
 
-    def is_connected(self):
+    def is_connected(self) -> bool:
         """Return whether the station is in the network and has an address."""
         return self._station.isconnected()
 
-    def connect(self, stored=False):
+    def connect(self, stored: bool = False) -> None:
         """Begin to connect; is_connected() tells when it is done.
 
         With `stored` the credentials are those of the last time, which the
@@ -44,7 +44,7 @@ class Wifi:
             # The ESP32 raises this while it is still busy with the last attempt.
             print("Wi-Fi:", err)
 
-    def why_not(self):
+    def why_not(self) -> str:
         """Return why the station is not connected."""
         status = self._station.status()
         if status == network.STAT_WRONG_PASSWORD:
@@ -53,7 +53,7 @@ class Wifi:
             return "no such network in reach"
         return "not connected yet"
 
-    def restart(self):
+    def restart(self) -> None:
         """Switch the Wi-Fi off and on again."""
         self._station.active(False)
         self._station.active(True)

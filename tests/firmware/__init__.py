@@ -1,0 +1,1 @@
+"""Tests of the firmware, which run inside MicroPython."""

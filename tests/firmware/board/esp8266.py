@@ -1,0 +1,7 @@
+"""Makes the interpreter say that it is the one of an ESP8266: import this first."""
+
+import sys
+
+import board_sys
+
+sys.modules["sys"] = board_sys

@@ -1,0 +1,121 @@
+"""The module `machine` of the ESP8266's port, as far as a station needs it."""
+
+import errno
+
+import world
+
+PWRON_RESET = 0
+WDT_RESET = 1
+SOFT_RESET = 4
+DEEPSLEEP_RESET = 5
+HARD_RESET = 6
+
+
+class Pin:
+    """A pin, which keeps what was written to it."""
+
+    IN = 0
+    OUT = 1
+    OPEN_DRAIN = 2
+    PULL_UP = 1
+
+    def __init__(self, number, mode=-1, pull=-1, value=None):
+        """Raises ValueError for a pin that the ESP8266 has not or needs itself."""
+        if number not in (0, 1, 2, 3, 4, 5, 9, 10, 12, 13, 14, 15, 16):
+            raise ValueError("invalid pin")
+        self.number = number
+        self.init(mode, pull, value)
+
+    def init(self, mode=-1, pull=-1, value=None):
+        """Configure the pin."""
+        if value is not None:
+            self.value(value)
+
+    def value(self, *new):
+        """Return the value, or set it."""
+        values = world.pins.setdefault(self.number, [])
+        if new:
+            values.append(new[0])
+            return None
+        return values[-1] if values else 0
+
+
+class SoftI2C:
+    """A bus in software: the only I2C that the ESP8266 has."""
+
+    def __init__(self, *, scl, sda, freq=400_000, timeout=50_000):
+        """Use the chips at these pins."""
+        self._chips = world.i2c.setdefault((scl.number, sda.number), {})
+
+    def _chip(self, address):
+        if address not in self._chips:
+            raise OSError(errno.ENODEV)
+        return self._chips[address]
+
+    def readfrom_mem(self, address, register, count):
+        """Return bytes of a chip, beginning with a register."""
+        return bytes(self._chip(address).read(register, count))
+
+    def readfrom_mem_into(self, address, register, buffer):
+        """Fill a buffer with bytes of a chip, beginning with a register."""
+        buffer[:] = self._chip(address).read(register, len(buffer))
+
+    def writeto_mem(self, address, register, data):
+        """Write bytes to a chip, beginning with a register."""
+        self._chip(address).write(register, data)
+
+
+I2C = SoftI2C  # as the port has it
+
+
+class RTC:
+    """The clock, whose memory survives all but a power cut."""
+
+    def memory(self, *new):
+        """Return the memory, or set it."""
+        if not new:
+            return world.rtc_memory
+        if len(new[0]) > 492:  # ports/esp8266/machine_rtc.c: MEM_USER_MAXLEN
+            raise ValueError("buffer too long")
+        world.rtc_memory = bytes(new[0])
+        return None
+
+
+class Timer:
+    """A timer, which fires while the firmware sleeps (see ../clock/time.py)."""
+
+    ONE_SHOT = 0
+    PERIODIC = 1
+
+    def __init__(self, number):
+        """Create a timer that does nothing yet."""
+
+    def init(self, *, mode=PERIODIC, period=-1, callback=None):
+        """Call back every `period` milliseconds."""
+        self.period = period
+        self.elapsed = 0
+        self.callback = callback
+        world.timers.append(self)
+
+    def deinit(self):
+        """Stop."""
+        world.timers.remove(self)
+
+
+def reset_cause():
+    """Return why the board has started."""
+    return world.reset_cause
+
+
+def reset():
+    """Start anew."""
+    world.reset_cause = SOFT_RESET
+    raise world.Reset
+
+
+def deepsleep(ms):
+    """Sleep, and start anew."""
+    if ms * 1000 >= 1 << 32:  # ports/esp8266/modmachine.c counts in an uint32_t
+        raise AssertionError("The ESP8266 would wake too soon")
+    world.reset_cause = DEEPSLEEP_RESET
+    raise world.DeepSleep(ms)

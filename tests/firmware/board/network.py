@@ -1,0 +1,84 @@
+"""The module `network` of the ESP8266's port, as far as a station needs it.
+
+As there (ports/esp8266/network_wlan.c): the board opens a network of its own until
+it is told not to; the credentials that connect() is given go into the flash; a
+connection that breaks comes back by itself, except after active(False).
+"""
+
+import time
+
+import world
+
+STA_IF = 0
+AP_IF = 1
+STAT_IDLE = 0
+STAT_CONNECTING = 1
+STAT_WRONG_PASSWORD = 2
+STAT_NO_AP_FOUND = 3
+STAT_CONNECT_FAIL = 4
+STAT_GOT_IP = 5
+
+_stored = None
+
+
+def hostname(*new):
+    """Return the name of the board in the network, or set it for the next connect()."""
+    if not new:
+        return world.hostname
+    if len(new[0]) > 32:  # extmod/modnetwork.h
+        raise ValueError
+    world.hostname = new[0]
+    return None
+
+
+class _Interface:
+    def __init__(self, is_active):
+        self._is_active = is_active
+        self._credentials = None
+        self._since = 0
+
+    def active(self, *new):
+        if not new:
+            return self._is_active
+        self._is_active = bool(new[0])
+        if not self._is_active:
+            self._credentials = None
+        return None
+
+    def config(self, name):
+        if name == "mac":
+            return world.mac
+        raise ValueError("unknown config param")
+
+    def connect(self, ssid=None, key=None):
+        global _stored  # noqa: PLW0603 # the flash
+        if ssid is not None:
+            _stored = (ssid, key)
+            world.flash_writes += 1
+        self._credentials = _stored if self._is_active else None
+        self._since = time.ticks_ms()
+
+    def disconnect(self):
+        self._credentials = None
+
+    def isconnected(self):
+        return self.status() == STAT_GOT_IP
+
+    def status(self):
+        if self._credentials is None:
+            return STAT_IDLE
+        if time.ticks_diff(time.ticks_ms(), self._since) < world.association_ms:
+            return STAT_CONNECTING
+        if self._credentials[0] not in world.networks:
+            return STAT_NO_AP_FOUND
+        if not world.in_network(self._credentials):
+            return STAT_WRONG_PASSWORD
+        return STAT_GOT_IP
+
+
+_interfaces = (_Interface(False), _Interface(True))
+
+
+def WLAN(interface):  # noqa: N802 # the port's name
+    """Return an interface: always the same object."""
+    return _interfaces[interface]
