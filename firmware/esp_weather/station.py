@@ -197,7 +197,8 @@ class Station:
         field, name, _ = sensor
         if not self._missing & 1 << field:
             self._missing |= 1 << field
-            print(name, "of field", field, "cannot be read:", repr(err))
+            what = type(err).__name__
+            print(name, "of field", field, "cannot be read:", what, err)
 
     def _deliver(self, readings: list[tuple[int, float]]) -> int:
         """Report readings until all are settled or the time of the round is over.

@@ -1,0 +1,392 @@
+"""The life of a station that is always on."""
+
+import gc
+import sys
+import time
+
+from chips import DS18B20, MCP9808
+from helpers import (
+    PORT, Alarm, Console, answers, blinks, config, control, reports, requests, run,
+)
+import world
+
+MINUTE = 60_000
+
+
+def _room(celsius=21.0625):
+    chip = MCP9808(celsius)
+    world.i2c[5, 4] = {24: chip}
+    return chip
+
+
+def test_report():
+    """What is sent is a request as HTTP wants it, with the board's own MAC."""
+    _room(-0.0625)
+    config()
+    assert run(MINUTE) is None
+    assert requests() == [
+        "GET /update/API_key=PHDNGI2345/mac=5c:cf:7f:2b:0e:68/field=1/data=-0.0625"
+        " HTTP/1.1\r\n"
+        "Host: 127.0.0.1:%d\r\n"
+        "User-Agent: esp-weather/0.1.0\r\n"
+        "Accept: text/plain\r\n"
+        "Connection: close\r\n"
+        "\r\n" % PORT
+    ]
+    assert world.open_sockets == 0
+
+
+def test_names():
+    _room()
+    config()
+    run(MINUTE)
+    assert world.hostname == "esp-weather-2b0e68"
+
+
+def test_own_network_is_switched_off():
+    import network
+
+    _room()
+    config()
+    assert network.WLAN(network.AP_IF).active()
+    run(MINUTE)
+    assert not network.WLAN(network.AP_IF).active()
+
+
+def test_interval():
+    """It reports every minute, over hours in which the clock wraps around."""
+    chip = _room()
+    config()
+    assert run(180 * MINUTE) is None
+    assert reports() == [(1, 21.0625)] * 180
+    assert len(chip.readings) == 180
+    assert world.open_sockets == 0
+
+
+def test_a_day_and_more():
+    """It does not stop after 12 hours."""
+    _room()
+    config(interval=1800)
+    assert run(30 * 60 * MINUTE) is None
+    assert len(reports()) == 60
+
+
+def test_several_sensors():
+    _room()
+    world.wires[12] = [DS18B20(b"\x28\xff\x64\x1e\x0f\x2b\x0e\x68", -3.5)]
+    config(sensors=[
+        {"type": "mcp9808", "field": 2, "scl": 5, "sda": 4},
+        {"type": "ds18b20", "field": 9, "pin": 12},
+    ])
+    run(MINUTE)
+    assert reports() == [(2, 21.0625), (9, -3.5)]
+
+
+def test_bme280_reports_three_fields():
+    from chips import BME280
+
+    world.i2c[5, 4] = {118: BME280(
+        (27504, 26435, -1000, 36477, -10685, 3024, 2855, 140, -7, 15500, -14600, 6000,
+         75, 370, 0, 305, 50, 30), (519888, 28_000, 415148)
+    )}
+    config(sensors=[{"type": "bme280", "field": 4, "scl": 5, "sda": 4}])
+    run(MINUTE)
+    celsius, percent, hectopascal = reports()
+    assert celsius == (4, 25.08)
+    assert percent[0] == 5 and 0 < percent[1] < 100
+    assert hectopascal[0] == 6 and abs(hectopascal[1] - 1006.5325) < 0.001
+
+
+def test_busy_server():
+    """503: the reading is kept and sent again, ever more slowly."""
+    _room()
+    answers("503", "503", "503", "200")
+    config()
+    with Console() as said:
+        run(MINUTE)
+    assert reports() == [(1, 21.0625)] * 4
+    assert said.count("The server: 503") == 1
+    assert "field 1 = 21.0625" in said
+
+
+def test_newest_reading_wins():
+    """What could not be sent within the interval is not sent later."""
+    chip = _room(10)
+    answers("503")
+    config()
+    Alarm(MINUTE - 1000, lambda: (setattr(chip, "temperature", 20), answers("200")))
+    run(2 * MINUTE)
+    assert reports() == [(1, 20.0)]
+
+
+def test_attempts_become_rare_and_irregular():
+    _room()
+    answers("503")
+    times = []
+    from esp_weather import report
+
+    original = report.LegacyClient.report
+
+    def noted(client, readings):
+        times.append(time.ticks_ms())
+        return original(client, readings)
+
+    report.LegacyClient.report = noted
+    config(interval=3600)
+    import machine  # noqa: F401
+
+    for name in list(sys.modules):
+        if name == "esp_weather.station":
+            del sys.modules[name]
+    from esp_weather.station import main
+
+    from helpers import TimeIsUp
+
+    Alarm(20 * MINUTE)
+    try:
+        main()
+    except TimeIsUp:
+        pass
+    pauses = [time.ticks_diff(b, a) for a, b in zip(times, times[1:])]
+    for pause, usual in zip(pauses, [2000, 4000, 8000, 16000, 32000] + [60_000] * 99):
+        assert 0.75 * usual <= pause <= 1.25 * usual, pauses
+    assert len(pauses) > 15
+    assert len(set(pauses[5:])) > 5, "no jitter"
+
+
+def test_refused():
+    """403: it is said, and the station keeps on slowly."""
+    _room()
+    answers("403")
+    config(sensors=[
+        {"type": "mcp9808", "field": 1, "scl": 5, "sda": 4},
+        {"type": "mcp9808", "field": 2, "scl": 5, "sda": 4},
+    ])
+    with Console() as said:
+        run(21 * MINUTE)
+    assert len(requests()) == 5
+    assert said.count("The server refuses this station: key or MAC address? 403") == 1
+    assert blinks() == 5 * 5
+
+
+def test_accepted_again():
+    _room()
+    answers("403", "200")
+    config()
+    run(8 * MINUTE)
+    assert len(reports()) == 1 + 3
+
+
+def test_bad_reading_is_dropped():
+    """400: that reading is not sent again, the others are."""
+    _room()
+    answers("400", "200")
+    config(sensors=[
+        {"type": "mcp9808", "field": 1, "scl": 5, "sda": 4},
+        {"type": "mcp9808", "field": 2, "scl": 5, "sda": 4},
+    ])
+    with Console() as said:
+        run(MINUTE)
+    assert reports() == [(1, 21.0625), (2, 21.0625)]
+    assert "The server does not take [(1, 21.0625)] 400" in said
+
+
+def test_bad_answers():
+    """Whatever comes back, it is tried again, and no socket is left open."""
+    for answer in ("garbage", "not http", "no number", "half", "nothing", "302", "500"):
+        _room()
+        answers(answer, "200")
+        config()
+        assert run(MINUTE) is None
+        assert reports() == [(1, 21.0625)] * 2, answer
+        assert world.open_sockets == 0
+
+
+def test_no_answer():
+    """The time for an answer is limited."""
+    answers("silent", "200")
+    from esp_weather.report import DONE, RETRY, LegacyClient
+    from esp_weather.wifi import Wifi
+
+    Wifi("Home", "password").connect()
+    client = LegacyClient("127.0.0.1", PORT, False, "key", "mac")
+    client.TIMEOUT = 0.2
+    start = time.ticks_us()
+    assert client.report([(1, 20.0)]) == RETRY
+    assert time.ticks_diff(time.ticks_us(), start) < 2_000_000
+    assert client.report([(1, 20.0)]) == DONE
+    assert world.open_sockets == 0
+
+
+def test_long_answer():
+    """Only what is needed of an answer is read."""
+    _room()
+    answers("long")
+    config()
+    gc.collect()
+    free = gc.mem_free()
+    run(10 * MINUTE)
+    gc.collect()
+    assert len(reports()) == 10
+    assert gc.mem_free() > free - 50_000
+
+
+def test_nobody_listens():
+    """A server that is switched off is no reason to stop; it may come back."""
+    _room()
+    config(server={"host": "127.0.0.1", "port": 1})
+    with Console() as said:
+        assert run(10 * MINUTE) is None
+    assert len([line for line in said if "no answer" in line]) == 1, said
+    assert world.open_sockets == 0
+
+
+def test_reset_when_alone_for_long():
+    _room()
+    config(server={"host": "127.0.0.1", "port": 1})
+    end = run(100 * MINUTE)
+    assert isinstance(end, world.Reset)
+
+
+def test_unknown_name_of_the_server():
+    _room()
+    config(server={"host": "no.such.name.invalid", "port": PORT})
+    assert run(3 * MINUTE) is None
+
+
+def test_wrong_password():
+    _room()
+    world.networks["Home"] = "another"
+    config()
+    with Console() as said:
+        run(10 * MINUTE)
+    assert said.count("Wi-Fi: wrong password") == 1
+    assert requests() == []
+    assert blinks() % 3 == 0
+
+
+def test_network_out_of_reach():
+    """The station does not wait for ever, and finds the network when it is there."""
+    _room()
+    world.networks = {}
+    config()
+    with Console() as said:
+        Alarm(5 * MINUTE, lambda: world.networks.update({"Home": "password"}))
+        run(8 * MINUTE)
+    assert said.count("Wi-Fi: no such network in reach") == 1
+    assert 3 <= len(reports()) <= 4
+
+
+def test_network_that_breaks():
+    """The Wi-Fi goes and comes; so do the reports."""
+    _room()
+    config()
+    Alarm(5 * MINUTE + 30_000, lambda: world.networks.clear())
+    Alarm(15 * MINUTE + 30_000, lambda: world.networks.update({"Home": "password"}))
+    assert run(20 * MINUTE) is None
+    assert 6 + 4 <= len(reports()) <= 6 + 5
+
+
+def test_slow_network():
+    _room()
+    world.association_ms = 8_000
+    config()
+    run(2 * MINUTE)
+    assert len(reports()) == 2
+
+
+def test_unplugged_sensor():
+    """It is said once, the others go on, and it comes back."""
+    chip = _room()
+    world.i2c[5, 4][25] = MCP9808(5)
+    config(sensors=[
+        {"type": "mcp9808", "field": 1, "scl": 5, "sda": 4},
+        {"type": "mcp9808", "field": 2, "scl": 5, "sda": 4, "address": 25},
+    ])
+    Alarm(5 * MINUTE - 5000, lambda: world.i2c[5, 4].pop(24))
+    Alarm(10 * MINUTE - 5000, lambda: world.i2c[5, 4].update({24: chip}))
+    with Console() as said:
+        run(15 * MINUTE)
+    got = reports()
+    assert got.count((1, 21.0625)) == 10
+    assert got.count((2, 5.0)) == 15
+    missing = [line for line in said if "cannot be read" in line]
+    assert missing == ["mcp9808 of field 1 cannot be read: OSError [Errno 19] ENODEV"]
+    assert said.count("mcp9808 of field 1 is there again") == 1
+    assert blinks() == 5 * 6
+
+
+def test_no_sensor_at_all():
+    _room()
+    world.i2c[5, 4] = {}
+    config()
+    assert run(10 * MINUTE) is None
+    assert requests() == []
+
+
+def test_sensor_that_fails_while_it_measures():
+    chip = _room()
+    chip.read = lambda register, count, read=chip.read: (
+        {}[0] if register == 5 else read(register, count)
+    )
+    config()
+    with Console() as said:
+        assert run(3 * MINUTE) is None
+    assert "mcp9808 of field 1 cannot be read: KeyError 0" in said
+
+
+def test_a_fault_of_the_firmware():
+    """It is shown, and the board starts anew, but not at once."""
+    _room()
+    config()
+    from esp_weather import wifi
+
+    def broken(_self):
+        raise TypeError("a fault")
+
+    wifi.Wifi.is_connected = broken
+    import esp_weather.station
+
+    from helpers import TimeIsUp
+
+    start = time.ticks_ms()
+    try:
+        Alarm(MINUTE)
+        esp_weather.station.main()
+    except world.Reset:
+        assert time.ticks_diff(time.ticks_ms(), start) >= 10_000
+    except TimeIsUp:
+        raise AssertionError("no reset")
+
+
+def test_watchdog():
+    """A station that hangs is reset; one that works never is."""
+    from esp_weather.watchdog import Watchdog
+
+    dog = Watchdog()
+    for _ in range(100):
+        time.sleep_ms(170_000)
+        dog.feed()
+    try:
+        for _ in range(200):
+            time.sleep_ms(1_000)
+    except world.Reset:
+        pass
+    else:
+        raise AssertionError("it did not bite")
+    dog.stop()
+    assert world.timers == []
+
+
+def test_control_c():
+    """Nothing bites whoever copies files: no timer is left."""
+    _room()
+    config()
+    assert run(5 * MINUTE) is None
+    assert world.timers == []
+
+
+def test_server_script():
+    """The server of these tests answers as it is told to."""
+    answers("200")
+    assert control("REQUESTS") == []
