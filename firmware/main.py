@@ -1,5 +1,5 @@
 """Starts the station. MicroPython runs this file after each reset and each sleep."""
 
-from esp_weather.station import main
+from esp_weather.start import main
 
 main()

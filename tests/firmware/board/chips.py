@@ -8,7 +8,7 @@ class MCP9808:
     """Microchip DS25095, section 5: a 16-bit word behind each pointer.
 
     `temperature` is what surrounds it in °C, a number or a function. `readings`
-    keeps what the register showed when it was read.
+    counts how often its register was read.
     """
 
     CONVERSION_MS = (30, 65, 130, 250)
@@ -18,7 +18,7 @@ class MCP9808:
         self.temperature = temperature
         self.words = {1: 0, 5: 0, 6: 0x0054, 7: 0x0400}
         self.resolution = 3
-        self.readings = []
+        self.readings = 0
         self._awake_since = time.ticks_ms()
 
     def write(self, register, data):
@@ -41,7 +41,7 @@ class MCP9808:
         assert count == 2
         if register == 5:
             self._convert()
-            self.readings.append(_signed(self.words[5], 13) / 16)
+            self.readings += 1
         return pack(">H", self.words[register])
 
     def _convert(self):
@@ -56,11 +56,6 @@ class MCP9808:
         # limit. These are 0 °C after power-on.
         flags = 0xC000 if now > 0 else 0x2000 if now < 0 else 0
         self.words[5] = flags | value
-
-
-def _signed(word, bits):
-    word &= (1 << bits) - 1
-    return word - (1 << bits) if word >> bits - 1 else word
 
 
 class BME280:

@@ -78,9 +78,7 @@ _HUMIDITY = (75, 370, 0, 305, 50, 30)
 
 
 def test_bme280_example_of_the_data_sheet():
-    celsius, _, hectopascal = compensate(
-        _BMP280 + _HUMIDITY, 519888, 32768, 415148
-    )
+    celsius, _, hectopascal = compensate(_BMP280 + _HUMIDITY, 519888, 32768, 415148)
     assert celsius == 25.08
     # The data sheet calculates in floats and gets 100653.27 Pa.
     assert abs(hectopascal - 1006.5327) < 0.0002, hectopascal
@@ -112,7 +110,11 @@ def test_bme280_humidity():
 
 def test_bme280_on_the_bus():
     # The humidity's numbers share bytes there, and have signs.
-    for h in (_HUMIDITY, (75, 361, 1, 332, -50, -30), (255, -1, 255, -2048, 2047, -128)):
+    for h in (
+        _HUMIDITY,
+        (75, 361, 1, 332, -50, -30),
+        (255, -1, 255, -2048, 2047, -128),
+    ):
         calibration = _BMP280 + h
         chip = BME280Chip(calibration, (519888, 28_000, 415148))
         driver = BME280(_bus(chip, 118))

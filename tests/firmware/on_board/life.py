@@ -6,7 +6,16 @@ import time
 
 from chips import DS18B20, MCP9808
 from helpers import (
-    PORT, Alarm, Console, answers, blinks, config, control, reports, requests, run,
+    PORT,
+    Alarm,
+    Console,
+    answers,
+    blinks,
+    config,
+    control,
+    reports,
+    requests,
+    run,
 )
 import world
 
@@ -59,7 +68,7 @@ def test_interval():
     config()
     assert run(180 * MINUTE) is None
     assert reports() == [(1, 21.0625)] * 180
-    assert len(chip.readings) == 180
+    assert chip.readings == 180
     assert world.open_sockets == 0
 
 
@@ -74,10 +83,12 @@ def test_a_day_and_more():
 def test_several_sensors():
     _room()
     world.wires[12] = [DS18B20(b"\x28\xff\x64\x1e\x0f\x2b\x0e\x68", -3.5)]
-    config(sensors=[
-        {"type": "mcp9808", "field": 2, "scl": 5, "sda": 4},
-        {"type": "ds18b20", "field": 9, "pin": 12},
-    ])
+    config(
+        sensors=[
+            {"type": "mcp9808", "field": 2, "scl": 5, "sda": 4},
+            {"type": "ds18b20", "field": 9, "pin": 12},
+        ]
+    )
     run(MINUTE)
     assert reports() == [(2, 21.0625), (9, -3.5)]
 
@@ -85,10 +96,31 @@ def test_several_sensors():
 def test_bme280_reports_three_fields():
     from chips import BME280
 
-    world.i2c[5, 4] = {118: BME280(
-        (27504, 26435, -1000, 36477, -10685, 3024, 2855, 140, -7, 15500, -14600, 6000,
-         75, 370, 0, 305, 50, 30), (519888, 28_000, 415148)
-    )}
+    world.i2c[5, 4] = {
+        118: BME280(
+            (
+                27504,
+                26435,
+                -1000,
+                36477,
+                -10685,
+                3024,
+                2855,
+                140,
+                -7,
+                15500,
+                -14600,
+                6000,
+                75,
+                370,
+                0,
+                305,
+                50,
+                30,
+            ),
+            (519888, 28_000, 415148),
+        )
+    }
     config(sensors=[{"type": "bme280", "field": 4, "scl": 5, "sda": 4}])
     run(MINUTE)
     celsius, percent, hectopascal = reports()
@@ -136,9 +168,9 @@ def test_attempts_become_rare_and_irregular():
     import machine  # noqa: F401
 
     for name in list(sys.modules):
-        if name == "esp_weather.station":
+        if name in ("esp_weather.station", "esp_weather.start"):
             del sys.modules[name]
-    from esp_weather.station import main
+    from esp_weather.start import main
 
     from helpers import TimeIsUp
 
@@ -158,10 +190,12 @@ def test_refused():
     """403: it is said, and the station keeps on slowly."""
     _room()
     answers("403")
-    config(sensors=[
-        {"type": "mcp9808", "field": 1, "scl": 5, "sda": 4},
-        {"type": "mcp9808", "field": 2, "scl": 5, "sda": 4},
-    ])
+    config(
+        sensors=[
+            {"type": "mcp9808", "field": 1, "scl": 5, "sda": 4},
+            {"type": "mcp9808", "field": 2, "scl": 5, "sda": 4},
+        ]
+    )
     with Console() as said:
         run(21 * MINUTE)
     assert len(requests()) == 5
@@ -181,10 +215,12 @@ def test_bad_reading_is_dropped():
     """400: that reading is not sent again, the others are."""
     _room()
     answers("400", "200")
-    config(sensors=[
-        {"type": "mcp9808", "field": 1, "scl": 5, "sda": 4},
-        {"type": "mcp9808", "field": 2, "scl": 5, "sda": 4},
-    ])
+    config(
+        sensors=[
+            {"type": "mcp9808", "field": 1, "scl": 5, "sda": 4},
+            {"type": "mcp9808", "field": 2, "scl": 5, "sda": 4},
+        ]
+    )
     with Console() as said:
         run(MINUTE)
     assert reports() == [(1, 21.0625), (2, 21.0625)]
@@ -299,10 +335,12 @@ def test_unplugged_sensor():
     """It is said once, the others go on, and it comes back."""
     chip = _room()
     world.i2c[5, 4][25] = MCP9808(5)
-    config(sensors=[
-        {"type": "mcp9808", "field": 1, "scl": 5, "sda": 4},
-        {"type": "mcp9808", "field": 2, "scl": 5, "sda": 4, "address": 25},
-    ])
+    config(
+        sensors=[
+            {"type": "mcp9808", "field": 1, "scl": 5, "sda": 4},
+            {"type": "mcp9808", "field": 2, "scl": 5, "sda": 4, "address": 25},
+        ]
+    )
     Alarm(5 * MINUTE - 5000, lambda: world.i2c[5, 4].pop(24))
     Alarm(10 * MINUTE - 5000, lambda: world.i2c[5, 4].update({24: chip}))
     with Console() as said:
@@ -345,14 +383,14 @@ def test_a_fault_of_the_firmware():
         raise TypeError("a fault")
 
     wifi.Wifi.is_connected = broken
-    import esp_weather.station
+    import esp_weather.start
 
     from helpers import TimeIsUp
 
     start = time.ticks_ms()
     try:
         Alarm(MINUTE)
-        esp_weather.station.main()
+        esp_weather.start.main()
     except world.Reset:
         assert time.ticks_diff(time.ticks_ms(), start) >= 10_000
     except TimeIsUp:

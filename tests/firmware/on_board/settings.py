@@ -10,16 +10,26 @@ _SENSOR = {"type": "mcp9808", "field": 1, "scl": 5, "sda": 4}
 
 
 def test_defaults():
-    config(server={"host": "192.168.1.2"}, interval=None, deep_sleep=None, sensors=[
-        {"type": "bme280", "field": 1, "scl": 5, "sda": 4},
-        {"type": "ds18b20", "field": 4, "pin": 12},
-        {"type": "dht22", "field": 5, "pin": 13},
-        {"type": "mcp9808", "field": 7, "scl": 5, "sda": 4},
-    ])
+    config(
+        server={"host": "192.168.1.2"},
+        interval=None,
+        deep_sleep=None,
+        sensors=[
+            {"type": "bme280", "field": 1, "scl": 5, "sda": 4},
+            {"type": "ds18b20", "field": 4, "pin": 12},
+            {"type": "dht22", "field": 5, "pin": 13},
+            {"type": "mcp9808", "field": 7, "scl": 5, "sda": 4},
+        ],
+    )
     loaded = settings.load()
     assert loaded["server"] == {"host": "192.168.1.2", "port": 8123, "tls": False}
     assert (loaded["interval"], loaded["deep_sleep"], loaded["led"]) == (60, False, 2)
-    assert [sensor.get("address") for sensor in loaded["sensors"]] == [118, None, None, 24]
+    assert [sensor.get("address") for sensor in loaded["sensors"]] == [
+        118,
+        None,
+        None,
+        24,
+    ]
 
 
 def test_no_led():
@@ -33,9 +43,15 @@ def test_what_is_wrong():
         ({"wifi": None}, "wifi is missing"),
         ({"wifi": {"ssid": "", "password": ""}}, "wifi.ssid is missing"),
         ({"wifi": {"ssid": 1}}, "ssid must be a text in quotes"),
-        ({"wifi": {"ssid": "Home", "password": "short"}}, "wifi.password has 8 to 64 letters"),
+        (
+            {"wifi": {"ssid": "Home", "password": "short"}},
+            "wifi.password has 8 to 64 letters",
+        ),
         ({"server": {"port": 8123}}, "host is missing"),
-        ({"server": {"host": "http://ha"}}, "server.host is an address, without http://"),
+        (
+            {"server": {"host": "http://ha"}},
+            "server.host is an address, without http://",
+        ),
         ({"server": {"host": "ha", "port": "8123"}}, "port must be a whole number"),
         ({"server": {"host": "ha", "port": 0}}, "server.port is 1 to 65535"),
         ({"server": {"host": "ha", "tls": "no"}}, "tls must be true or false"),
@@ -49,7 +65,10 @@ def test_what_is_wrong():
         ({"sensors": {}}, "sensors must be a list in brackets"),
         ({"sensors": []}, "sensors is empty"),
         ({"sensors": [1]}, "sensors must hold braces"),
-        ({"sensors": [{"type": "mpc9808"}]}, "type must be one of bme280, dht22, ds18b20, mcp9808"),
+        (
+            {"sensors": [{"type": "mpc9808"}]},
+            "type must be one of bme280, dht22, ds18b20, mcp9808",
+        ),
         ({"sensors": [dict(_SENSOR, pin=1)]}, "sensors of mcp9808 have no pin"),
         ({"sensors": [dict(_SENSOR, sda=None)]}, "sda is missing"),
         ({"sensors": [dict(_SENSOR, sda=49)]}, "sda is 0 to 48"),
@@ -58,11 +77,16 @@ def test_what_is_wrong():
         ({"sensors": [dict(_SENSOR, field=10)]}, "field is 1 to 9"),
         ({"sensors": [dict(_SENSOR, type="bme280", field=8)]}, "field is 1 to 7"),
         ({"sensors": two}, "field 1 is used twice"),
-        ({"sensors": [{"type": "ds18b20", "field": 1, "pin": 12, "rom": "28"}]}, "rom has 16 digits"),
+        (
+            {"sensors": [{"type": "ds18b20", "field": 1, "pin": 12, "rom": "28"}]},
+            "rom has 16 digits",
+        ),
         ({"led": 4}, "led is the pin of a sensor: choose another, or null"),
         ({"led": 16, "deep_sleep": True}, "deep_sleep needs pin 16 for itself"),
-        ({"sensors": [{"type": "dht22", "field": 1, "pin": 16}], "deep_sleep": True},
-         "deep_sleep needs pin 16 for itself"),
+        (
+            {"sensors": [{"type": "dht22", "field": 1, "pin": 16}], "deep_sleep": True},
+            "deep_sleep needs pin 16 for itself",
+        ),
     ):
         config(**changes)
         assert raises(ValueError, settings.load) == "config.json: " + said, changes

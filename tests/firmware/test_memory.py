@@ -1,0 +1,108 @@
+"""How much memory the firmware takes, on the board and in its flash.
+
+A 64-bit host with `-X heapsize=36wk` has as much as an ESP8266 with 36 kB: the w
+scales by the size of a word. What stands in for the board's built-in modules is
+in there, too, so a real board has some more.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from .interpreter import (
+    BOARD,
+    CLOCK,
+    FIRMWARE,
+    TESTS,
+    compile_modules,
+    run,
+    write_config,
+)
+from .server import ReportServer, report_server
+
+ESP8266 = 36  # kB
+# The smallest heap in which the station has lived, in kB. Less is better.
+SMALLEST_FROM_SOURCE = 36
+SMALLEST_COMPILED = 36
+FLASH = 13_000  # bytes of all compiled modules
+REPORTS = 10_000
+LEAK = 100  # bytes that may be missing after all of them
+
+
+async def _report(
+    folder: Path, server: ReportServer, modules: Path, reports: int, heap: int
+) -> str:
+    """Let a station report; return what it printed, or nothing if memory was short."""
+    write_config(folder, server.port)
+    code, output = await run(
+        folder,
+        *("-X", f"heapsize={heap}wk", "-m", "memory", str(reports)),
+        modules=(modules, folder / "fakes"),
+    )
+    return "" if code or "MemoryError" in output else output
+
+
+async def _compile_fakes(folder: Path) -> None:
+    for fakes in (BOARD, CLOCK):
+        await compile_modules(fakes, folder / "fakes")
+    source = folder / "memory"
+    source.mkdir()
+    (source / "memory.py").write_text((TESTS / "memory.py").read_text())
+    await compile_modules(source, folder / "fakes")
+
+
+async def test_every_module_compiles(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The compiler for the ESP8266 takes every module, and they are small."""
+    size = await compile_modules(FIRMWARE, tmp_path, "-march=xtensa")
+    with capsys.disabled():
+        print(f"\nThe firmware, compiled: {size} bytes")
+    assert size <= FLASH
+
+
+@pytest.mark.parametrize(
+    ("is_compiled", "smallest"),
+    [(False, SMALLEST_FROM_SOURCE), (True, SMALLEST_COMPILED)],
+    ids=["source", "compiled"],
+)
+async def test_smallest_heap(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    socket_enabled: None,
+    is_compiled: bool,
+    smallest: int,
+) -> None:
+    """The station lives in the memory of an ESP8266, and in not much more than ever."""
+    await _compile_fakes(tmp_path)
+    modules = FIRMWARE
+    if is_compiled:
+        modules = tmp_path / "firmware"
+        await compile_modules(FIRMWARE, modules)
+    async with report_server() as server:
+        too_small, enough = 0, ESP8266
+        assert await _report(tmp_path, server, modules, 50, enough)
+        while enough - too_small > 1:
+            heap = (too_small + enough) // 2
+            if await _report(tmp_path, server, modules, 50, heap):
+                enough = heap
+            else:
+                too_small = heap
+    with capsys.disabled():
+        print(f"\nSmallest heap: {enough} kB")
+    assert enough <= smallest
+
+
+async def test_no_leak(tmp_path: Path, socket_enabled: None) -> None:
+    """After 10,000 reports as much memory is free as after 1,000."""
+    await _compile_fakes(tmp_path)
+    async with report_server() as server:
+        output = await _report(tmp_path, server, FIRMWARE, REPORTS, ESP8266)
+        assert len(server.requests) == REPORTS
+    before, after = (
+        int(line.removeprefix("free "))
+        for line in output.splitlines()
+        if line.startswith("free ")
+    )
+    assert before - after <= LEAK, output[-500:]
+    assert output.endswith("open 0\n")
