@@ -1,1 +1,1 @@
-"""What a developer runs: Home Assistant with simulated stations."""
+"""What a developer runs: Home Assistant with stations."""

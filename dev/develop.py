@@ -10,11 +10,12 @@ import time
 from homeassistant.const import __version__
 
 from .home_assistant import HomeAssistant, HomeAssistantError, free_port
-from .simulator import simulate
-from .station import INDOOR, OUTDOOR, add_station
+from .station import INDOOR, OUTDOOR, add_station, run_station
 
 CHECKOUT = Path(__file__).parents[1]
 FIRST_PORT = 8123  # HA's own
+STATIONS = (OUTDOOR, INDOOR)
+INTERVAL = 5  # seconds between two reports of a station
 
 
 def main() -> None:
@@ -43,24 +44,33 @@ def main() -> None:
 
 
 async def develop(home_assistant: HomeAssistant, bare: bool) -> None:
-    """Run HA, and two simulated stations unless `bare`, until a signal or HA's end.
+    """Run HA, and two stations unless `bare`, until a signal or HA's end.
 
-    Raises HomeAssistantError if HA fails.
+    Raises HomeAssistantError if HA fails, and an ExceptionGroup of it if a station does.
     """
     _end_on_signal()
     print(f"Starting Home Assistant {__version__} …", flush=True)
     started = time.monotonic()
     async with home_assistant:
         if not bare:
-            for station in (OUTDOOR, INDOOR):
+            for station in STATIONS:
                 await add_station(home_assistant, station)
         print(f"Running after {time.monotonic() - started:.0f} s.\n")
         print(_explanation(home_assistant, bare), flush=True)
         async with asyncio.TaskGroup() as tasks:
-            stations = None if bare else tasks.create_task(simulate(home_assistant.url))
+            boards = [
+                tasks.create_task(
+                    run_station(
+                        station,
+                        home_assistant.config / station.name.lower(),
+                        station.config(home_assistant.port, INTERVAL),
+                    )
+                )
+                for station in (() if bare else STATIONS)
+            ]
             await home_assistant.wait()
-            if stations:
-                stations.cancel()
+            for board in boards:
+                board.cancel()
 
 
 def _end_on_signal() -> None:

@@ -1,26 +1,51 @@
-"""The two stations that scripts/develop sets up, and how a station is set up."""
+"""The two stations that scripts/develop sets up, and how a station is set up and run."""
 
+import asyncio
+from asyncio.subprocess import DEVNULL, STDOUT
+from collections.abc import Mapping
 from dataclasses import dataclass
+import json
+from pathlib import Path
+import shutil
 from typing import Any
 
 from .home_assistant import HomeAssistant, HomeAssistantError
 
+CHECKOUT = Path(__file__).parents[1]
+MICROPYTHON = CHECKOUT / ".tools" / "micropython" / "bin" / "micropython"
+MODULES = (CHECKOUT / "firmware", CHECKOUT / "tests" / "firmware" / "board")
+
 
 @dataclass(frozen=True)
 class Station:
-    """A station and what it reports with."""
+    """A station: what it reports with, and the temperature around it in °C."""
 
     name: str
     mac: str
+    mean: float
+    swing: float
     key: str = "PHDNGI2345"
 
     def report_path(self, field: int, value: str) -> str:
         """Return the path of the legacy report of a reading."""
         return f"/update/API_key={self.key}/mac={self.mac}/field={field}/data={value}"
 
+    def config(self, port: int, interval: int) -> dict[str, Any]:
+        """Return the settings of a board that reports to a port of this machine."""
+        return {
+            "wifi": {"ssid": "Home", "password": "password"},
+            "server": {"host": "127.0.0.1", "port": port, "tls": False},
+            "key": self.key,
+            "interval": interval,
+            "deep_sleep": False,
+            "sensors": [
+                {"type": "mcp9808", "field": 1, "scl": 5, "sda": 4, "address": 24}
+            ],
+        }
 
-OUTDOOR = Station("Outdoor", "6c:rf:7f:2b:0e:g8")
-INDOOR = Station("Indoor", "5m:ct:7f:3b:0d:a8")
+
+OUTDOOR = Station("Outdoor", "5c:cf:7f:2b:0e:68", mean=12, swing=7)
+INDOOR = Station("Indoor", "5c:cf:7f:3b:0d:a8", mean=21, swing=1)
 
 
 async def add_station(home_assistant: HomeAssistant, station: Station) -> Any:
@@ -44,3 +69,37 @@ async def add_station(home_assistant: HomeAssistant, station: Station) -> Any:
         raise HomeAssistantError(f"{station.name} was not set up: {shown}")
     await home_assistant.rest("POST", flow, {})
     return shown
+
+
+async def run_station(
+    station: Station, folder: Path, config: Mapping[str, Any]
+) -> None:
+    """Run the firmware under MicroPython, on a board that board.py stands in for.
+
+    Its config.json and its console are in `folder`. Ends when it is cancelled.
+    Raises HomeAssistantError if the board fails.
+    """
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config, indent=2))
+    command = [MICROPYTHON, CHECKOUT / "dev" / "board.py"]
+    if shutil.which("setpriv"):  # Linux: it ends even if this process is killed.
+        command = ["setpriv", "--pdeathsig", "TERM", *command]
+    with (folder / "console.log").open("wb") as console:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            *(station.mac, str(station.mean), str(station.swing)),
+            cwd=folder,
+            env={"MICROPYPATH": ":".join(str(module) for module in MODULES)},
+            stdin=DEVNULL,
+            stdout=console,
+            stderr=STDOUT,
+        )
+    try:
+        await process.wait()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    raise HomeAssistantError(
+        f"{station.name} has ended:\n{(folder / 'console.log').read_text()}"
+    )

@@ -21,9 +21,9 @@ from .interpreter import (
 from .server import ReportServer, report_server
 
 ESP8266 = 36  # kB
-# The smallest heap in which the station has lived, in kB. Less is better.
-SMALLEST_FROM_SOURCE = 29
-SMALLEST_COMPILED = 24
+# The station lives in less, in kB: in 30 and 24 when this was written. Less is better.
+SMALLEST_FROM_SOURCE = 31
+SMALLEST_COMPILED = 25
 FLASH = 13_000  # bytes of all compiled modules
 REPORTS = 10_000
 LEAK = 100  # bytes that may be missing after all of them

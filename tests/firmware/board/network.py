@@ -69,11 +69,11 @@ class _Interface:
             return STAT_IDLE
         if time.ticks_diff(time.ticks_ms(), self._since) < world.association_ms:
             return STAT_CONNECTING
-        if self._credentials[0] not in world.networks:
+        ssid, key = self._credentials
+        password = world.password_of(ssid)
+        if password is None:
             return STAT_NO_AP_FOUND
-        if not world.in_network(self._credentials):
-            return STAT_WRONG_PASSWORD
-        return STAT_GOT_IP
+        return STAT_GOT_IP if key == password else STAT_WRONG_PASSWORD
 
 
 _interfaces = (_Interface(False), _Interface(True))

@@ -21,9 +21,9 @@ hostname = None
 flash_writes = 0  # of the Wi-Fi's settings
 
 
-def in_network(credentials):
-    """Return whether these credentials open a network that is in reach."""
-    return credentials is not None and networks.get(credentials[0]) == credentials[1]
+def password_of(ssid):
+    """Return the password of a network, or None if it is not in reach."""
+    return networks.get(ssid)
 
 
 class Power(BaseException):

@@ -1,0 +1,88 @@
+"""A board with an MCP9808 that MicroPython stands in for: board.py MAC MEAN SWING.
+
+Runs the firmware, unchanged, in the folder with its config.json. The temperature
+in °C follows a day that takes an hour. Who wants to see the firmware cope makes a
+file `no-wifi` or `no-sensor` in that folder, and removes it again.
+"""
+
+from binascii import unhexlify
+import errno
+import json
+from math import cos, pi
+import os
+import random
+import sys
+import time
+
+import esp8266  # noqa: F401 # before what asks for the platform
+from chips import MCP9808
+import world
+
+DAY = 3600  # seconds of a simulated day: short enough to watch the curve
+COLDEST = 5 / 24  # when in the day
+
+AMBIENT_TEMPERATURE = 5  # a register of the MCP9808
+
+
+def exists(name):
+    """Return whether there is such a file in the board's folder."""
+    try:
+        os.stat(name)
+    except OSError:
+        return False
+    return True
+
+
+def temperature():
+    """Return the temperature of now, with a sensor's noise."""
+    phase = 2 * pi * (time.time() / DAY - COLDEST)
+    return mean - swing * cos(phase) + random.uniform(-0.1, 0.1)
+
+
+def password_of(ssid):
+    """Return the password of the settings' network, unless it is switched off."""
+    with open("config.json") as file:
+        wifi = json.load(file)["wifi"]
+    return None if exists("no-wifi") or ssid != wifi["ssid"] else wifi["password"]
+
+
+class Sensor(MCP9808):
+    """Is on the bus unless somebody has pulled it off, and says what it gives."""
+
+    def write(self, register, data):
+        """Take bytes behind a pointer."""
+        if exists("no-sensor"):
+            raise OSError(errno.ENODEV)
+        super().write(register, data)
+
+    def read(self, register, count):
+        """Return bytes behind a pointer."""
+        if exists("no-sensor"):
+            raise OSError(errno.ENODEV)
+        data = super().read(register, count)
+        if register == AMBIENT_TEMPERATURE:
+            value = (data[0] & 0x1F) << 8 | data[1]
+            print("sensor gives", (value - ((value & 0x1000) << 1)) / 16)
+        return data
+
+
+def run():
+    """Run the firmware from each reset to the next."""
+    while True:
+        try:
+            __import__("main")
+        except world.DeepSleep as sleep:
+            time.sleep_ms(sleep.args[0])
+        except world.Reset:
+            pass
+        for name in list(sys.modules):
+            if name == "main" or name.startswith("esp_weather"):
+                del sys.modules[name]
+
+
+world.mac = unhexlify(sys.argv[1].replace(":", ""))
+mean = float(sys.argv[2])
+swing = float(sys.argv[3])
+world.password_of = password_of
+world.i2c[5, 4] = {24: Sensor(temperature)}
+run()

@@ -1,0 +1,81 @@
+"""A station that reports over HTTPS."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+import ssl
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+
+from .interpreter import BOARD, CLOCK, FIRMWARE, TESTS, run, write_config
+from .server import report_server
+
+
+def _server_context(folder: Path) -> ssl.SSLContext:
+    """Return what a server needs whose certificate nobody has signed but itself."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ha.example.org")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "server.pem"
+    pem.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+async def test_tls(tmp_path: Path, socket_enabled: None) -> None:
+    """Reports arrive encrypted, and no socket is left open."""
+    async with report_server(_server_context(tmp_path)) as server:
+        server.answers = ["503", "200"]
+        write_config(
+            tmp_path,
+            server.port,
+            server={"host": "127.0.0.1", "port": server.port, "tls": True},
+        )
+        code, output = await run(
+            tmp_path,
+            *(TESTS / "memory.py", "10"),
+            modules=(FIRMWARE, BOARD, CLOCK),
+        )
+    assert code == 0, output
+    assert len(server.requests) == 11
+    assert output.endswith("open 0\n")
+
+
+async def test_tls_with_a_server_that_has_none(
+    tmp_path: Path, socket_enabled: None
+) -> None:
+    """What is not encrypted is no answer; the station goes on."""
+    async with report_server() as server:
+        write_config(
+            tmp_path,
+            server.port,
+            server={"host": "127.0.0.1", "port": server.port, "tls": True},
+        )
+        code, output = await run(
+            tmp_path,
+            *(TESTS / "memory.py", "10"),
+            modules=(FIRMWARE, BOARD, CLOCK),
+        )
+    assert code == 0, output
+    assert "The server: no answer" in output
+    assert output.endswith("open 0\n")
