@@ -93,6 +93,8 @@ async def run_station(
             stdin=DEVNULL,
             stdout=console,
             stderr=STDOUT,
+            # A terminal's Ctrl-C is for scripts/develop, which ends it.
+            start_new_session=True,
         )
     try:
         await process.wait()
