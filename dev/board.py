@@ -14,8 +14,8 @@ import random
 import sys
 import time
 
-import esp8266  # noqa: F401 # before what asks for the platform
 from chips import MCP9808
+import esp8266  # noqa: F401 # before what asks for the platform
 import world
 
 DAY = 3600  # seconds of a simulated day: short enough to watch the curve

@@ -13,6 +13,7 @@ from .home_assistant import HomeAssistant, HomeAssistantError
 
 CHECKOUT = Path(__file__).parents[1]
 MICROPYTHON = CHECKOUT / ".tools" / "micropython" / "bin" / "micropython"
+CONSOLE = "console.log"
 MODULES = (CHECKOUT / "firmware", CHECKOUT / "tests" / "firmware" / "board")
 
 
@@ -79,12 +80,10 @@ async def run_station(
     Its config.json and its console are in `folder`. Ends when it is cancelled.
     Raises HomeAssistantError if the board fails.
     """
-    folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config, indent=2))
-    command = [MICROPYTHON, CHECKOUT / "dev" / "board.py"]
+    command = [str(MICROPYTHON), str(CHECKOUT / "dev" / "board.py")]
     if shutil.which("setpriv"):  # Linux: it ends even if this process is killed.
         command = ["setpriv", "--pdeathsig", "TERM", *command]
-    with (folder / "console.log").open("wb") as console:
+    with _prepare(folder, config).open("wb") as console:
         process = await asyncio.create_subprocess_exec(
             *command,
             *(station.mac, str(station.mean), str(station.swing)),
@@ -102,6 +101,11 @@ async def run_station(
         process.kill()
         await process.wait()
         raise
-    raise HomeAssistantError(
-        f"{station.name} has ended:\n{(folder / 'console.log').read_text()}"
-    )
+    raise HomeAssistantError(f"{station.name} has ended: see {folder}/{CONSOLE}")
+
+
+def _prepare(folder: Path, config: Mapping[str, Any]) -> Path:
+    """Make a board's folder and return the file for its console."""
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config, indent=2))
+    return folder / CONSOLE

@@ -44,7 +44,7 @@ def load(path: str = FILE) -> dict:
         raise ValueError("%s is not JSON: look for a missing comma or quote" % path)
     _check("config", isinstance(config, dict), "must be in braces")
     wifi = _get(config, "wifi", dict)
-    _check("wifi.ssid", 0 < len(_get(wifi, "ssid", str, "")), "is missing")
+    _check("wifi.ssid", _get(wifi, "ssid", str, ""), "is missing")
     password = len(_get(wifi, "password", str, ""))
     _check("wifi.password", password == 0 or 8 <= password <= 64, "has 8 to 64 letters")
     server = _get(config, "server", dict)

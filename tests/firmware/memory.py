@@ -7,8 +7,8 @@ import gc
 import sys
 import time
 
-import esp8266  # noqa: F401 # before what asks for the platform
 from chips import MCP9808
+import esp8266  # noqa: F401 # before what asks for the platform
 import world
 
 

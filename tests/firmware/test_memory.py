@@ -12,7 +12,9 @@ import pytest
 from .interpreter import (
     BOARD,
     CLOCK,
+    COMPILER,
     FIRMWARE,
+    OLDEST_COMPILER,
     TESTS,
     compile_modules,
     run,
@@ -42,19 +44,20 @@ async def _report(
     return "" if code or "MemoryError" in output else output
 
 
-async def _compile_fakes(folder: Path) -> None:
+def _compile_fakes(folder: Path) -> None:
     for fakes in (BOARD, CLOCK):
-        await compile_modules(fakes, folder / "fakes")
-    await compile_modules(TESTS / "memory.py", folder / "fakes")
+        compile_modules(fakes, folder / "fakes")
+    compile_modules(TESTS / "memory.py", folder / "fakes")
 
 
-async def test_every_module_compiles(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("compiler", [COMPILER, OLDEST_COMPILER], ids=["new", "old"])
+def test_every_module_compiles(
+    tmp_path: Path, compiler: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The compiler for the ESP8266 takes every module, and they are small."""
-    size = await compile_modules(FIRMWARE, tmp_path, "-march=xtensa")
+    size = compile_modules(FIRMWARE, tmp_path, "-march=xtensa", compiler=compiler)
     with capsys.disabled():
-        print(f"\nThe firmware, compiled: {size} bytes")
+        print(f"\nThe firmware, compiled: {size} bytes")  # noqa: T201
     assert size <= FLASH
 
 
@@ -71,11 +74,11 @@ async def test_smallest_heap(
     smallest: int,
 ) -> None:
     """The station lives in the memory of an ESP8266, and in not much more than ever."""
-    await _compile_fakes(tmp_path)
+    _compile_fakes(tmp_path)
     modules = FIRMWARE
     if is_compiled:
         modules = tmp_path / "firmware"
-        await compile_modules(FIRMWARE, modules)
+        compile_modules(FIRMWARE, modules)
     async with report_server() as server:
         too_small, enough = 0, ESP8266
         assert await _report(tmp_path, server, modules, 50, enough)
@@ -86,13 +89,13 @@ async def test_smallest_heap(
             else:
                 too_small = heap
     with capsys.disabled():
-        print(f"\nSmallest heap: {enough} kB")
+        print(f"\nSmallest heap: {enough} kB")  # noqa: T201
     assert enough <= smallest
 
 
 async def test_no_leak(tmp_path: Path, socket_enabled: None) -> None:
     """After 10,000 reports as much memory is free as after 1,000."""
-    await _compile_fakes(tmp_path)
+    _compile_fakes(tmp_path)
     async with report_server() as server:
         output = await _report(tmp_path, server, FIRMWARE, REPORTS, ESP8266)
         assert len(server.requests) == REPORTS

@@ -20,7 +20,7 @@ class Pin:
     PULL_UP = 1
 
     def __init__(self, number, mode=-1, pull=-1, value=None):
-        """Raises ValueError for a pin that the ESP8266 has not or needs itself."""
+        """Raise ValueError for a pin that the ESP8266 has not or needs itself."""
         if number not in (0, 1, 2, 3, 4, 5, 9, 10, 12, 13, 14, 15, 16):
             raise ValueError("invalid pin")
         self.number = number

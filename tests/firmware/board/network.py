@@ -79,6 +79,6 @@ class _Interface:
 _interfaces = (_Interface(False), _Interface(True))
 
 
-def WLAN(interface):  # noqa: N802 # the port's name
+def WLAN(interface):  # the port's name
     """Return an interface: always the same object."""
     return _interfaces[interface]

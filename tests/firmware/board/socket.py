@@ -14,11 +14,11 @@ __all__ = ("getaddrinfo", "socket")
 _MOST = 5  # lwIP's MEMP_NUM_TCP_PCB
 
 
-class socket:  # noqa: N801 # the port's name
+class socket:  # the port's name
     """A TCP socket."""
 
     def __init__(self):
-        """Raises OSError if too many are open."""
+        """Open one. Raises OSError if too many are open."""
         if world.open_sockets == _MOST:
             raise OSError(errno.ENOMEM)
         world.open_sockets += 1

@@ -2,8 +2,12 @@
 
 import time
 
-from chips import BME280 as BME280Chip, DHT22 as DHT22Chip
-from chips import DS18B20 as DS18B20Chip, MCP9808 as MCP9808Chip
+from chips import (
+    BME280 as BME280Chip,
+    DHT22 as DHT22Chip,
+    DS18B20 as DS18B20Chip,
+    MCP9808 as MCP9808Chip,
+)
 from esp_weather.bme280 import BME280, compensate
 from esp_weather.dht22 import DHT22
 from esp_weather.ds18b20 import DS18B20

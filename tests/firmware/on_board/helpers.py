@@ -54,7 +54,7 @@ def run(ms):
             del sys.modules[name]
     alarm = Alarm(ms)
     try:
-        import main  # noqa: F401, PLC0415
+        import main  # noqa: F401
     except TimeIsUp:
         return None
     except world.Power as end:
@@ -103,7 +103,7 @@ class Console:
     """What the board prints, while `with` lasts."""
 
     def __enter__(self):
-        import builtins  # noqa: PLC0415
+        import builtins
 
         self.lines = []
         self._print = print
@@ -115,7 +115,7 @@ class Console:
         self.lines.append(" ".join(str(part) for part in parts))
 
     def __exit__(self, *_):
-        import builtins  # noqa: PLC0415
+        import builtins
 
         builtins.print = self._print
 

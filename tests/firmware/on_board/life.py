@@ -171,7 +171,6 @@ def test_attempts_become_rare_and_irregular():
         if name in ("esp_weather.station", "esp_weather.start"):
             del sys.modules[name]
     from esp_weather.start import main
-
     from helpers import TimeIsUp
 
     Alarm(20 * MINUTE)
@@ -317,7 +316,7 @@ def test_network_that_breaks():
     """The Wi-Fi goes and comes; so do the reports."""
     _room()
     config()
-    Alarm(5 * MINUTE + 30_000, lambda: world.networks.clear())
+    Alarm(5 * MINUTE + 30_000, world.networks.clear)
     Alarm(15 * MINUTE + 30_000, lambda: world.networks.update({"Home": "password"}))
     assert run(20 * MINUTE) is None
     assert 6 + 4 <= len(reports()) <= 6 + 5
@@ -384,7 +383,6 @@ def test_a_fault_of_the_firmware():
 
     wifi.Wifi.is_connected = broken
     import esp_weather.start
-
     from helpers import TimeIsUp
 
     start = time.ticks_ms()
