@@ -57,8 +57,7 @@ class Station:
         self._woken = False
         missing = self._recall()
         self._wifi = Wifi(config["wifi"]["ssid"], config["wifi"]["password"])
-        stored = self._woken and not self._failures and sys.platform == "esp8266"
-        self._wifi.connect(stored)
+        self._wifi.connect(stored=self._woken and sys.platform == "esp8266")
         server = config["server"]
         self._client = LegacyClient(
             server["host"], server["port"], server["tls"], config["key"], self._wifi.mac

@@ -8,7 +8,7 @@ import ssl
 
 ANSWERS = {
     "garbage": b"SSH-2.0-OpenSSH_10.0\r\n",
-    "not http": b"220 mail.example.org ready\r\n",
+    "not http": b"RTSP/1.0 200 OK\r\n\r\n",
     "no number": b"HTTP/1.1 yes\r\n\r\n",
     "half": b"HTTP/1.1 2",
     "nothing": b"",

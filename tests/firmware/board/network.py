@@ -43,6 +43,7 @@ class _Interface:
         self._is_active = bool(new[0])
         if not self._is_active:
             self._credentials = None
+            world.is_deadlocked = False
         return None
 
     def config(self, name):

@@ -31,6 +31,8 @@ class socket:  # the port's name
         """Connect. Raises OSError if that is not possible."""
         if not network.WLAN(network.STA_IF).isconnected():
             raise OSError(errno.EHOSTUNREACH)
+        if world.is_deadlocked:
+            raise OSError(errno.ETIMEDOUT)
         self.plain.connect(address)
 
     def close(self):

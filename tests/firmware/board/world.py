@@ -17,6 +17,7 @@ rtc_memory = b""
 pins = {}  # each pin that was an output: the values it had
 timers = []
 open_sockets = 0
+is_deadlocked = False  # Connected, but nothing gets through until it is switched off
 hostname = None
 flash_writes = 0  # of the Wi-Fi's settings
 

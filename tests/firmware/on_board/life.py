@@ -276,6 +276,15 @@ def test_nobody_listens():
     assert world.open_sockets == 0
 
 
+def test_network_that_hangs():
+    """The Wi-Fi is switched off and on again, which helps where waiting does not."""
+    _room()
+    config()
+    Alarm(5 * MINUTE - 5000, lambda: setattr(world, "is_deadlocked", True))
+    assert run(15 * MINUTE) is None
+    assert len(reports()) == 5 + 7
+
+
 def test_reset_when_alone_for_long():
     _room()
     config(server={"host": "127.0.0.1", "port": 1})
