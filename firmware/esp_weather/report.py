@@ -29,6 +29,7 @@ class LegacyClient:
     def __init__(self, host: str, port: int, tls: bool, key: str, mac: str) -> None:
         """Keep where to report to, and as whom; nothing is connected yet."""
         self.answer = ""  # the last one, for people
+        self.is_heard = False  # whether there was one since the station cleared this
         self._host = host
         self._port = port
         self._tls = tls
@@ -56,6 +57,7 @@ class LegacyClient:
         if len(status) < _STATUS_LENGTH or not status.startswith(b"HTTP/1."):
             self.answer = "not an answer: %r" % status
             return RETRY
+        self.is_heard = True
         self.answer = status[9:].decode()
         try:
             return _VERDICTS.get(int(status[9:]), RETRY)

@@ -88,8 +88,10 @@ class Station:
         self._deadline = time.ticks_add(self._begin, limit)
         self._sleep(self._sensors.start())
         readings = self._sensors.read()
+        self._client.is_heard = False
         verdict = self._deliver(readings)
-        if verdict == RETRY:
+        # Who says "not now" is there; but to a battery that makes no difference.
+        if verdict == RETRY and (self._deep_sleep or not self._client.is_heard):
             self._failures += 1
         else:
             self._failures = 0
