@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 import subprocess
 
+from dev.station import OUTDOOR
+
 CHECKOUT = Path(__file__).parents[2]
 FIRMWARE = CHECKOUT / "firmware"
 TESTS = CHECKOUT / "tests" / "firmware"
@@ -68,12 +70,5 @@ def compile_modules(
 
 def write_config(folder: Path, port: int, **changes: object) -> None:
     """Write the settings of a station with an MCP9808 that reports to this machine."""
-    config = {
-        "wifi": {"ssid": "Home", "password": "password"},
-        "server": {"host": "127.0.0.1", "port": port, "tls": False},
-        "key": "PHDNGI2345",
-        "interval": 60,
-        "deep_sleep": False,
-        "sensors": [{"type": "mcp9808", "field": 1, "scl": 5, "sda": 4, "address": 24}],
-    }
+    config = OUTDOOR.config(port, interval=60)
     (folder / "config.json").write_text(json.dumps(config | changes))

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from .interpreter import BOARD, CLOCK, FIRMWARE, TESTS, run, write_config
-from .server import report_server
+from .server import ReportServer, report_server
 
 
 def _server_context(folder: Path) -> ssl.SSLContext:
@@ -42,23 +42,24 @@ def _server_context(folder: Path) -> ssl.SSLContext:
     return context
 
 
+async def _report_for_ten_minutes(folder: Path, server: ReportServer) -> str:
+    """Return what the console of a station shows that reports over HTTPS."""
+    address = {"host": "127.0.0.1", "port": server.port, "tls": True}
+    write_config(folder, server.port, server=address)
+    code, output = await run(
+        folder, *(TESTS / "memory.py", "10"), modules=(FIRMWARE, BOARD, CLOCK)
+    )
+    assert code == 0, output
+    assert output.endswith("open 0\n")
+    return output
+
+
 async def test_tls(tmp_path: Path, socket_enabled: None) -> None:
     """Reports arrive encrypted, and no socket is left open."""
     async with report_server(_server_context(tmp_path)) as server:
         server.answers = ["503", "200"]
-        write_config(
-            tmp_path,
-            server.port,
-            server={"host": "127.0.0.1", "port": server.port, "tls": True},
-        )
-        code, output = await run(
-            tmp_path,
-            *(TESTS / "memory.py", "10"),
-            modules=(FIRMWARE, BOARD, CLOCK),
-        )
-    assert code == 0, output
+        await _report_for_ten_minutes(tmp_path, server)
     assert len(server.requests) == 11
-    assert output.endswith("open 0\n")
 
 
 async def test_tls_with_a_server_that_has_none(
@@ -66,16 +67,5 @@ async def test_tls_with_a_server_that_has_none(
 ) -> None:
     """What is not encrypted is no answer; the station goes on."""
     async with report_server() as server:
-        write_config(
-            tmp_path,
-            server.port,
-            server={"host": "127.0.0.1", "port": server.port, "tls": True},
-        )
-        code, output = await run(
-            tmp_path,
-            *(TESTS / "memory.py", "10"),
-            modules=(FIRMWARE, BOARD, CLOCK),
-        )
-    assert code == 0, output
+        output = await _report_for_ten_minutes(tmp_path, server)
     assert "The server: no answer" in output
-    assert output.endswith("open 0\n")
