@@ -41,6 +41,11 @@ def main() -> None:
         print("Stopped.")
     except HomeAssistantError as err:
         sys.exit(str(err))
+    except ExceptionGroup as errors:
+        failures, others = errors.split(HomeAssistantError)
+        if failures is None or others is not None:
+            raise
+        sys.exit("\n".join(str(failure) for failure in failures.exceptions))
 
 
 async def develop(home_assistant: HomeAssistant, bare: bool) -> None:
