@@ -11,16 +11,18 @@ from .const import DOMAIN
 from .http import LegacyReportView
 from .redaction import keep_keys_out_of_logs
 from .services import async_setup_services
+from .signed import SignedReportView
 from .station import EspWeatherConfigEntry, Station
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
-PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR)
+PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR, Platform.UPDATE)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register the address that the stations report to, and the actions."""
+    """Register the addresses that the stations report to, and the actions."""
     keep_keys_out_of_logs()
     hass.http.register_view(LegacyReportView())
+    hass.http.register_view(SignedReportView())
     async_setup_services(hass)
     if DATA_INSTANCE not in hass.data:
         ir.async_create_issue(

@@ -12,3 +12,6 @@ CONF_TIMEOUT: Final = "timeout"
 
 DEFAULT_LEGACY: Final = True
 DEFAULT_TIMEOUT: Final = 15
+
+# The version of the folder firmware that was released with this integration
+FIRMWARE_VERSION: Final = "0.1.0"

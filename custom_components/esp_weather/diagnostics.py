@@ -22,6 +22,7 @@ async def async_get_config_entry_diagnostics(
         "options": dict(entry.options),
         "connected": station.connected,
         "last_report": station.last_report,
+        "status": station.status._asdict(),
         "fields": {
             number: asdict(station.fields[number])
             for number in station.reporting_fields

@@ -1,4 +1,4 @@
-"""The address that stations report to, on Home Assistant's own web server."""
+"""The legacy report's address on Home Assistant's own web server, and its answers."""
 
 from collections.abc import Mapping
 from hmac import compare_digest
@@ -47,8 +47,11 @@ _OK_HEADERS: Final = CIMultiDict(
 _NO_KEY: Final = "no station has this key"
 
 
-class _RefusedError(Exception):
-    """A request that is answered with a refusal."""
+class RefusedError(Exception):
+    """A request that is answered with a refusal.
+
+    `key` names its text in the translations, section exceptions.
+    """
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class _RefusedError(Exception):
         placeholders: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
+        """Keep the answer."""
         super().__init__(key)
         self.status = status
         self.key = key
@@ -94,35 +98,22 @@ async def _handle_legacy_report(request: web.Request) -> web.Response:
     hass = request.app[KEY_HASS]
     try:
         return await _take_legacy_report(hass, request)
-    except _RefusedError as refusal:
-        return _answer(
-            request,
-            await async_message(
-                hass, f"exceptions.{refusal.key}.message", refusal.placeholders
-            ),
-            refusal.status,
-            refusal.headers,
-        )
+    except RefusedError as refusal:
+        return await async_answer_refusal(request, refusal)
 
 
 async def _take_legacy_report(
     hass: HomeAssistant, request: web.Request
 ) -> web.Response:
-    if request.method != hdrs.METH_GET:
-        raise _RefusedError(
-            HTTPStatus.METHOD_NOT_ALLOWED,
-            "method_not_allowed",
-            {},
-            {hdrs.ALLOW: hdrs.METH_GET},
-        )
+    require_method(request, hdrs.METH_GET)
     if _is_prefetch(request):
         # The status upon which a browser asks again when the page is wanted.
-        raise _RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "prefetch")
+        raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "prefetch")
     if hass.state is not CoreState.running:
-        raise _not_ready()
+        raise not_ready()
     entry = await _authenticated_entry(hass, request)
-    if entry.state is not ConfigEntryState.LOADED or _is_recorder_behind(hass):
-        raise _not_ready()
+    if entry.state is not ConfigEntryState.LOADED or is_recorder_behind(hass):
+        raise not_ready()
     station = entry.runtime_data
     parts = request.match_info
     try:
@@ -131,11 +122,11 @@ async def _take_legacy_report(
     except ReportError as err:
         if isinstance(err, FieldError):
             station.problem.async_refused(INVALID_FIELD)
-        raise _RefusedError(HTTPStatus.BAD_REQUEST, err.key, err.placeholders) from err
+        raise RefusedError(HTTPStatus.BAD_REQUEST, err.key, err.placeholders) from err
     if not _wants_html(request):
         return web.Response(body=b"OK", headers=_OK_HEADERS)
     unit = station.fields[reading.field].unit or ""
-    return _answer(
+    return answer(
         request,
         f"{value} {unit}".rstrip(),
         details=(station.name, f"{dt_util.now():%Y-%m-%d %H:%M:%S %Z}"),
@@ -147,7 +138,7 @@ async def _authenticated_entry(
 ) -> EspWeatherConfigEntry:
     """Return the config entry of the station that a request names, MAC and key.
 
-    Raises _RefusedError, the same one whatever is wrong.
+    Raises RefusedError, the same one whatever is wrong.
     """
     mac, key = request.match_info["mac"], request.match_info["key"]
     entry: EspWeatherConfigEntry | None = (
@@ -159,15 +150,26 @@ async def _authenticated_entry(
         return entry
     if async_pair(hass, key, mac):
         # The station is kept waiting until the config flow has made its entry.
-        raise _not_ready()
+        raise not_ready()
     if not right:
         if entry is not None and entry.state is ConfigEntryState.LOADED:
             entry.runtime_data.problem.async_refused(WRONG_KEY)
         await count_wrong_key(request, mac, key)
-    raise _RefusedError(HTTPStatus.FORBIDDEN, "forbidden")
+    raise RefusedError(HTTPStatus.FORBIDDEN, "forbidden")
 
 
-def _is_recorder_behind(hass: HomeAssistant) -> bool:
+def require_method(request: web.Request, method: str) -> None:
+    """Raise RefusedError unless a request has this method."""
+    if request.method != method:
+        raise RefusedError(
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            {"method": method},
+            {hdrs.ALLOW: method},
+        )
+
+
+def is_recorder_behind(hass: HomeAssistant) -> bool:
     """Return whether the recorder might drop another reading."""
     recorder = hass.data.get(DATA_INSTANCE)
     return recorder is not None and (
@@ -175,10 +177,23 @@ def _is_recorder_behind(hass: HomeAssistant) -> bool:
     )
 
 
-def _not_ready() -> _RefusedError:
-    return _RefusedError(
+def not_ready() -> RefusedError:
+    """Return the refusal that asks a station to send the same again later."""
+    return RefusedError(
         HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", headers=_RETRY_AFTER
     )
+
+
+async def async_answer_refusal(
+    request: web.Request, refusal: RefusedError
+) -> web.Response:
+    """Return the answer that says why a request is refused."""
+    text = await async_message(
+        request.app[KEY_HASS],
+        f"exceptions.{refusal.key}.message",
+        refusal.placeholders,
+    )
+    return answer(request, text, refusal.status, refusal.headers)
 
 
 def _is_prefetch(request: web.Request) -> bool:
@@ -193,13 +208,14 @@ def _wants_html(request: web.Request) -> bool:
     return "text/html" in request.headers.get(hdrs.ACCEPT, "")
 
 
-def _answer(
+def answer(
     request: web.Request,
     text: str,
     status: HTTPStatus = HTTPStatus.OK,
     headers: Mapping[str, str] = {},
     details: tuple[str, ...] = (),
 ) -> web.Response:
+    """Return one line of text, as a page with the details if a browser asks."""
     headers = {**_HEADERS, **headers}
     if not _wants_html(request):
         return web.Response(text=text, status=status, headers=headers)

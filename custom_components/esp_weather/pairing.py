@@ -29,6 +29,12 @@ def async_end_pairing(hass: HomeAssistant, key: str) -> None:
 
 
 @callback
+def async_waiting_keys(hass: HomeAssistant) -> list[str]:
+    """Return the keys that wait for a station."""
+    return [*hass.data.get(_PAIRINGS, {}).keys()]
+
+
+@callback
 def async_pair(hass: HomeAssistant, key: str, mac: str) -> bool:
     """Return whether a config flow waits for this key, and give it the MAC."""
     for waiting_key, station in hass.data.get(_PAIRINGS, {}).items():

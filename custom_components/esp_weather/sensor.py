@@ -1,30 +1,38 @@
-"""The sensors of a station: one for each field, and the time of its last report."""
+"""The sensors of a station: its fields, what it says of itself, its last report."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, override
+from datetime import datetime, timedelta
+from typing import Any, Final, override
 
 from homeassistant.components.sensor import (
     DOMAIN as SENSOR_DOMAIN,
     RestoreSensor,
     SensorDeviceClass,
     SensorEntity,
+    SensorEntityDescription,
     SensorExtraStoredData,
     SensorStateClass,
 )
-from homeassistant.const import EntityCategory
+from homeassistant.const import (
+    SIGNAL_STRENGTH_DECIBELS_MILLIWATT,
+    EntityCategory,
+    UnitOfElectricPotential,
+)
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity import FLOAT_PRECISION
 from homeassistant.helpers.entity_platform import (
     AddConfigEntryEntitiesCallback,
     async_get_current_platform,
 )
 from homeassistant.util import dt as dt_util
 
+from .backfill import SAME_MEASUREMENT, async_backfill
 from .const import DOMAIN
 from .entity import EspWeatherEntity
 from .field import Field
-from .station import EspWeatherConfigEntry, Station, seconds_since
+from .station import EspWeatherConfigEntry, Measurement, Station, seconds_since
 
 PARALLEL_UPDATES = 0
 
@@ -38,25 +46,79 @@ async def async_setup_entry(
     station = entry.runtime_data
     platform = async_get_current_platform()
 
-    async def async_add_field(field: Field, value: float) -> None:
+    async def async_add_field(field: Field, newest: Measurement) -> None:
         # Awaited, unlike the callback: a report is answered when it is a state.
-        await platform.async_add_entities([FieldSensor(station, field, value)])
+        await platform.async_add_entities([FieldSensor(station, field, newest)])
 
     station.add_field = async_add_field
 
     registry = er.async_get(hass)
+
+    def is_known(key: str) -> bool:
+        unique_id = f"{station.mac}_{key}"
+        return bool(registry.async_get_entity_id(SENSOR_DOMAIN, DOMAIN, unique_id))
+
     async_add_entities(
         [
             LastReportSensor(station),
             *(
                 FieldSensor(station, field)
                 for field in station.fields.values()
-                if registry.async_get_entity_id(
-                    SENSOR_DOMAIN, DOMAIN, f"{station.mac}_{field.number}"
-                )
+                if is_known(str(field.number))
             ),
         ]
     )
+
+    missing = [each for each in STATUS if not is_known(each.key)]
+    async_add_entities(
+        StatusSensor(station, each) for each in STATUS if each not in missing
+    )
+
+    @callback
+    def async_add_status() -> None:
+        """Add what the station says of itself for the first time."""
+        for each in [each for each in missing if each.value(station) is not None]:
+            missing.remove(each)
+            async_add_entities([StatusSensor(station, each)])
+
+    entry.async_on_unload(station.async_listen(async_add_status))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusDescription(SensorEntityDescription):
+    """A sensor of what a station says of itself."""
+
+    value: Callable[[Station], float | datetime | None]
+    entity_category: EntityCategory | None = EntityCategory.DIAGNOSTIC
+
+
+STATUS: Final = (
+    StatusDescription(
+        key="rssi",
+        device_class=SensorDeviceClass.SIGNAL_STRENGTH,
+        native_unit_of_measurement=SIGNAL_STRENGTH_DECIBELS_MILLIWATT,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        value=lambda station: station.status.rssi,
+    ),
+    StatusDescription(
+        key="uptime",
+        translation_key="uptime",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        value=lambda station: station.started,
+    ),
+    StatusDescription(
+        key="battery",
+        translation_key="battery_voltage",
+        device_class=SensorDeviceClass.VOLTAGE,
+        native_unit_of_measurement=UnitOfElectricPotential.VOLT,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=2,
+        value=lambda station: station.status.battery,
+    ),
+)
+# A station reckons in seconds, and its report takes a while to come.
+_SAME_START: Final = timedelta(minutes=1)
 
 
 @dataclass
@@ -80,15 +142,15 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
     _attr_state_class = SensorStateClass.MEASUREMENT
 
     def __init__(
-        self, station: Station, field: Field, value: float | None = None
+        self, station: Station, field: Field, newest: Measurement | None = None
     ) -> None:
-        """Create the sensor of a field, with its value if it has just reported."""
+        """Create the sensor of a field, with what it measured if that is new."""
         super().__init__(station, str(field.number))
         self._field = field
         self._is_report = False
         self._silence = station.silence_timer(self._async_silent)
-        self._time = None if value is None else dt_util.utcnow()
-        self._attr_native_value = value
+        self._time = None if newest is None else newest.time
+        self._attr_native_value = None if newest is None else newest.value
         self._attr_native_unit_of_measurement = field.unit
         self._attr_device_class = field.kind.device_class
         self._attr_entity_category = field.kind.entity_category
@@ -125,8 +187,10 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         await super().async_added_to_hass()
         if self._time is None:
             await self._async_restore()
+        if self._time is None or self._is_silent(ago := seconds_since(self._time)):
+            self._attr_available = False
         else:
-            self._silence.async_heard()
+            self._silence.async_heard(ago)
         self.async_on_remove(self._silence.async_cancel)
         self.async_on_remove(
             self._station.async_receive(self._field, self._async_receive)
@@ -142,30 +206,131 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
             or reading.native_unit_of_measurement != self._field.unit
             or (time := dt_util.parse_datetime(extra.as_dict()["time"] or "")) is None
         ):
-            self._attr_available = False
             return
         self._attr_native_value = reading.native_value
         self._time = time
-        ago = seconds_since(time)
-        if self._station.timeout and ago >= self._station.timeout:
-            self._attr_available = False
-        else:
-            self._silence.async_heard(ago)
         self._station.async_restore(time)
 
     @callback
-    def _async_receive(self, value: float, time: datetime) -> None:
-        self._attr_native_value = value
+    def _async_receive(
+        self, measurements: Sequence[Measurement], *, repeated: bool = False
+    ) -> None:
+        """Take measurements: the newest as the state, the others as history."""
+        *past, newest = measurements
+        if repeated and self._is_known(newest):
+            self._silence.async_heard(newest.age)
+        elif not self._is_newest(newest) or not self._async_write(newest):
+            past.append(newest)
+        if past:
+            async_backfill(
+                self.hass,
+                self.entity_id,
+                [(self._as_state(each.value), each.time) for each in past],
+                repeated=repeated,
+            )
+
+    def _is_newest(self, measurement: Measurement) -> bool:
+        """Return whether a measurement is newer than the state, and not too old."""
+        return not measurement.age or (
+            (self._time is None or measurement.time > self._time)
+            and not self._is_silent(measurement.age)
+        )
+
+    def _is_known(self, measurement: Measurement) -> bool:
+        """Return whether the state seems to be of the same measurement."""
+        return (
+            self._time is not None
+            and self.native_value == measurement.value
+            and abs(measurement.time - self._time) < SAME_MEASUREMENT
+        )
+
+    def _is_silent(self, ago: float) -> bool:
+        """Return whether the field is silent if it last measured `ago` seconds ago."""
+        return 0 < self._station.timeout <= ago
+
+    @callback
+    def _async_write(self, newest: Measurement) -> bool:
+        """Make a measurement the state; return whether with the time it was measured.
+
+        It cannot have that time when the state has been written since.
+        """
+        self._attr_native_value = newest.value
         self._attr_available = True
-        self._time = time
-        self._silence.async_heard()
+        self._time = newest.time
+        self._silence.async_heard(newest.age)
+        if (
+            newest.age
+            and (state := self.hass.states.get(self.entity_id))
+            and newest.time > state.last_updated
+        ):
+            self.hass.states.async_set(
+                self.entity_id,
+                self._as_state(newest.value),
+                state.attributes,
+                force_update=True,
+                state_info=state.state_info,
+                timestamp=newest.time.timestamp(),
+            )
+            return True
         self._is_report = True
         self.async_write_ha_state()
         self._is_report = False
+        return not newest.age
+
+    def _as_state(self, value: float) -> str:
+        """Return a value as the state would be, which may have another unit."""
+        current = self._attr_native_value
+        self._attr_native_value = value
+        state = self.state
+        self._attr_native_value = current
+        return state if isinstance(state, str) else f"{state:.{FLOAT_PRECISION}}"
 
     @callback
     def _async_silent(self) -> None:
         self._attr_available = False
+        self.async_write_ha_state()
+
+
+class StatusSensor(EspWeatherEntity, RestoreSensor):
+    """One thing that a station has said of itself."""
+
+    entity_description: StatusDescription
+
+    def __init__(self, station: Station, description: StatusDescription) -> None:
+        """Create the sensor of a station."""
+        super().__init__(station, description.key)
+        self.entity_description = description
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Return whether the station is heard from."""
+        return self._station.connected
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Take the value from before the restart and follow the station."""
+        await super().async_added_to_hass()
+        if restored := await self.async_get_last_sensor_data():
+            self._attr_native_value = restored.native_value
+        self._async_update()
+        self.async_on_remove(self._station.async_listen(self._async_report))
+
+    @callback
+    def _async_update(self) -> None:
+        value = self.entity_description.value(self._station)
+        before = self._attr_native_value
+        if value is None or (
+            isinstance(value, datetime)
+            and isinstance(before, datetime)
+            and abs(value - before) < _SAME_START
+        ):
+            return
+        self._attr_native_value = value
+
+    @callback
+    def _async_report(self) -> None:
+        self._async_update()
         self.async_write_ha_state()
 
 

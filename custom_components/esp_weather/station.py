@@ -1,9 +1,11 @@
 """A station: what its fields measure, when it last reported, and who is told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 import logging
+from operator import attrgetter
+from typing import NamedTuple, Protocol
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_MAC
@@ -13,12 +15,29 @@ from homeassistant.util import dt as dt_util
 from .const import CONF_TIMEOUT, DEFAULT_TIMEOUT
 from .field import Field, fields_of
 from .problem import Problem
-from .protocol import Reading
+from .protocol import Reading, Report, Status, in_reading
 from .silence import SilenceTimer
 
 _LOGGER = logging.getLogger(__name__)
 
 type EspWeatherConfigEntry = ConfigEntry[Station]
+
+
+class Measurement(NamedTuple):
+    """A calibrated value, when it was measured, and how many seconds ago that was."""
+
+    value: float
+    time: datetime
+    age: float = 0.0
+
+
+class Receiver(Protocol):
+    """Takes what a field has measured, in the order of time."""
+
+    def __call__(
+        self, measurements: Sequence[Measurement], *, repeated: bool = False
+    ) -> None:
+        """Take at least one measurement; `repeated` ones may be known already."""
 
 
 class Station:
@@ -28,9 +47,9 @@ class Station:
     the entity of its field. Knows nothing of HTTP.
     """
 
-    # Makes the entity of a field that reports for the first time, with its
-    # value, and returns when its state is written. Set by the sensor platform.
-    add_field: Callable[[Field, float], Awaitable[None]]
+    # Makes the entity of a field that reports for the first time, with what it
+    # measured, and returns when its state is written. Set by the sensor platform.
+    add_field: Callable[[Field, Measurement], Awaitable[None]]
 
     def __init__(self, hass: HomeAssistant, entry: EspWeatherConfigEntry) -> None:
         """Create the station of a config entry."""
@@ -38,13 +57,15 @@ class Station:
         self.name = entry.title
         self.fields = fields_of(entry.options)
         # In seconds; 0 means that the station may be silent for ever.
-        self.timeout = 60.0 * entry.options.get(CONF_TIMEOUT, DEFAULT_TIMEOUT)
+        self.timeout: float = 60.0 * entry.options.get(CONF_TIMEOUT, DEFAULT_TIMEOUT)
         self.connected = False
         self.last_report: datetime | None = None
+        self.status = Status()
+        self.started: datetime | None = None
         self.problem = Problem(hass, entry)
         self._loop = hass.loop
         self._adding_field = asyncio.Lock()
-        self._receivers: dict[int, Callable[[float, datetime], None]] = {}
+        self._receivers: dict[int, Receiver] = {}
         self._listeners: list[CALLBACK_TYPE] = []
         self._silence = self.silence_timer(self._async_silent)
 
@@ -54,7 +75,7 @@ class Station:
 
     @callback
     def async_listen(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
-        """Call `listener` when `last_report` or `connected` has changed.
+        """Call `listener` when `last_report`, `connected` or `status` has changed.
 
         Returns a function that ends this.
         """
@@ -62,10 +83,8 @@ class Station:
         return lambda: self._listeners.remove(listener)
 
     @callback
-    def async_receive(
-        self, field: Field, receiver: Callable[[float, datetime], None]
-    ) -> CALLBACK_TYPE:
-        """Give each calibrated value of a field, with its time, to `receiver`.
+    def async_receive(self, field: Field, receiver: Receiver) -> CALLBACK_TYPE:
+        """Give what a field measures to `receiver`.
 
         Returns a function that ends this, after which the field counts as new.
         """
@@ -90,33 +109,67 @@ class Station:
         field = self.fields[reading.field]
         value = field.calibrate(reading.value)
         now = dt_util.utcnow()
+        await self._async_give(field, [Measurement(value, now)])
+        self._async_heard(now)
+        return value
+
+    async def async_take_report(self, report: Report, *, repeated: bool) -> None:
+        """Take each reading of a signed report, and its status.
+
+        A reading is stored with the time when it was measured; the newest one of
+        a field becomes its state. With `repeated`, the report may hold readings
+        that were taken before. Raises ReportError, and takes none, if the kind of
+        a field cannot have its value.
+        """
+        now = dt_util.utcnow()
+        measured: dict[int, list[Measurement]] = {}
+        for number, reading in enumerate(report.readings, start=1):
+            with in_reading(number):
+                value = self.fields[reading.field].calibrate(reading.value)
+            measured.setdefault(reading.field, []).append(
+                Measurement(value, now - timedelta(seconds=reading.age), reading.age)
+            )
+        self.status = report.status
+        if report.status.uptime is not None:
+            started = now - timedelta(seconds=report.status.uptime)
+            self.started = started.replace(microsecond=0)
+        for field_number, measurements in measured.items():
+            measurements.sort(key=attrgetter("time"))
+            await self._async_give(
+                self.fields[field_number], measurements, repeated=repeated
+            )
+        self._async_heard(now, has_status=report.status != Status())
+
+    async def _async_give(
+        self, field: Field, measurements: Sequence[Measurement], repeated: bool = False
+    ) -> None:
         if (receiver := self._receivers.get(field.number)) is not None:
-            receiver(value, now)
-        else:
-            await self._async_report_new_field(field, value, now)
+            receiver(measurements, repeated=repeated)
+            return
+        async with self._adding_field:
+            # Another report of the field may have come while this one waited.
+            if (receiver := self._receivers.get(field.number)) is not None:
+                receiver(measurements, repeated=repeated)
+                return
+            await self.add_field(field, measurements[-1])
+            # Nobody receives if the user has disabled the entity.
+            receiver = self._receivers.setdefault(field.number, _ignore)
+            # The state that was just written is of now.
+            if past := [each for each in measurements if each.age]:
+                receiver(past)
+
+    @callback
+    def _async_heard(self, now: datetime, *, has_status: bool = False) -> None:
         self._silence.async_heard()
         self.problem.async_accepted()
         # In whole seconds, so that many reports in one are told of once.
         second = now.replace(microsecond=0)
-        if second != self.last_report or not self.connected:
+        if second != self.last_report or not self.connected or has_status:
             if not self.connected and self.last_report is not None:
                 _LOGGER.info("%s reports again", self.name)
             self.connected = True
             self.last_report = second
             self._async_tell_listeners()
-        return value
-
-    async def _async_report_new_field(
-        self, field: Field, value: float, now: datetime
-    ) -> None:
-        async with self._adding_field:
-            # Another report of the field may have come while this one waited.
-            if (receiver := self._receivers.get(field.number)) is not None:
-                receiver(value, now)
-                return
-            await self.add_field(field, value)
-            # Nobody receives if the user has disabled the entity.
-            self._receivers.setdefault(field.number, _ignore)
 
     @callback
     def async_restore(self, last_report: datetime) -> None:
@@ -156,5 +209,5 @@ def seconds_since(time: datetime) -> float:
 
 
 @callback
-def _ignore(_value: float, _time: datetime) -> None:
-    """Receive the values of a field whose entity is disabled."""
+def _ignore(measurements: Sequence[Measurement], *, repeated: bool = False) -> None:
+    """Receive what a field measures whose entity is disabled."""

@@ -1,0 +1,283 @@
+"""States of the past: what a station measured while Home Assistant could not hear it.
+
+Home Assistant has no public way to record a state with an earlier time. What this
+needs of the recorder's insides is used in this file only: tests/test_backfill.py
+and tests/e2e fail when it changes. The rows go through the recorder's own queue,
+thread and session, so that nothing else writes into its database.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final, override
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from homeassistant.components.recorder import Recorder
+from homeassistant.components.recorder.const import DOMAIN as RECORDER_DOMAIN
+from homeassistant.components.recorder.db_schema import (
+    States,
+    Statistics,
+    StatisticsMeta,
+    StatisticsRuns,
+    StatisticsShortTerm,
+)
+from homeassistant.components.recorder.history import state_changes_during_period
+from homeassistant.components.recorder.models import (
+    StatisticData,
+    StatisticMeanType,
+    StatisticMetaData,
+    process_timestamp,
+)
+from homeassistant.components.recorder.statistics import (
+    STATISTIC_UNIT_TO_UNIT_CONVERTER,
+    get_metadata,
+    import_statistics,
+)
+from homeassistant.components.recorder.tasks import RecorderTask
+from homeassistant.components.recorder.util import retryable_database_job
+from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT
+from homeassistant.core import HomeAssistant, State, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.recorder import DATA_INSTANCE, session_scope
+from homeassistant.util import dt as dt_util
+from homeassistant.util.ulid import ulid_at_time, ulid_to_bytes
+
+# How far the times of a measurement that was sent twice may lie apart: they are
+# reckoned back from when each report came, which may have been slow on its way.
+SAME_MEASUREMENT: Final = timedelta(seconds=5)
+
+_SHORT_TERM: Final = StatisticsShortTerm.duration
+_HOUR: Final = Statistics.duration
+
+
+@callback
+def async_backfill(
+    hass: HomeAssistant,
+    entity_id: str,
+    states: Sequence[tuple[str, datetime]],
+    *,
+    repeated: bool,
+) -> None:
+    """Record states that an entity had at earlier times, the oldest first.
+
+    They have the attributes of its newest state. The entity's statistics of the
+    hours concerned are put right. With `repeated`, states that are recorded
+    already are left out. Does nothing for an entity that is not recorded.
+    """
+    recorder = hass.data.get(DATA_INSTANCE)
+    if recorder is None or (
+        recorder.entity_filter and not recorder.entity_filter(entity_id)
+    ):
+        return
+    recorder.queue_task(_BackfillTask(entity_id, states, repeated))
+
+
+@dataclass(slots=True)
+class _BackfillTask(RecorderTask):
+    """Runs in the recorder's thread, after what was queued before is committed."""
+
+    entity_id: str
+    states: Sequence[tuple[str, datetime]]
+    repeated: bool
+    inserted: bool = False
+
+    @override
+    def run(self, instance: Recorder) -> None:
+        """Insert the states and correct the statistics; try again if told to."""
+        if not instance.enabled:
+            return
+        if not self.inserted:
+            self.inserted = _insert_states(instance, self)
+        if not self.inserted or not _correct_statistics(
+            instance, self.entity_id, self.states[0][1]
+        ):
+            instance.queue_task(self)
+
+
+@retryable_database_job("insert states of the past")
+def _insert_states(instance: Recorder, task: _BackfillTask) -> bool:
+    with session_scope(session=instance.get_session()) as session:
+        metadata_id = instance.states_meta_manager.get(task.entity_id, session, True)
+        if metadata_id is None:
+            return True
+        attributes_id = session.scalar(
+            select(States.attributes_id)
+            .where(States.metadata_id == metadata_id)
+            .order_by(States.last_updated_ts.desc())
+            .limit(1)
+        )
+        # Asked for all before the first is added, which would count as recorded.
+        new = [
+            (state, time)
+            for state, time in task.states
+            if not task.repeated or not _is_recorded(session, metadata_id, state, time)
+        ]
+        session.add_all(
+            States(
+                state=state,
+                last_updated_ts=time.timestamp(),
+                metadata_id=metadata_id,
+                attributes_id=attributes_id,
+                context_id_bin=ulid_to_bytes(ulid_at_time(time.timestamp())),
+                origin_idx=0,
+            )
+            for state, time in new
+        )
+        session.flush()
+        # The history asks nothing of the database from before its oldest state.
+        instance.states_manager.load_from_db(session)
+    return True
+
+
+def _is_recorded(
+    session: Session, metadata_id: int, state: str, time: datetime
+) -> bool:
+    query = select(States.state_id).where(
+        States.metadata_id == metadata_id,
+        States.state == state,
+        States.last_updated_ts.between(
+            (time - SAME_MEASUREMENT).timestamp(), (time + SAME_MEASUREMENT).timestamp()
+        ),
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+@retryable_database_job("correct statistics")
+def _correct_statistics(instance: Recorder, entity_id: str, first: datetime) -> bool:
+    """Make the statistics since `first` what they would be had the states been there.
+
+    What the recorder has not compiled yet, it will compile from the states itself.
+    """
+    hass = instance.hass
+    kept = dt_util.utcnow() - timedelta(days=instance.keep_days)
+    start = max(_floor(first, _SHORT_TERM), _floor(kept, _HOUR) + _HOUR)
+    states = state_changes_during_period(hass, start, entity_id=entity_id)
+    last = _last_compiled(instance)
+    if not states or last is None:
+        return True
+    metadata = _metadata(hass, states[entity_id][-1])
+    values = _values(states[entity_id], metadata["unit_of_measurement"])
+    # The recorder makes no statistics either of what is of another quantity.
+    if not values or _time(values[-1]) < first:
+        return True
+    periods = [
+        start + number * _SHORT_TERM
+        for number in range((last - start) // _SHORT_TERM + 1)
+    ]
+    return import_statistics(
+        instance,
+        metadata,
+        [_statistic(values, period, period + _SHORT_TERM) for period in periods],
+        StatisticsShortTerm,
+    ) and import_statistics(
+        instance,
+        metadata,
+        [
+            _hourly_statistic(instance, entity_id, hour)
+            for period in periods
+            if (hour := _floor(period, _HOUR)) + _HOUR == period + _SHORT_TERM
+        ],
+        Statistics,
+    )
+
+
+def _last_compiled(instance: Recorder) -> datetime | None:
+    """Return the start of the newest 5 minutes that the recorder has compiled."""
+    with session_scope(session=instance.get_session(), read_only=True) as session:
+        return process_timestamp(session.scalar(select(func.max(StatisticsRuns.start))))
+
+
+def _metadata(hass: HomeAssistant, state: State) -> StatisticMetaData:
+    """Return the statistics' metadata, as the recorder will make it if it has not."""
+    found = get_metadata(hass, statistic_ids={state.entity_id})
+    if state.entity_id in found:
+        return found[state.entity_id][1]
+    unit = state.attributes.get(ATTR_UNIT_OF_MEASUREMENT)
+    converter = STATISTIC_UNIT_TO_UNIT_CONVERTER.get(unit)
+    return StatisticMetaData(
+        mean_type=StatisticMeanType.ARITHMETIC,
+        has_sum=False,
+        name=None,
+        source=RECORDER_DOMAIN,
+        statistic_id=state.entity_id,
+        unit_class=None if converter is None else converter.UNIT_CLASS,
+        unit_of_measurement=unit,
+    )
+
+
+def _values(states: Iterable[State], unit: str | None) -> list[tuple[datetime, float]]:
+    """Return the states that are numbers with their times, in the statistics' unit."""
+    values: list[tuple[datetime, float]] = []
+    for state in states:
+        # Unknown and unavailable are no numbers, and not all units can be converted.
+        with suppress(ValueError, KeyError, HomeAssistantError):
+            values.append((state.last_updated, _value(state, unit)))
+    return values
+
+
+def _value(state: State, unit: str | None) -> float:
+    value = float(state.state)
+    state_unit = state.attributes.get(ATTR_UNIT_OF_MEASUREMENT)
+    if state_unit == unit:
+        return value
+    return STATISTIC_UNIT_TO_UNIT_CONVERTER[state_unit].convert(value, state_unit, unit)
+
+
+def _statistic(
+    values: Sequence[tuple[datetime, float]], start: datetime, end: datetime
+) -> StatisticData:
+    """Return the statistic of a period, reckoned as the recorder does.
+
+    The mean is weighted by time. A value counts until the next one, and so the
+    last one before the period counts as the first in it.
+    """
+    first = bisect_left(values, start, key=_time)
+    last = bisect_left(values, end, key=_time)
+    points = [
+        (max(time, start), value) for time, value in values[max(0, first - 1) : last]
+    ]
+    total = sum(
+        value * (until - since).total_seconds()
+        for (since, value), (until, _) in pairwise([*points, (end, 0.0)])
+    )
+    numbers = [value for _, value in points]
+    return StatisticData(
+        start=start,
+        mean=total / (end - points[0][0]).total_seconds(),
+        min=min(numbers),
+        max=max(numbers),
+    )
+
+
+def _hourly_statistic(
+    instance: Recorder, entity_id: str, hour: datetime
+) -> StatisticData:
+    """Return the statistic of an hour, summed up from those of its 5 minutes."""
+    with session_scope(session=instance.get_session(), read_only=True) as session:
+        mean, minimum, maximum = session.execute(
+            select(
+                func.avg(StatisticsShortTerm.mean),
+                func.min(StatisticsShortTerm.min),
+                func.max(StatisticsShortTerm.max),
+            )
+            .join(StatisticsMeta, StatisticsShortTerm.metadata_id == StatisticsMeta.id)
+            .where(
+                StatisticsMeta.statistic_id == entity_id,
+                StatisticsShortTerm.start_ts >= hour.timestamp(),
+                StatisticsShortTerm.start_ts < (hour + _HOUR).timestamp(),
+            )
+        ).one()
+    return StatisticData(start=hour, mean=mean, min=minimum, max=maximum)
+
+
+def _floor(time: datetime, period: timedelta) -> datetime:
+    return time - (time - dt_util.utc_from_timestamp(0)) % period
+
+
+def _time(value: tuple[datetime, float]) -> datetime:
+    return value[0]
