@@ -10,7 +10,8 @@ import time
 from homeassistant.const import __version__
 
 from .home_assistant import HomeAssistant, HomeAssistantError, free_port
-from .station import INDOOR, OUTDOOR, add_station, run_station
+from .past import add_past
+from .station import INDOOR, OUTDOOR, add_station, open_on_dashboard, run_station
 
 CHECKOUT = Path(__file__).parents[1]
 FIRST_PORT = 8123  # HA's own
@@ -59,7 +60,9 @@ async def develop(home_assistant: HomeAssistant, bare: bool) -> None:
     async with home_assistant:
         if not bare:
             for station in STATIONS:
-                await add_station(home_assistant, station)
+                if await add_station(home_assistant, station):
+                    await add_past(home_assistant, station)
+                    await open_on_dashboard(home_assistant)
         print(f"Running after {time.monotonic() - started:.0f} s.\n")
         print(_explanation(home_assistant, bare), flush=True)
         async with asyncio.TaskGroup() as tasks:

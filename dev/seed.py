@@ -8,7 +8,9 @@ from zoneinfo import available_timezones
 
 from homeassistant.const import MAJOR_VERSION, MINOR_VERSION
 
-INTEGRATION = Path(__file__).parents[1] / "custom_components" / "esp_weather"
+CHECKOUT = Path(__file__).parents[1]
+INTEGRATION = CHECKOUT / "custom_components" / "esp_weather"
+BLUEPRINTS = CHECKOUT / "blueprints" / "automation" / "esp_weather"
 
 CONFIGURATION = """\
 # Written by scripts/develop at its first start. Change it as you like.
@@ -92,6 +94,11 @@ def seed(config: Path, port: int) -> None:
     _store(config, "lovelace", 1, {"config": {"strategy": {"type": "original-states"}}})
     (config / "custom_components").mkdir(exist_ok=True)
     (config / "custom_components" / INTEGRATION.name).symlink_to(INTEGRATION)
+    # One by one: HA looks for blueprints in folders, but not in links to folders.
+    blueprints = config / "blueprints" / "automation" / BLUEPRINTS.name
+    blueprints.mkdir(parents=True, exist_ok=True)
+    for blueprint in BLUEPRINTS.glob("*.yaml"):
+        (blueprints / blueprint.name).symlink_to(blueprint)
     for included in ("automations", "scripts", "scenes"):
         (config / f"{included}.yaml").touch()
     http = HTTP_CONFIGURATION if (MAJOR_VERSION, MINOR_VERSION) < (2026, 8) else ""

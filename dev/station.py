@@ -45,8 +45,8 @@ class Station:
         }
 
 
-OUTDOOR = Station("Outdoor", "5c:cf:7f:2b:0e:68", mean=12, swing=7)
-INDOOR = Station("Indoor", "5c:cf:7f:3b:0d:a8", mean=21, swing=1)
+OUTDOOR = Station("Outdoor", "5c:cf:7f:2b:0e:68", mean=20, swing=6)
+INDOOR = Station("Indoor", "5c:cf:7f:3b:0d:a8", mean=23, swing=1)
 
 
 async def add_station(home_assistant: HomeAssistant, station: Station) -> Any:
@@ -70,6 +70,13 @@ async def add_station(home_assistant: HomeAssistant, station: Station) -> Any:
         raise HomeAssistantError(f"{station.name} was not set up: {shown}")
     await home_assistant.rest("POST", flow, {})
     return shown
+
+
+async def open_on_dashboard(home_assistant: HomeAssistant) -> None:
+    """Have HA's first page show the stations."""
+    await home_assistant.websocket(
+        "lovelace/config/save", config={"strategy": {"type": "custom:esp-weather"}}
+    )
 
 
 async def run_station(

@@ -1,6 +1,7 @@
 """Setting up a station, changing it, and its options."""
 
 import asyncio
+from collections.abc import Generator
 from http import HTTPStatus
 import json
 import re
@@ -10,12 +11,19 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.esp_weather.const import DOMAIN
-from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
+from homeassistant.config_entries import (
+    SOURCE_DHCP,
+    SOURCE_IGNORE,
+    SOURCE_INTEGRATION_DISCOVERY,
+    SOURCE_USER,
+    ConfigFlowResult,
+)
 from homeassistant.const import CONF_API_KEY, CONF_MAC, CONF_NAME
 from homeassistant.core import HomeAssistant
 from homeassistant.core_config import async_process_ha_core_config
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 
 from .conftest import (
     INDOOR,
@@ -32,6 +40,14 @@ from .conftest import (
 STATION = {CONF_NAME: "Outdoor", CONF_MAC: OUTDOOR, CONF_API_KEY: KEY}
 
 pytestmark = pytest.mark.usefixtures("client")
+
+
+@pytest.fixture(autouse=True)
+def _close_dialogs(hass: HomeAssistant, client: object) -> Generator[None]:
+    """Close what a test leaves open: pairing has a timer."""
+    yield
+    for flow in hass.config_entries.flow.async_progress():
+        hass.config_entries.flow.async_abort(flow["flow_id"])
 
 
 async def _choose(hass: HomeAssistant, step: str) -> ConfigFlowResult:
@@ -257,7 +273,7 @@ async def test_pair(hass: HomeAssistant, get: Get) -> None:
 async def test_pair_time_limit(
     hass: HomeAssistant, get: Get, pass_time: PassTime
 ) -> None:
-    """Pairing ends by itself after 10 minutes."""
+    """Pairing ends by itself after 10 minutes, also if nobody sees the dialog."""
     waiting = await _choose(hass, "pair")
     await pass_time(9.9)
     key = _shown_key(waiting)
@@ -265,6 +281,7 @@ async def test_pair_time_limit(
     assert flow["step_id"] == "pair"
 
     await pass_time(0.2)
+    assert (await get(legacy_url(key=key))).status == HTTPStatus.FORBIDDEN
     result = await _next(hass, waiting)
 
     assert (result["type"], result["reason"]) == (
@@ -272,6 +289,25 @@ async def test_pair_time_limit(
         "pair_timeout",
     )
     assert (await get(legacy_url(key=key))).status == HTTPStatus.FORBIDDEN
+
+
+async def test_pair_named_late(
+    hass: HomeAssistant, get: Get, pass_time: PassTime
+) -> None:
+    """A station is not kept waiting for ever; the dialog can still be finished."""
+    waiting = await _choose(hass, "pair")
+    key = _shown_key(waiting)
+    await get(legacy_url(key=key))
+    form = await _next(hass, waiting)
+    assert (await get(legacy_url(key=key))).status == HTTPStatus.SERVICE_UNAVAILABLE
+
+    await pass_time(10.1)
+    assert (await get(legacy_url(key=key))).status == HTTPStatus.FORBIDDEN
+
+    result = await _submit(hass, form, name="Outdoor")
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    assert (await get(legacy_url(key=key))).status == HTTPStatus.OK
 
 
 async def test_pair_cancelled(hass: HomeAssistant, get: Get) -> None:
@@ -303,17 +339,51 @@ async def test_pair_two_at_once(hass: HomeAssistant, get: Get) -> None:
 async def test_pair_known_station(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """A station that is set up already cannot be paired again."""
+    """A station that is set up already has the key that was put into it."""
     waiting = await _choose(hass, "pair")
-    await get(legacy_url(key=_shown_key(waiting)))
+    key = _shown_key(waiting)
+    await get(legacy_url(key=key))
 
     result = await _next(hass, waiting)
 
-    assert (result["type"], result["reason"]) == (
-        FlowResultType.ABORT,
-        "already_configured",
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "key_changed")
+    assert result["description_placeholders"] == {"name": "Outdoor"}
+    await hass.async_block_till_done()
+    assert (await get(legacy_url(key=key))).status == HTTPStatus.OK
+    assert (await get(legacy_url())).status == HTTPStatus.FORBIDDEN
+    assert hass.config_entries.async_entries(DOMAIN) == [station]
+
+
+async def test_pair_ignored_station(hass: HomeAssistant, get: Get) -> None:
+    """A discovery that was ignored is no station yet."""
+    await _discover_by_dhcp(hass)
+    await hass.config_entries.flow.async_init(
+        DOMAIN,
+        context={"source": SOURCE_IGNORE},
+        data={"unique_id": DHCP_MAC, "title": "esp-weather-1"},
     )
-    assert (await get(legacy_url())).status == HTTPStatus.OK
+    assert (await _discover_by_dhcp(hass))["reason"] == "already_configured"
+    waiting = await _choose(hass, "pair")
+    key = _shown_key(waiting)
+    await get(legacy_url(key=key, mac=DHCP_MAC))
+
+    await _submit(hass, await _next(hass, waiting), name="Outdoor")
+
+    (entry,) = hass.config_entries.async_entries(DOMAIN)
+    assert entry.title == "Outdoor"
+    assert entry.data == {CONF_MAC: DHCP_MAC, CONF_API_KEY: key}
+
+
+async def test_two_dialogs_for_one_station(hass: HomeAssistant) -> None:
+    """The dialog that is finished first closes the other one."""
+    dialogs = [
+        await _submit(hass, await _choose(hass, "manual"), **STATION) for _ in range(2)
+    ]
+
+    result = await _submit(hass, dialogs[0])
+
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert hass.config_entries.flow.async_progress() == []
 
 
 async def test_pair_without_a_mac(hass: HomeAssistant, get: Get) -> None:
@@ -325,6 +395,142 @@ async def test_pair_without_a_mac(hass: HomeAssistant, get: Get) -> None:
 
     assert answer.status == HTTPStatus.FORBIDDEN
     assert (await get(legacy_url(key=key))).status == HTTPStatus.SERVICE_UNAVAILABLE
+
+
+DHCP_MAC = "5c:cf:7f:2b:0e:a8"
+
+
+async def _discover_by_dhcp(
+    hass: HomeAssistant, mac: str = "5ccf7f2b0ea8"
+) -> ConfigFlowResult:
+    return await hass.config_entries.flow.async_init(
+        DOMAIN,
+        context={"source": SOURCE_DHCP},
+        data=DhcpServiceInfo(ip="192.0.2.7", hostname="esp-weather-1", macaddress=mac),
+    )
+
+
+async def test_dhcp_pair(hass: HomeAssistant, get: Get) -> None:
+    """A station that is seen on the network is offered, and can be paired."""
+    menu = await _discover_by_dhcp(hass)
+    assert (menu["type"], menu["step_id"]) == (FlowResultType.MENU, "discovered")
+    assert menu["description_placeholders"] == {
+        "name": "esp-weather-1",
+        "mac": DHCP_MAC,
+    }
+    assert (await _discover_by_dhcp(hass))["reason"] == "already_in_progress"
+    assert not hass.config_entries.async_entries(DOMAIN)
+
+    waiting = await _submit(hass, menu, next_step_id="pair")
+    key = _shown_key(waiting)
+    await get(legacy_url(key=key, mac=DHCP_MAC))
+    result = await _submit(hass, await _next(hass, waiting), name="Outdoor")
+
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"] == {CONF_MAC: DHCP_MAC, CONF_API_KEY: key}
+    assert (await _discover_by_dhcp(hass))["reason"] == "already_configured"
+
+
+async def test_dhcp_manual(hass: HomeAssistant) -> None:
+    """A station that has a key already is entered; its MAC is known."""
+    menu = await _discover_by_dhcp(hass)
+    form = await _submit(hass, menu, next_step_id="manual")
+    assert _filled_in(form, CONF_MAC) == DHCP_MAC
+
+    last = await _submit(hass, form, **{**STATION, CONF_MAC: DHCP_MAC})
+
+    result = await _submit(hass, last)
+    assert result["data"] == {CONF_MAC: DHCP_MAC, CONF_API_KEY: KEY}
+
+
+async def test_dhcp_does_not_get_in_the_way(hass: HomeAssistant, get: Get) -> None:
+    """Who adds the station by hand need not look at what was discovered."""
+    await _discover_by_dhcp(hass)
+    waiting = await _choose(hass, "pair")
+    await get(legacy_url(key=_shown_key(waiting), mac=DHCP_MAC))
+
+    result = await _submit(hass, await _next(hass, waiting), name="Outdoor")
+
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert hass.config_entries.flow.async_progress() == []
+
+
+async def _discovered(hass: HomeAssistant) -> list[ConfigFlowResult]:
+    """Return what is offered because of reports."""
+    await hass.async_block_till_done(wait_background_tasks=True)
+    return hass.config_entries.flow.async_progress_by_handler(
+        DOMAIN, match_context={"source": SOURCE_INTEGRATION_DISCOVERY}
+    )
+
+
+async def test_discovered_by_its_key(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """A second station of the same owner is offered, and needs a name only."""
+    for mac in (INDOOR.upper(), INDOOR, INDOOR.replace(":", "")):
+        answer = await get(legacy_url(mac=mac))
+        assert answer.status == HTTPStatus.FORBIDDEN
+        assert answer.text == "No station with this MAC and key may report here."
+    (offer,) = await _discovered(hass)
+    assert offer["step_id"] == "name"
+    assert offer["context"]["title_placeholders"] == {"name": INDOOR}
+    assert KEY not in str(offer)
+
+    result = await _submit(hass, offer, name="Indoor")
+
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"] == {CONF_MAC: INDOOR, CONF_API_KEY: KEY}
+    await hass.async_block_till_done()
+    assert (await get(legacy_url(mac=INDOOR))).status == HTTPStatus.OK
+    assert not await _discovered(hass)
+
+
+@pytest.mark.parametrize(
+    ("mac", "key"),
+    [
+        (INDOOR, "PHDNGI2346"),
+        (INDOOR, ""),
+        (INDOOR, "%ff"),
+        (OUTDOOR, "PHDNGI2346"),
+        (OUTDOOR.replace(":", ""), KEY),
+        ("MAC", KEY),
+    ],
+)
+async def test_not_discovered(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get, mac: str, key: str
+) -> None:
+    """An unknown key creates nothing, nor does what is no other station."""
+    assert (await get(legacy_url(mac=mac, key=key))).status == HTTPStatus.FORBIDDEN
+
+    assert not await _discovered(hass)
+
+
+async def test_discoveries_are_bounded(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """Whoever has a key cannot fill the page of the integrations."""
+    for number in range(10, 30):
+        await get(legacy_url(mac=f"5c:cf:7f:2b:0e:{number}"))
+
+    offers = await _discovered(hass)
+    assert len(offers) == 5
+
+    hass.config_entries.flow.async_abort(offers[0]["flow_id"])
+    await get(legacy_url(mac=INDOOR))
+    assert len(await _discovered(hass)) == 5
+
+
+async def test_ignored_discovery(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """What the user has ignored is not offered again."""
+    MockConfigEntry(
+        domain=DOMAIN, unique_id=INDOOR, source=SOURCE_IGNORE, data={}
+    ).add_to_hass(hass)
+
+    assert (await get(legacy_url(mac=INDOOR))).status == HTTPStatus.FORBIDDEN
+
+    assert not await _discovered(hass)
 
 
 async def test_reconfigure(

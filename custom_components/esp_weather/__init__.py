@@ -8,6 +8,7 @@ from homeassistant.helpers.recorder import DATA_INSTANCE
 from homeassistant.helpers.typing import ConfigType
 
 from .const import DOMAIN
+from .dashboard import async_register_dashboard
 from .http import LegacyReportView
 from .redaction import keep_keys_out_of_logs
 from .services import async_setup_services
@@ -19,11 +20,12 @@ PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR, Platform.UPDATE)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register the addresses that the stations report to, and the actions."""
+    """Register the addresses for reports, the actions and the dashboard."""
     keep_keys_out_of_logs()
     hass.http.register_view(LegacyReportView())
     hass.http.register_view(SignedReportView())
     async_setup_services(hass)
+    await async_register_dashboard(hass)
     if DATA_INSTANCE not in hass.data:
         ir.async_create_issue(
             hass,

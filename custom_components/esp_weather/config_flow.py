@@ -9,7 +9,12 @@ from typing import Any, Final, override
 import voluptuous as vol
 from yarl import URL
 
-from homeassistant.config_entries import ConfigFlow, ConfigFlowResult, OptionsFlow
+from homeassistant.config_entries import (
+    SOURCE_IGNORE,
+    ConfigFlow,
+    ConfigFlowResult,
+    OptionsFlow,
+)
 from homeassistant.const import (
     CONF_API_KEY,
     CONF_MAC,
@@ -30,6 +35,9 @@ from homeassistant.helpers.selector import (
     SelectSelectorMode,
     TextSelector,
 )
+from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
+from homeassistant.helpers.typing import DiscoveryInfoType
+from homeassistant.setup import async_setup_component
 
 from .const import (
     CONF_FIELDS,
@@ -49,7 +57,11 @@ from .station import EspWeatherConfigEntry
 
 CONF_FIELD: Final = "field"
 
-_PAIRING_TIMEOUT: Final = 600
+# Home Assistant centres what a progress step says, which no JSON survives.
+_LEFT_ALIGNED: Final = {
+    "left": '<table><tr><td align="left">',
+    "end": "</td></tr></table>",
+}
 _KEY_BYTES: Final = 10
 _MAX_KEY_LENGTH: Final = 64
 # A shorter one is taken from an old station, once the user has been warned.
@@ -93,6 +105,41 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask how the station gets to know its key."""
         return self.async_show_menu(step_id="user", menu_options=["pair", "manual"])
 
+    @override
+    async def async_step_dhcp(
+        self, discovery_info: DhcpServiceInfo
+    ) -> ConfigFlowResult:
+        """Offer a station whose host name was seen on the network."""
+        await self.async_set_unique_id(normalize_mac(discovery_info.macaddress))
+        self._abort_if_unique_id_configured()
+        self.context["title_placeholders"] = {"name": discovery_info.hostname}
+        return await self.async_step_discovered()
+
+    async def async_step_discovered(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask how the station that was seen gets to know its key."""
+        return self.async_show_menu(
+            step_id="discovered",
+            menu_options=["pair", "manual"],
+            description_placeholders={
+                **self.context["title_placeholders"],
+                "mac": str(self.unique_id),
+            },
+        )
+
+    @override
+    async def async_step_integration_discovery(
+        self, discovery_info: DiscoveryInfoType
+    ) -> ConfigFlowResult:
+        """Offer a station that reports with the key of another one."""
+        mac: str = discovery_info[CONF_MAC]
+        await self.async_set_unique_id(mac)
+        self._abort_if_unique_id_configured()
+        self._key = discovery_info[CONF_API_KEY]
+        self.context["title_placeholders"] = {"name": mac}
+        return await self.async_step_name()
+
     async def async_step_manual(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
@@ -102,13 +149,17 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
             self._station, errors = _checked(user_input)
             self._warn_of_short_key(self._station, errors)
             if not errors:
-                await self.async_set_unique_id(self._station[CONF_MAC])
+                # A discovery of the same station is done with by this dialog.
+                await self.async_set_unique_id(
+                    self._station[CONF_MAC], raise_on_progress=False
+                )
                 self._abort_if_unique_id_configured()
                 return await self.async_step_station()
         return self.async_show_form(
             step_id="manual",
             data_schema=self.add_suggested_values_to_schema(
-                _STATION_SCHEMA, user_input or {CONF_API_KEY: self._key}
+                _STATION_SCHEMA,
+                user_input or {CONF_API_KEY: self._key, CONF_MAC: self.unique_id},
             ),
             errors=errors,
             last_step=False,
@@ -134,19 +185,24 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> ConfigFlowResult:
         """Show a fresh key and wait for a station to report with it."""
         if self._pairing is None:
+            # Until there is a first station, nothing has set up what it reports to.
+            await async_setup_component(self.hass, DOMAIN, {})
             self._pairing = self.hass.async_create_background_task(
-                _with_time_limit(async_start_pairing(self.hass, self._key)),
+                _result_of(async_start_pairing(self.hass, self._key)),
                 f"{DOMAIN} pairing",
             )
         if not self._pairing.done():
             return self.async_show_progress(
                 step_id="pair",
                 progress_action="pair",
-                description_placeholders=_for_the_station(self.hass, self._key),
+                description_placeholders={
+                    **_for_the_station(self.hass, self._key),
+                    **_LEFT_ALIGNED,
+                },
                 progress_task=self._pairing,
             )
         return self.async_show_progress_done(
-            next_step_id="pair_timeout" if self._pairing.exception() else "name"
+            next_step_id="pair_timeout" if self._pairing.cancelled() else "paired"
         )
 
     async def async_step_pair_timeout(
@@ -155,14 +211,28 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         """Give up: no station has reported with the key."""
         return self.async_abort(reason="pair_timeout")
 
+    async def async_step_paired(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Go on with the station that has reported with the key."""
+        assert self._pairing is not None
+        mac = self._pairing.result()
+        # A discovery of the same station is done with by this dialog.
+        await self.async_set_unique_id(mac, raise_on_progress=False)
+        known = self.hass.config_entries.async_entry_for_domain_unique_id(DOMAIN, mac)
+        if known is not None and known.source != SOURCE_IGNORE:
+            self._abort_if_unique_id_configured(
+                {CONF_API_KEY: self._key},
+                error="key_changed",
+                description_placeholders={"name": known.title},
+            )
+        return await self.async_step_name()
+
     async def async_step_name(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for the name of the station that has reported."""
-        assert self._pairing is not None
-        mac = self._pairing.result()
-        await self.async_set_unique_id(mac)
-        self._abort_if_unique_id_configured()
+        """Ask for the name of a station that has reported."""
+        mac = str(self.unique_id)
         errors: dict[str, str] = {}
         if user_input is not None:
             self._station, errors = _checked(
@@ -379,9 +449,8 @@ def _checked(
     return station, errors
 
 
-async def _with_time_limit(station: asyncio.Future[str]) -> str:
-    async with asyncio.timeout(_PAIRING_TIMEOUT):
-        return await station
+async def _result_of(station: asyncio.Future[str]) -> str:
+    return await station
 
 
 def _for_the_station(hass: HomeAssistant, key: str, mac: str = "MAC") -> dict[str, str]:

@@ -19,6 +19,7 @@ from homeassistant.util import dt as dt_util
 
 from .ban import count_wrong_key
 from .const import CONF_LEGACY, DEFAULT_LEGACY, DOMAIN
+from .discovery import async_discover
 from .messages import async_message
 from .pairing import async_pair
 from .problem import INVALID_FIELD, WRONG_KEY
@@ -151,6 +152,8 @@ async def _authenticated_entry(
     if async_pair(hass, key, mac):
         # The station is kept waiting until the config flow has made its entry.
         raise not_ready()
+    if entry is None:
+        async_discover(hass, mac, key)
     if not right:
         if entry is not None and entry.state is ConfigEntryState.LOADED:
             entry.runtime_data.problem.async_refused(WRONG_KEY)

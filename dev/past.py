@@ -1,0 +1,103 @@
+"""A past for the simulated stations, so that graphs have something to show."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from math import cos, pi, sin
+from random import gauss
+import sqlite3
+import time
+
+import aiohttp
+from yarl import URL
+
+from .home_assistant import HomeAssistant
+from .station import Station
+
+DAY = 86400  # seconds
+COLDEST = 5 / 24  # when in the day
+SPELL = 9  # days from one warm spell to the next
+HISTORY = 25 * 3600  # seconds: a day, and what is cut off its beginning
+HISTORY_INTERVAL = 300  # seconds between two states
+STATISTICS_HOURS = 31 * 24
+POLL = 0.2  # seconds between two looks whether the first report is stored
+
+
+async def add_past(home_assistant: HomeAssistant, station: Station) -> None:
+    """Give field 1 of a new station states of a day and statistics of a month.
+
+    Reports once, since only what has reported has a past. Home Assistant (HA)
+    takes statistics from outside, but no states: these go into its database.
+    """
+    now = time.time()
+    path = station.report_path(1, f"{_temperature(station, now):.2f}")
+    url = URL(home_assistant.url + path, encoded=True)
+    async with aiohttp.request("GET", url) as response:
+        response.raise_for_status()
+    entity_id = f"sensor.{station.name.lower()}_temperature"
+    while not _add_states(home_assistant, entity_id, _states(station, now)):
+        await asyncio.sleep(POLL)
+    await home_assistant.websocket(
+        "recorder/import_statistics",
+        metadata={
+            "has_sum": False,
+            "mean_type": 1,
+            "name": None,
+            "source": "recorder",
+            "statistic_id": entity_id,
+            "unit_class": "temperature",
+            "unit_of_measurement": "°C",
+        },
+        stats=list(_statistics(station, now)),
+    )
+
+
+def _temperature(station: Station, time: float) -> float:
+    """Return what a sensor with some noise measures at a time in seconds."""
+    day = time / DAY
+    daily = -cos(2 * pi * (day - COLDEST))
+    spell = sin(2 * pi * day / SPELL)
+    return station.mean + station.swing * (daily + spell / 2) + gauss(sigma=0.05)
+
+
+def _states(station: Station, now: float) -> Iterator[tuple[str, float]]:
+    start = now - now % HISTORY_INTERVAL - HISTORY
+    for at in range(int(start), int(now) - HISTORY_INTERVAL, HISTORY_INTERVAL):
+        yield f"{_temperature(station, at):.2f}", at
+
+
+def _statistics(station: Station, now: float) -> Iterator[dict[str, float | str]]:
+    last_hour = now - now % 3600
+    for hour in range(STATISTICS_HOURS, 0, -1):
+        start = last_hour - hour * 3600
+        values = [
+            _temperature(station, start + minute * 60) for minute in range(0, 60, 5)
+        ]
+        yield {
+            "start": datetime.fromtimestamp(start, UTC).isoformat(),
+            "mean": sum(values) / len(values),
+            "min": min(values),
+            "max": max(values),
+        }
+
+
+def _add_states(
+    home_assistant: HomeAssistant, entity_id: str, states: Iterator[tuple[str, float]]
+) -> bool:
+    """Return whether the entity has a state in the database that lends its attributes."""
+    with closing(sqlite3.connect(home_assistant.database)) as connection, connection:
+        lender = connection.execute(
+            "SELECT metadata_id, attributes_id FROM states"
+            " JOIN states_meta USING (metadata_id)"
+            " WHERE states_meta.entity_id = ? AND attributes_id IS NOT NULL",
+            (entity_id,),
+        ).fetchone()
+        if lender is None:
+            return False
+        connection.executemany(
+            "INSERT INTO states (metadata_id, attributes_id, state, last_updated_ts)"
+            " VALUES (?, ?, ?, ?)",
+            ((*lender, state, at) for state, at in states),
+        )
+    return True

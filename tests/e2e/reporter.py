@@ -1,0 +1,45 @@
+"""A station that reports while a test goes on."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import aiohttp
+from yarl import URL
+
+from dev.station import Station
+
+INTERVAL = 0.5  # seconds between two reports
+
+
+@dataclass
+class Reporter:
+    """Reports a field of a station to the Home Assistant (HA) at `url`.
+
+    Whatever HA answers, it reports again: so do the old stations, and so it is
+    heard when HA asks for another try while it is paired.
+    """
+
+    url: str
+    station: Station
+    temperature: float
+    field: int = 1
+
+    @asynccontextmanager
+    async def switched_on(self) -> AsyncGenerator[None]:
+        """Report until the block ends."""
+        reporting = asyncio.create_task(self._report())
+        try:
+            yield
+        finally:
+            reporting.cancel()
+            with suppress(asyncio.CancelledError):
+                await reporting
+
+    async def _report(self) -> None:
+        async with aiohttp.ClientSession() as session:
+            while True:
+                path = self.station.report_path(self.field, f"{self.temperature:.2f}")
+                async with session.get(URL(self.url + path, encoded=True)):
+                    await asyncio.sleep(INTERVAL)

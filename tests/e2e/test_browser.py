@@ -1,0 +1,224 @@
+"""What a person sees and clicks, in a real browser."""
+
+from asyncio import sleep, timeout
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
+import json
+from pathlib import Path
+
+from playwright.async_api import Browser, Page, expect
+import pytest
+
+from dev.browser import browser as run_browser
+from dev.home_assistant import HomeAssistant
+from dev.station import (
+    INDOOR as OLD_INDOOR,
+    OUTDOOR as OLD_OUTDOOR,
+    Station,
+    add_station,
+    open_on_dashboard,
+)
+from homeassistant.const import MAJOR_VERSION, MINOR_VERSION
+
+from .reporter import Reporter
+
+IS_OLD = (MAJOR_VERSION, MINOR_VERSION) < (2026, 5)
+TIME_LIMIT = 20_000  # ms for what the page has to show
+expect.set_options(timeout=TIME_LIMIT)
+
+OUTDOOR = Station("Outdoor", "5c:cf:7f:2b:0e:a8", "")
+INDOOR = Station("Indoor", "5c:cf:7f:2b:0e:a9", "")
+
+WIDE = (1280, 960)
+PHONE = (390, 844)
+
+type OpenPage = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture
+async def browser(socket_enabled: None) -> AsyncGenerator[Browser]:
+    """Return a running browser."""
+    async with run_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+async def open_page(browser: Browser, tmp_path: Path) -> AsyncGenerator[OpenPage]:
+    """Return a function that opens a page; the pages must stay free of errors."""
+    errors: list[str] = []
+
+    async def _open_page(
+        url: str, size: tuple[int, int] = WIDE, *, dark: bool = False
+    ) -> Page:
+        context = await browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if dark else "light",
+        )
+        context.set_default_timeout(TIME_LIMIT)
+        page = await context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on(
+            "console",
+            lambda message: (
+                errors.append(f"{message.text} {message.location['url']}")
+                # The pictures of other integrations come from the internet.
+                if message.type == "error"
+                and "/api/brands/" not in message.location["url"]
+                else None
+            ),
+        )
+        await page.goto(url)
+        return page
+
+    yield _open_page
+    for context in browser.contexts:
+        for number, page in enumerate(context.pages):
+            await page.screenshot(path=tmp_path / f"end-{number}.png")
+    assert errors == []
+
+
+async def _shown_config(page: Page) -> dict[str, object]:
+    """Return the config.json that the dialog of the pairing shows."""
+    code = page.locator("step-flow-progress pre").first
+    return json.loads(await code.inner_text())  # type: ignore[no-any-return]
+
+
+async def _finish(page: Page, name: str, area: str) -> None:
+    """Name the station that was found, and put it into an area."""
+    await page.get_by_role("textbox", name="Name").fill(name)
+    await page.get_by_role("button", name="Submit").click()
+    await page.locator("ha-area-picker").click()
+    await page.locator("ha-combo-box-item").filter(has_text=area).click()
+    await page.get_by_role("button", name="Finish").click()
+    await page.wait_for_url("**/config/devices/device/*")
+
+
+async def _expect_dashboard(page: Page, *texts: str) -> None:
+    """Expect the dashboard with these texts, and nothing that sticks out."""
+    for text in ("Last 24 hours", "Last 30 days", "Connected", *texts):
+        await expect(page.get_by_text(text).first).to_be_visible()
+    await expect(page.locator("hui-error-card, hui-warning")).to_have_count(0)
+    assert await page.evaluate(
+        "document.scrollingElement.scrollWidth <= window.innerWidth"
+    )
+
+
+@pytest.mark.skipif(IS_OLD, reason="Community dashboards are offered since 2026.5")
+@pytest.mark.timeout(300)
+async def test_from_nothing_to_a_dashboard_and_an_automation(
+    home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
+) -> None:
+    """A new user gets there with the mouse alone, and a name typed here and there."""
+    page = await open_page(f"{home_assistant.url}/config/integrations/dashboard")
+
+    # A station is paired.
+    await page.get_by_role("button", name="Add integration").click()
+    await page.get_by_placeholder("Search for a brand name").fill("ESP W")
+    await page.get_by_text("ESP Weather", exact=True).click()
+    await page.get_by_text("Pair a station").click()
+    key = str((await _shown_config(page))["key"])
+    outdoor = Reporter(home_assistant.url, replace(OUTDOOR, key=key), 27.3)
+    indoor = Reporter(home_assistant.url, replace(INDOOR, key=key), 24.6)
+    async with outdoor.switched_on(), indoor.switched_on():
+        await _finish(page, "Outdoor", "Kitchen")
+
+        # The other one has the same key, and is found by itself.
+        await page.goto(f"{home_assistant.url}/config/integrations/dashboard")
+        await page.locator("ha-config-flow-card").get_by_text("Add").click()
+        await _finish(page, "Indoor", "Living room")
+
+        # They are on a new dashboard.
+        await page.goto(f"{home_assistant.url}/config/lovelace/dashboards")
+        await page.get_by_role("button", name="Add dashboard").click()
+        await page.get_by_text("ESP Weather", exact=True).click()
+        await page.get_by_role("button", name="Create").click()
+        await page.locator("ha-sidebar").get_by_text("ESP Weather").click()
+        await _expect_dashboard(
+            page, "Outdoor · Kitchen", "27.3", "Indoor · Living room", "24.6"
+        )
+        outdoor.temperature = 26.4
+        await _expect_dashboard(page, "26.4")
+        await page.screenshot(path=tmp_path / "dashboard.png")
+        await _choose_one_station(page)
+        await page.screenshot(path=tmp_path / "one-station.png")
+
+        # An automation says when to open the windows.
+        await page.goto(f"{home_assistant.url}/config/blueprint/dashboard")
+        await page.get_by_text("Open and close the windows").click()
+        for station in ("Outdoor", "Indoor"):
+            await page.get_by_text("Select an entity").first.click()
+            await page.locator("ha-combo-box-item").filter(has_text=station).click()
+        await expect(page.get_by_text("Select an entity")).to_have_count(0)
+        row = page.locator("ha-settings-row").filter(has_text="Hold time")
+        hold = row.locator("input")
+        await hold.fill("0.1")
+        await hold.press("Tab")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_text("Traces")).to_be_visible()
+        outdoor.temperature = 21.5
+        await page.locator("ha-sidebar").get_by_text("Notifications").click()
+        await expect(page.get_by_text("Open the windows", exact=True)).to_be_visible()
+        await expect(
+            page.get_by_text("It is 21.5 °C outside and 24.6 °C inside.")
+        ).to_be_visible()
+        await page.screenshot(path=tmp_path / "notification.png")
+
+
+async def _choose_one_station(page: Page) -> None:
+    """Have the dashboard show only the station outdoors, for a week."""
+    await page.get_by_role("button", name="Edit").first.click()
+    dialog = page.locator("esp-weather-dashboard-editor")
+    await dialog.get_by_text("Select a device").click()
+    await page.locator("ha-combo-box-item").filter(has_text="Outdoor").click()
+    save = page.get_by_role("button", name="Save")
+    await expect(save).to_be_enabled()
+    await dialog.locator("ha-selector-number input").fill("7")
+    await save.click()
+    await expect(page.get_by_text("Last 7 days")).to_be_visible()
+    await expect(page.get_by_text("Indoor")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("size", "dark"), [(PHONE, True), (WIDE, False)], ids=["phone", "wide"]
+)
+async def test_dashboard(
+    home_assistant: HomeAssistant,
+    open_page: OpenPage,
+    tmp_path: Path,
+    size: tuple[int, int],
+    *,
+    dark: bool,
+) -> None:
+    """The dashboard shows what was sent, and follows what changes."""
+    await add_station(home_assistant, OLD_OUTDOOR)
+    await open_on_dashboard(home_assistant)
+    async with Reporter(home_assistant.url, OLD_OUTDOOR, -7.4).switched_on():
+        async with timeout(TIME_LIMIT / 1000):
+            while "-7.4" not in str(await home_assistant.rest("GET", "/api/states")):
+                await sleep(0.1)
+        page = await open_page(home_assistant.url, size, dark=dark)
+        await _expect_dashboard(page, "Outdoor", "-7.4")
+        background = await page.evaluate(
+            "getComputedStyle(document.querySelector('html')).backgroundColor"
+        )
+        assert (background == "rgb(17, 17, 17)") is dark
+        if IS_OLD:  # The dashboard would ask to be refreshed upon each change.
+            return
+
+        # Another station and its field appear by themselves.
+        await add_station(home_assistant, OLD_INDOOR)
+        await expect(page.get_by_text("Nothing reported yet")).to_be_visible()
+        async with Reporter(home_assistant.url, OLD_INDOOR, 21.2, 2).switched_on():
+            await _expect_dashboard(page, "Indoor", "21.2", "Temperature 2")
+            await page.screenshot(path=tmp_path / "dashboard.png")
+
+            # What is hidden or disabled stays away.
+            for entity_id, change in (
+                ("sensor.indoor_temperature_2", {"hidden_by": "user"}),
+                ("binary_sensor.indoor_connectivity", {"disabled_by": "user"}),
+            ):
+                await home_assistant.websocket(
+                    "config/entity_registry/update", entity_id=entity_id, **change
+                )
+            await expect(page.get_by_text("Temperature 2")).to_have_count(0)
+            await expect(page.get_by_text("Connected")).to_have_count(1)

@@ -1,0 +1,65 @@
+"""The dashboard strategy, as a browser gets it."""
+
+from http import HTTPStatus
+from pathlib import Path
+import re
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.esp_weather import dashboard
+from custom_components.esp_weather.const import DOMAIN
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+
+FOLDER = Path(dashboard.__file__).parent / "frontend"
+MODULE = re.compile(rf'import\("(/{DOMAIN}/[0-9a-f]+/)esp-weather\.js"\)')
+
+
+@pytest.fixture(autouse=True)
+async def _set_up(
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    enable_custom_integrations: None,
+) -> None:
+    """Set up the integration in a Home Assistant that has a frontend and an owner."""
+    hass_storage["onboarding"] = {
+        "version": 4,
+        "data": {"done": ["user", "core_config", "analytics", "integration"]},
+    }
+    assert await async_setup_component(hass, "frontend", {})
+    assert await async_setup_component(hass, DOMAIN, {})
+
+
+async def test_browsers_load_it(hass_client_no_auth: ClientSessionGenerator) -> None:
+    """Home Assistant's page names the module, and a browser may keep its files."""
+    client = await hass_client_no_auth()
+
+    page = await (await client.get("/")).text()
+
+    module = MODULE.search(page)
+    assert module is not None
+    files = list(FOLDER.iterdir())
+    assert len(files) == 3
+    for file in files:
+        response = await client.get(module[1] + file.name)
+        assert response.status == HTTPStatus.OK
+        assert "max-age" in response.headers["Cache-Control"]
+        assert await response.read() == file.read_bytes()
+
+
+async def test_changed_files_have_another_address(
+    hass: HomeAssistant, hass_client_no_auth: ClientSessionGenerator, tmp_path: Path
+) -> None:
+    """A browser that has kept the files of an older version does not show them."""
+    for file in FOLDER.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes() + b"\n")
+
+    with patch.object(dashboard, "_FOLDER", tmp_path):
+        await dashboard.async_register_dashboard(hass)
+
+    client = await hass_client_no_auth()
+    page = await (await client.get("/")).text()
+    assert len(set(MODULE.findall(page))) == 2
