@@ -1,16 +1,32 @@
-"""A station that reports while a test goes on."""
+"""Stations that report while a test goes on."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 from yarl import URL
 
-from dev.station import Station
+from dev.station import Station, run_station
 
 INTERVAL = 0.5  # seconds between two reports
+
+
+@asynccontextmanager
+async def firmware(
+    station: Station, folder: Path, config: Mapping[str, Any]
+) -> AsyncGenerator[None]:
+    """Run the firmware with this config.json until the block ends."""
+    board = asyncio.create_task(run_station(station, folder, config))
+    try:
+        yield
+    finally:
+        board.cancel()
+        with suppress(asyncio.CancelledError):
+            await board
 
 
 @dataclass

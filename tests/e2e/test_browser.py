@@ -5,29 +5,23 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
 import json
 from pathlib import Path
+import re
 
 from playwright.async_api import Browser, Page, expect
 import pytest
 
 from dev.browser import browser as run_browser
 from dev.home_assistant import HomeAssistant
-from dev.station import (
-    INDOOR as OLD_INDOOR,
-    OUTDOOR as OLD_OUTDOOR,
-    Station,
-    add_station,
-    open_on_dashboard,
-)
+from dev.station import INDOOR, OUTDOOR, Station, add_station, open_on_dashboard
 from homeassistant.const import MAJOR_VERSION, MINOR_VERSION
 
-from .reporter import Reporter
+from .reporter import Reporter, firmware
 
 IS_OLD = (MAJOR_VERSION, MINOR_VERSION) < (2026, 5)
 TIME_LIMIT = 20_000  # ms for what the page has to show
 expect.set_options(timeout=TIME_LIMIT)
 
-OUTDOOR = Station("Outdoor", "5c:cf:7f:2b:0e:a8", "")
-INDOOR = Station("Indoor", "5c:cf:7f:2b:0e:a9", "")
+NEW = Station("Outdoor", "5c:cf:7f:2b:0e:a8", mean=27.5, swing=0)
 
 WIDE = (1280, 960)
 PHONE = (390, 844)
@@ -116,10 +110,10 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
     await page.get_by_placeholder("Search for a brand name").fill("ESP W")
     await page.get_by_text("ESP Weather", exact=True).click()
     await page.get_by_text("Pair a station").click()
-    key = str((await _shown_config(page))["key"])
-    outdoor = Reporter(home_assistant.url, replace(OUTDOOR, key=key), 27.3)
+    config = {**await _shown_config(page), "interval": 1}
+    key = str(config["key"])
     indoor = Reporter(home_assistant.url, replace(INDOOR, key=key), 24.6)
-    async with outdoor.switched_on(), indoor.switched_on():
+    async with indoor.switched_on(), firmware(NEW, tmp_path / "27", config):
         await _finish(page, "Outdoor", "Kitchen")
 
         # The other one has the same key, and is found by itself.
@@ -134,10 +128,8 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
         await page.get_by_role("button", name="Create").click()
         await page.locator("ha-sidebar").get_by_text("ESP Weather").click()
         await _expect_dashboard(
-            page, "Outdoor · Kitchen", "27.3", "Indoor · Living room", "24.6"
+            page, "Outdoor · Kitchen", "27.", "Indoor · Living room", "24.6"
         )
-        outdoor.temperature = 26.4
-        await _expect_dashboard(page, "26.4")
         await page.screenshot(path=tmp_path / "dashboard.png")
         await _choose_one_station(page)
         await page.screenshot(path=tmp_path / "one-station.png")
@@ -155,11 +147,12 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
         await hold.press("Tab")
         await page.get_by_role("button", name="Save").click()
         await expect(page.get_by_text("Traces")).to_be_visible()
-        outdoor.temperature = 21.5
+    cooler = replace(NEW, mean=21.5)
+    async with indoor.switched_on(), firmware(cooler, tmp_path / "21", config):
         await page.locator("ha-sidebar").get_by_text("Notifications").click()
         await expect(page.get_by_text("Open the windows", exact=True)).to_be_visible()
         await expect(
-            page.get_by_text("It is 21.5 °C outside and 24.6 °C inside.")
+            page.get_by_text(re.compile(r"It is 21\.\d °C outside and 24\.6 °C inside"))
         ).to_be_visible()
         await page.screenshot(path=tmp_path / "notification.png")
 
@@ -190,9 +183,9 @@ async def test_dashboard(
     dark: bool,
 ) -> None:
     """The dashboard shows what was sent, and follows what changes."""
-    await add_station(home_assistant, OLD_OUTDOOR)
+    await add_station(home_assistant, OUTDOOR)
     await open_on_dashboard(home_assistant)
-    async with Reporter(home_assistant.url, OLD_OUTDOOR, -7.4).switched_on():
+    async with Reporter(home_assistant.url, OUTDOOR, -7.4).switched_on():
         async with timeout(TIME_LIMIT / 1000):
             while "-7.4" not in str(await home_assistant.rest("GET", "/api/states")):
                 await sleep(0.1)
@@ -206,9 +199,9 @@ async def test_dashboard(
             return
 
         # Another station and its field appear by themselves.
-        await add_station(home_assistant, OLD_INDOOR)
+        await add_station(home_assistant, INDOOR)
         await expect(page.get_by_text("Nothing reported yet")).to_be_visible()
-        async with Reporter(home_assistant.url, OLD_INDOOR, 21.2, 2).switched_on():
+        async with Reporter(home_assistant.url, INDOOR, 21.2, 2).switched_on():
             await _expect_dashboard(page, "Indoor", "21.2", "Temperature 2")
             await page.screenshot(path=tmp_path / "dashboard.png")
 
