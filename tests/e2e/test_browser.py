@@ -2,6 +2,7 @@
 
 from asyncio import sleep, timeout
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 import json
 from pathlib import Path
@@ -110,13 +111,19 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
     await page.get_by_placeholder("Search for a brand name").fill("ESP W")
     await page.get_by_text("ESP Weather", exact=True).click()
     await page.get_by_text("Pair a station").click()
-    config = {**await _shown_config(page), "interval": 1}
+    config = {
+        **await _shown_config(page),
+        "wifi": {"ssid": "Home", "password": "password"},
+        "interval": 1,
+    }
     key = str(config["key"])
     indoor = Reporter(home_assistant.url, replace(INDOOR, key=key), 24.6)
-    async with indoor.switched_on(), firmware(NEW, tmp_path / "27", config):
+    async with AsyncExitStack() as stations:
+        await stations.enter_async_context(firmware(NEW, tmp_path / "27", config))
         await _finish(page, "Outdoor", "Kitchen")
 
         # The other one has the same key, and is found by itself.
+        await stations.enter_async_context(indoor.switched_on())
         await page.goto(f"{home_assistant.url}/config/integrations/dashboard")
         await page.locator("ha-config-flow-card").get_by_text("Add").click()
         await _finish(page, "Indoor", "Living room")
