@@ -492,7 +492,6 @@ async def test_discovered_by_its_key(
         (INDOOR, ""),
         (INDOOR, "%ff"),
         (OUTDOOR, "PHDNGI2346"),
-        (OUTDOOR.replace(":", ""), KEY),
         ("MAC", KEY),
     ],
 )

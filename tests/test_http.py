@@ -67,6 +67,8 @@ async def _indoor(hass: HomeAssistant) -> None:
             "1.0",
         ),
         (legacy_url(mac=OUTDOOR.upper()), OUTDOOR, "1", "72.3"),
+        (legacy_url(mac=OUTDOOR.replace(":", "-")), OUTDOOR, "1", "72.3"),
+        (legacy_url(mac=OUTDOOR.replace(":", "")), OUTDOOR, "1", "72.3"),
         (legacy_url(field="9"), OUTDOOR, "9", "72.3"),
         (legacy_url("-12.5"), OUTDOOR, "1", "-12.5"),
         (legacy_url("+12.5"), OUTDOOR, "1", "12.5"),

@@ -18,7 +18,12 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.esp_weather.const import CONF_LEGACY, DOMAIN
 from custom_components.esp_weather.signature import NONCE_LIFETIME
-from homeassistant.config_entries import SOURCE_IGNORE, SOURCE_USER, ConfigEntryDisabler
+from homeassistant.config_entries import (
+    SOURCE_IGNORE,
+    SOURCE_INTEGRATION_DISCOVERY,
+    SOURCE_USER,
+    ConfigEntryDisabler,
+)
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers.recorder import DATA_INSTANCE
@@ -451,6 +456,36 @@ async def test_pairing(
     )
     assert flow["result"].unique_id == "5c:cf:7f:2b:0e:a8"
     assert (await signed.post(signed.body(reading(21)))).status == HTTPStatus.OK
+
+
+async def _offered(hass: HomeAssistant) -> list[str | None]:
+    """Return the MACs of the stations that are offered because of reports."""
+    await hass.async_block_till_done(wait_background_tasks=True)
+    return [
+        flow["context"]["unique_id"]
+        for flow in hass.config_entries.flow.async_progress_by_handler(
+            DOMAIN, match_context={"source": SOURCE_INTEGRATION_DISCOVERY}
+        )
+    ]
+
+
+async def test_discovered_by_its_key(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
+) -> None:
+    """A second station of the same owner is offered, one with another key is not."""
+    for signer in (
+        Signer(INDOOR.mac, "PHDNGI2346"),
+        Signer("not a MAC"),
+        Signer(OUTDOOR.mac, "PHDNGI2346"),
+    ):
+        signed.signer = signer
+        _assert_unauthorized(await signed.report(reading(21)))
+    assert await _offered(hass) == []
+
+    signed.signer = Signer(INDOOR.mac)
+    for _ in range(2):
+        _assert_unauthorized(await signed.report(reading(21)))
+    assert await _offered(hass) == [INDOOR.mac]
 
 
 async def test_key_is_not_logged(

@@ -1,6 +1,7 @@
 """Stations that are not set up and report with the key of one that is."""
 
-from hmac import compare_digest
+from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 from homeassistant.config_entries import SOURCE_INTEGRATION_DISCOVERY, ConfigFlowContext
@@ -13,39 +14,42 @@ from .protocol import normalize_mac
 
 # Whoever knows a key could make up MACs without end.
 _MAX_OFFERS: Final = 5
+# More than a person has, and few enough to be tried for anybody who sends something
+_MAX_KEYS: Final = 20
 
 
 @callback
-def async_discover(hass: HomeAssistant, mac: str, key: str) -> None:
+def async_discover(hass: HomeAssistant, mac_if: Callable[[str], str | None]) -> None:
     """Offer a station that no config entry has, if its key is another station's.
 
-    An unknown key creates nothing. The offer is made after the answer to the
-    station, whose time shall not tell that the key is right.
+    `mac_if` returns the station's MAC if the key it is given is the one that the
+    station has reported with. An unknown key creates nothing. All this is done
+    after the answer to the station, whose time shall not tell what is known here.
     """
-    is_known = False
-    for entry in hass.config_entries.async_entries(DOMAIN, include_ignore=False):
-        is_known |= compare_digest(
-            entry.data[CONF_API_KEY].encode(), key.encode(errors="replace")
-        )
-    try:
-        mac = normalize_mac(mac)
-    except ValueError:
-        return
-    if is_known:
-        hass.loop.call_soon(_offer, hass, mac, key)
+    hass.loop.call_soon(_offer, hass, mac_if)
 
 
 @callback
-def _offer(hass: HomeAssistant, mac: str, key: str) -> None:
+def _offer(hass: HomeAssistant, mac_if: Callable[[str], str | None]) -> None:
     offers = hass.config_entries.flow.async_progress_by_handler(
         DOMAIN,
         include_uninitialized=True,
         match_context={"source": SOURCE_INTEGRATION_DISCOVERY},
     )
-    if len(offers) < _MAX_OFFERS:
-        discovery_flow.async_create_flow(
-            hass,
-            DOMAIN,
-            ConfigFlowContext(source=SOURCE_INTEGRATION_DISCOVERY),
-            {CONF_MAC: mac, CONF_API_KEY: key},
-        )
+    if len(offers) >= _MAX_OFFERS:
+        return
+    entries = hass.config_entries.async_entries(DOMAIN, include_ignore=False)
+    keys = {entry.data[CONF_API_KEY] for entry in entries}
+    for key in islice(keys, _MAX_KEYS):
+        if (mac := mac_if(key)) is not None:
+            try:
+                mac = normalize_mac(mac)
+            except ValueError:
+                return
+            discovery_flow.async_create_flow(
+                hass,
+                DOMAIN,
+                ConfigFlowContext(source=SOURCE_INTEGRATION_DISCOVERY),
+                {CONF_MAC: mac, CONF_API_KEY: key},
+            )
+            return

@@ -24,7 +24,7 @@ from .messages import async_message
 from .pairing import async_pair
 from .problem import INVALID_FIELD, WRONG_KEY
 from .protocol import FieldError, ReportError, parse_legacy_reading
-from .station import EspWeatherConfigEntry
+from .station import EspWeatherConfigEntry, async_find_entry
 
 # Home Assistant stops recording at 65,000 queued events when memory is short.
 # This many are written within seconds, and a station can wait that long.
@@ -142,23 +142,25 @@ async def _authenticated_entry(
     Raises RefusedError, the same one whatever is wrong.
     """
     mac, key = request.match_info["mac"], request.match_info["key"]
-    entry: EspWeatherConfigEntry | None = (
-        hass.config_entries.async_entry_for_domain_unique_id(DOMAIN, mac.lower())
-    )
+    entry = async_find_entry(hass, mac)
     expected = _NO_KEY if entry is None else entry.data.get(CONF_API_KEY, _NO_KEY)
-    right = compare_digest(expected.encode(), key.encode(errors="replace"))
+    right = _is_same_key(expected, key)
     if entry is not None and right and entry.options.get(CONF_LEGACY, DEFAULT_LEGACY):
         return entry
     if async_pair(hass, key, mac):
         # The station is kept waiting until the config flow has made its entry.
         raise not_ready()
     if entry is None:
-        async_discover(hass, mac, key)
+        async_discover(hass, lambda known: mac if _is_same_key(known, key) else None)
     if not right:
         if entry is not None and entry.state is ConfigEntryState.LOADED:
             entry.runtime_data.problem.async_refused(WRONG_KEY)
         await count_wrong_key(request, mac, key)
     raise RefusedError(HTTPStatus.FORBIDDEN, "forbidden")
+
+
+def _is_same_key(known: str, sent: str) -> bool:
+    return compare_digest(known.encode(), sent.encode(errors="replace"))
 
 
 def require_method(request: web.Request, method: str) -> None:

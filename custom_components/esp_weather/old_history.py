@@ -10,7 +10,7 @@ from contextlib import closing
 import csv
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from functools import partial
 from io import TextIOWrapper
 from operator import itemgetter
 from pathlib import Path
@@ -308,7 +308,6 @@ def _hour(text: str) -> int:
     return hour
 
 
-@lru_cache(maxsize=128)
 def _mac(text: str) -> str:
     """Return the MAC as normalize_mac() does, but raise ReportError."""
     try:

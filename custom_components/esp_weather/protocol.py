@@ -5,6 +5,7 @@ Knows nothing of Home Assistant, so that a fuzzer can drive it alone.
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from math import inf, isfinite
 from typing import Any, Final, NamedTuple
 
@@ -190,6 +191,8 @@ def _field_error() -> FieldError:
     return FieldError("invalid_field", minimum=str(FIELDS[0]), maximum=str(FIELDS[-1]))
 
 
+# A station sends the same one for ever. Who sends others cannot fill the memory.
+@lru_cache(maxsize=256)
 def normalize_mac(mac: str) -> str:
     """Return a MAC as the integration stores it: lower case, `:` between pairs.
 

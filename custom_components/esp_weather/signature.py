@@ -51,6 +51,13 @@ class SignedRequest:
             raise SignatureError(str(err)) from err
         return Signer(str(result.parameters["keyid"]), result.nonce or "")
 
+    def keyid_if(self, key: str) -> str | None:
+        """Return who has signed, if it was with this key."""
+        try:
+            return self.signer(lambda _: key).keyid
+        except SignatureError:
+            return None
+
 
 @dataclass(frozen=True, slots=True)
 class Signer:

@@ -1,6 +1,5 @@
 """The signed report's address: many readings, signed with a key that is not sent."""
 
-from contextlib import suppress
 from http import HTTPStatus
 from secrets import token_hex
 from typing import Final, override
@@ -9,11 +8,12 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractRouter
 
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import CONF_API_KEY
+from homeassistant.const import CONF_API_KEY, CONF_MAC
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
 
 from .const import DOMAIN
+from .discovery import async_discover
 from .http import (
     RefusedError,
     answer,
@@ -25,9 +25,9 @@ from .http import (
 from .messages import async_message
 from .pairing import async_pair, async_waiting_keys
 from .problem import INVALID_FIELD, WRONG_KEY
-from .protocol import FieldError, ReportError, normalize_mac, parse_report
+from .protocol import FieldError, ReportError, parse_report
 from .signature import Nonces, SignatureError, SignedRequest
-from .station import EspWeatherConfigEntry
+from .station import EspWeatherConfigEntry, async_find_entry
 
 PATH: Final = f"/api/{DOMAIN}/report"
 
@@ -111,11 +111,7 @@ class SignedReportView(HomeAssistantView):
         entries: list[EspWeatherConfigEntry] = []
 
         def key_of(keyid: str) -> str:
-            entry: EspWeatherConfigEntry | None = (
-                hass.config_entries.async_entry_for_domain_unique_id(
-                    DOMAIN, _normalized(keyid)
-                )
-            )
+            entry = async_find_entry(hass, keyid)
             if entry is None or CONF_API_KEY not in entry.data:
                 return _NO_KEY
             entries.append(entry)
@@ -128,12 +124,14 @@ class SignedReportView(HomeAssistantView):
             if _pair(hass, signed):
                 # The station is kept waiting until the config flow has made its entry.
                 raise not_ready() from None
+            if not entries:
+                async_discover(hass, signed.keyid_if)
             for entry in entries:
                 if entry.state is ConfigEntryState.LOADED:
                     entry.runtime_data.problem.async_refused(WRONG_KEY)
             raise _unauthorized() from None
         (entry,) = entries
-        mac = _normalized(signer.keyid)
+        mac: str = entry.data[CONF_MAC]
         if not self._nonces.use(mac, signer.nonce):
             self._repeating.add(mac)
             raise _unauthorized()
@@ -156,23 +154,11 @@ async def _read(request: web.Request) -> bytes:
 
 def _pair(hass: HomeAssistant, signed: SignedRequest) -> bool:
     """Return whether a config flow waits for the key that signed a request."""
-    for key in async_waiting_keys(hass):
-
-        def key_of(_keyid: str, key: str = key) -> str:
-            return key
-
-        with suppress(SignatureError):
-            signer = signed.signer(key_of)
-            return async_pair(hass, key, signer.keyid)
-    return False
-
-
-def _normalized(mac: str) -> str:
-    """Return a MAC as it is stored, or an empty text, which no station has."""
-    try:
-        return normalize_mac(mac)
-    except ValueError:
-        return ""
+    return any(
+        async_pair(hass, key, mac)
+        for key in async_waiting_keys(hass)
+        if (mac := signed.keyid_if(key)) is not None
+    )
 
 
 def _unauthorized() -> RefusedError:

@@ -12,10 +12,10 @@ from homeassistant.const import CONF_MAC
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
-from .const import CONF_TIMEOUT, DEFAULT_TIMEOUT
+from .const import CONF_TIMEOUT, DEFAULT_TIMEOUT, DOMAIN
 from .field import Field, fields_of
 from .problem import Problem
-from .protocol import Reading, Report, Status, in_reading
+from .protocol import Reading, Report, Status, in_reading, normalize_mac
 from .silence import SilenceTimer
 
 _LOGGER = logging.getLogger(__name__)
@@ -201,6 +201,16 @@ class Station:
     def _async_tell_listeners(self) -> None:
         for listener in self._listeners:
             listener()
+
+
+@callback
+def async_find_entry(hass: HomeAssistant, mac: str) -> EspWeatherConfigEntry | None:
+    """Return the config entry of the station with this MAC, however it is written."""
+    try:
+        mac = normalize_mac(mac)
+    except ValueError:
+        return None
+    return hass.config_entries.async_entry_for_domain_unique_id(DOMAIN, mac)
 
 
 def seconds_since(time: datetime) -> float:
