@@ -30,13 +30,19 @@ class HomeAssistantError(Exception):
 class HomeAssistant:
     """An HA process on 127.0.0.1, driven over REST and websocket as a browser does."""
 
-    def __init__(self, config: Path, port: int) -> None:
-        """Name the configuration folder and the port; nothing is started yet."""
+    def __init__(
+        self, config: Path, port: int, environment: Mapping[str, str] = {}
+    ) -> None:
+        """Name the configuration folder and the port; nothing is started yet.
+
+        `environment` is added to that of this process.
+        """
         self.config = config.absolute()
         self.database = self.config / "home-assistant_v2.db"
         self.log = self.config / "console.log"
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
+        self._environment = environment
         self._process: Process | None = None
         self._session: aiohttp.ClientSession | None = None
         self._token = ""
@@ -71,7 +77,11 @@ class HomeAssistant:
                 *command,
                 "--log-no-color",
                 cwd=self.config,
-                env={**os.environ, "SETUP_PORT": str(self.port)},
+                env={
+                    **os.environ,
+                    "SETUP_PORT": str(self.port),
+                    **self._environment,
+                },
                 stdin=DEVNULL,
                 stdout=log,
                 stderr=STDOUT,

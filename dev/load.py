@@ -1,0 +1,159 @@
+"""Simulated stations by the dozen, and what became of each of their reports."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from itertools import count
+from math import ceil
+import time
+
+import aiohttp
+import sqlalchemy
+from yarl import URL
+
+from .home_assistant import HomeAssistant
+from .station import Station, add_station
+
+NO_ANSWER = 0  # in place of a status
+STEP = 0.0001  # °C; the smallest that is kept, so that each report has its own value
+FIRST = 1_000_000  # values start at 100 °C
+TIMEOUT = 20  # seconds until a report counts as not answered
+
+
+@dataclass
+class Outcome:
+    """What became of the reports: the value of each that was taken, and all answers."""
+
+    taken: set[float] = field(default_factory=set)
+    answers: Counter[int] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+    without_retry_after: int = 0
+
+    @property
+    def sent(self) -> int:
+        """Return how many reports were sent."""
+        return self.answers.total()
+
+    def percentile(self, percent: float) -> float:
+        """Return how many seconds `percent` of the answers took at most."""
+        ordered = sorted(self.seconds)
+        return ordered[max(0, ceil(len(ordered) * percent / 100) - 1)]
+
+
+class Load:
+    """Stations that report at a steady rate, each report with a value of its own.
+
+    Sends `rate` reports a second, all stations and fields in turn, on no more
+    than `connections` connections; fewer a second if they are not answered.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        stations: Sequence[Station],
+        rate: float,
+        *,
+        fields: int = 1,
+        connections: int = 50,
+    ) -> None:
+        """Say who reports, and how often; nothing is sent yet."""
+        self.outcome = Outcome()
+        self._url = url
+        self._sources = [
+            (station, number + 1) for station in stations for number in range(fields)
+        ]
+        self._rate = rate
+        self._connections = connections
+        self._numbers = count()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[Outcome]:
+        """Send for as long as the context lasts, and wait for the last answers."""
+        self._numbers = count(next(self._numbers))
+        start = time.monotonic() - next(self._numbers) / self._rate
+        done = asyncio.Event()
+        connector = aiohttp.TCPConnector(limit=self._connections)
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+            asyncio.TaskGroup() as tasks,
+        ):
+            for _ in range(self._connections):
+                tasks.create_task(self._work(session, start, done))
+            try:
+                yield self.outcome
+            finally:
+                done.set()
+
+    async def _work(
+        self, session: aiohttp.ClientSession, start: float, done: asyncio.Event
+    ) -> None:
+        while True:
+            number = next(self._numbers)
+            wait = start + number / self._rate - time.monotonic()
+            try:
+                async with asyncio.timeout(max(0.0, wait)):
+                    await done.wait()
+            except TimeoutError:
+                await self._report(session, number)
+            else:
+                return
+
+    async def _report(self, session: aiohttp.ClientSession, number: int) -> None:
+        station, field_number = self._sources[number % len(self._sources)]
+        value = round((FIRST + number) * STEP, 4)
+        path = station.report_path(field_number, f"{value:.4f}")
+        sent = time.monotonic()
+        try:
+            async with session.get(URL(self._url + path, encoded=True)) as response:
+                status = response.status
+                await response.read()
+                unavailable = status == HTTPStatus.SERVICE_UNAVAILABLE
+                if unavailable and "Retry-After" not in response.headers:
+                    self.outcome.without_retry_after += 1
+        except aiohttp.ClientError, TimeoutError:
+            status = NO_ANSWER
+        else:
+            self.outcome.seconds.append(time.monotonic() - sent)
+        self.outcome.answers[status] += 1
+        if status == HTTPStatus.OK:
+            self.outcome.taken.add(value)
+
+
+async def add_stations(home_assistant: HomeAssistant, number: int) -> list[Station]:
+    """Set up that many stations, called Load 1 and so on, and return them."""
+    stations = [
+        Station(
+            f"Load {index + 1}", f"02:00:00:00:{index // 256:02x}:{index % 256:02x}"
+        )
+        for index in range(number)
+    ]
+    for station in stations:
+        await add_station(home_assistant, station)
+    return stations
+
+
+def stored_values(url: str) -> list[float]:
+    """Return the value of each report of such stations in a recorder's database.
+
+    `url` is the database's in SQLAlchemy's form, such as `sqlite:///file`.
+    """
+    engine = sqlalchemy.create_engine(url)
+    try:
+        with engine.connect() as connection:
+            return [
+                float(state)
+                for (state,) in connection.execute(
+                    sqlalchemy.text(
+                        "SELECT state FROM states JOIN states_meta"
+                        " ON states.metadata_id = states_meta.metadata_id"
+                        " WHERE states_meta.entity_id LIKE 'sensor.load_%_temperature%'"
+                        " AND state NOT IN ('unavailable', 'unknown')"
+                    )
+                )
+            ]
+    finally:
+        engine.dispose()
