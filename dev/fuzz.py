@@ -1,0 +1,262 @@
+"""Sends nonsense to a real Home Assistant (HA) over raw sockets.
+
+Nothing of it may be taken, break HA or be answered by an error of the server. What
+does is made as short as possible and printed. Run scripts/fuzz for a long session.
+"""
+
+import argparse
+import asyncio
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+import re
+import socket
+import sqlite3
+import tempfile
+import time
+from urllib.parse import quote
+
+from hypothesis import HealthCheck, given, seed, settings, strategies as st
+
+from homeassistant.const import __version__
+
+from .home_assistant import HomeAssistant, free_port
+from .process import memory, open_files
+from .station import OUTDOOR, add_station
+
+BATCH = 10  # inputs that hypothesis draws at a time
+ANSWER_LIMIT = 5  # seconds
+STATUS = re.compile(rb"HTTP/1\.[01] ([2-5]\d\d) ")  # not 100 Continue
+# How HA's log begins a record
+RECORD = re.compile(r"^\d{4}-\d\d-\d\d ", re.MULTILINE)
+
+
+@dataclass
+class Fuzzing:
+    """What came of the inputs."""
+
+    inputs: int = 0
+    answers: Counter[int] = field(default_factory=Counter)  # 0: none
+    seconds: float = 0.0
+    tracebacks: list[str] = field(default_factory=list)
+    refusals_of_aiohttp: int = 0  # malformed requests, each logged with a traceback
+    new_entities: int = 0
+    new_rows: int = 0
+    grown_by: int = 0  # bytes of memory
+    new_files: int = 0  # open files and sockets
+
+
+@dataclass(frozen=True)
+class Input:
+    """Bytes for one connection; `answers` are the requests that are complete."""
+
+    data: bytes
+    answers: int
+
+
+# What parts of addresses are made of: text, any bytes, percent-encodings, attacks
+_SPECIAL = st.sampled_from(
+    [
+        *("", "/", "//", "..", "../", ".", "%", "%%", "%00", "%ff", "%2f", "%2e%2e%2f"),
+        *("%ED%A0%80", "%C0%AF", "%u0031", "%0d%0a", "\0", "?", "#", "&", ";", "\\"),
+        *(
+            "<script>alert(1)</script>",
+            "' OR 1=1 --",
+            "{0}",
+            "%s%n",
+            "${jndi:ldap://x}",
+        ),
+        *("nan", "inf", "-inf", "1e999", "1_0", "0x1", "٣", "𝟛", "1,5", "+", "-", "."),
+    ]
+)
+_PART = (
+    _SPECIAL
+    | st.text(max_size=40)
+    | st.text(max_size=40).map(quote)
+    | st.text("0123456789+-.eE_%", max_size=40)
+    | st.builds(lambda text, times: text * times, _SPECIAL, st.integers(1, 3000))
+)
+_KEY = st.sampled_from([OUTDOOR.key, OUTDOOR.key.lower(), f"{OUTDOOR.key}x"]) | _PART
+_MAC = st.sampled_from([OUTDOOR.mac, OUTDOOR.mac.upper(), "02:00:00:00:00:01"]) | _PART
+# Right keys come with wrong data only: nothing of this may be taken.
+_DATA = _PART.map(lambda part: f"x{part}")
+_FIELD = st.integers(-1, 11).map(str) | _PART
+
+
+@st.composite
+def _report_path(draw: st.DrawFn) -> bytes:
+    parts = [draw(part) for part in (_KEY, _MAC, _FIELD, _DATA)]
+    # Encoded, most get past aiohttp and HA to the integration.
+    if draw(st.integers(0, 3)):
+        parts = [quote(part, safe=":") for part in parts]
+    path = "/update/API_key={}/mac={}/field={}/data={}".format(*parts)
+    return path.encode(errors="replace")
+
+
+_WILD_PATH = st.binary(max_size=200).map(lambda data: b"/update/" + data) | st.binary(
+    max_size=200
+)
+_METHOD = st.sampled_from([b"GET"] * 8 + [b"HEAD", b"POST", b"OPTIONS"])
+_VERSION = st.sampled_from([b"HTTP/1.1"] * 4 + [b"HTTP/1.0", b"HTTP/9", b""])
+_HEADER = st.sampled_from(
+    [
+        b"Accept: text/html",
+        b"Purpose: prefetch",
+        b"X-Forwarded-For: 203.0.113.7",
+        b"X-Forwarded-Proto: gopher",
+        b"Content-Length: 5",
+        b"Content-Length: -1",
+        b"Transfer-Encoding: chunked",
+        b"Expect: 100-continue",
+        b"Upgrade: websocket",
+        b"Connection: Upgrade",
+        b"Host: other",
+        b"Range: bytes=0-",
+        b"Accept-Encoding: gzip, br, deflate, zstd",
+        b"Authorization: Bearer x",
+        b"Cookie: a=" + b"b" * 4000,
+        b"X-Long: " + b"x" * 9000,
+    ]
+)
+
+
+@st.composite
+def _request(draw: st.DrawFn, last: bool) -> bytes:
+    headers = [b"Host: hass", *draw(st.lists(_HEADER, max_size=2))]
+    method, path, version, body = draw(_METHOD), draw(_report_path()), b"HTTP/1.1", b""
+    # One in eight is wild in one of its parts: another lets the rest be reached.
+    match draw(st.integers(0, 31)):
+        case 0:
+            headers.append(draw(st.binary(max_size=60)))
+        case 1:
+            method = draw(st.binary(max_size=8))
+        case 2:
+            path = draw(_WILD_PATH)
+        case 3:
+            version, body = draw(_VERSION), draw(st.binary(max_size=50))
+    if last:
+        headers.append(b"Connection: close")
+    return b"\r\n".join((b" ".join((method, path, version)), *headers, b"", body))
+
+
+@st.composite
+def _input(draw: st.DrawFn) -> Input:
+    requests = [draw(_request(last=False)) for _ in range(draw(st.integers(0, 2)))]
+    data = b"".join([*requests, draw(_request(last=True))])
+    if draw(st.integers(0, 9)) == 0:
+        return Input(data[: draw(st.integers(0, len(data)))], answers=0)
+    return Input(data, answers=len(requests) + 1)
+
+
+def _send(port: int, sent: Input) -> list[int]:
+    """Send an input on a connection of its own and return the statuses answered."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_LIMIT) as server:
+        try:
+            server.sendall(sent.data)
+            # Bytes that follow a request are the start of another, never complete.
+            server.settimeout(ANSWER_LIMIT if sent.answers == 1 else 0.2)
+            while sent.answers and len(STATUS.findall(answer)) < sent.answers:
+                received = server.recv(65536)
+                if not received:
+                    break
+                answer += received
+        except TimeoutError, ConnectionError:
+            pass
+    return [int(status) for status in STATUS.findall(answer)]
+
+
+def _session(port: int, inputs: int, number: int, result: Fuzzing) -> None:
+    """Send `inputs` inputs. Raises AssertionError with the shortest that is wrong."""
+
+    @seed(number)
+    @settings(
+        max_examples=max(1, inputs // BATCH),
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.lists(_input(), min_size=BATCH, max_size=BATCH))
+    def run(batch: list[Input]) -> None:
+        for sent in batch:
+            statuses = _send(port, sent)
+            result.inputs += 1
+            result.answers.update(statuses or [0])
+            for status in statuses:
+                assert status >= 400, f"{status} for {sent.data!r}"
+                assert status < 500 or status == 503, f"{status} for {sent.data!r}"
+
+    run()
+
+
+async def fuzz(home_assistant: HomeAssistant, inputs: int, number: int) -> Fuzzing:
+    """Send about `inputs` inputs to a running HA; `number` is the seed.
+
+    Raises AssertionError if one is answered as it must not be.
+    """
+    result = Fuzzing()
+    await add_station(home_assistant, OUTDOOR)
+    process = home_assistant.process.pid
+    # What the first requests load is no growth.
+    await asyncio.to_thread(
+        _session, home_assistant.port, inputs // 10, number + 1, result
+    )
+    entities = await _entities(home_assistant)
+    before = memory(process), open_files(process)
+    start = time.monotonic()
+    await asyncio.to_thread(_session, home_assistant.port, inputs, number, result)
+    result.seconds = time.monotonic() - start
+    result.new_entities = len(await _entities(home_assistant) - entities)
+    result.grown_by = memory(process) - before[0]
+    result.new_files = open_files(process) - before[1]
+    await home_assistant.stop()
+    with closing(sqlite3.connect(home_assistant.database)) as connection:
+        (result.new_rows,) = connection.execute(
+            "SELECT count(*) FROM states JOIN states_meta USING (metadata_id)"
+            " WHERE states_meta.entity_id LIKE 'sensor.outdoor_temperature%'"
+        ).fetchone()
+    log = home_assistant.log.read_text(errors="replace")
+    for record in RECORD.split(log):
+        if "Traceback (most recent call last)" in record:
+            if "\naiohttp.http_exceptions." in record:
+                result.refusals_of_aiohttp += 1
+            else:
+                result.tracebacks.append(record)
+    assert OUTDOOR.key not in log, "the key is in the log"
+    return result
+
+
+async def _entities(home_assistant: HomeAssistant) -> set[str]:
+    entities = await home_assistant.websocket("config/entity_registry/list")
+    return {entity["entity_id"] for entity in entities}
+
+
+async def _main(inputs: int, number: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="esp_weather-") as folder:
+        async with HomeAssistant(Path(folder), free_port()) as home_assistant:
+            result = await fuzz(home_assistant, inputs, number)
+    rate = result.inputs / result.seconds
+    print(f"Home Assistant {__version__}, seed {number}")
+    print(f"{result.inputs} inputs, {rate:.0f} a second")
+    print(f"answers: {dict(sorted(result.answers.items()))} (0: none)")
+    print(f"malformed requests that aiohttp refused: {result.refusals_of_aiohttp}")
+    print(f"other tracebacks in the log: {len(result.tracebacks)}")
+    print(f"new entities: {result.new_entities}, new rows: {result.new_rows}")
+    print(f"memory grew by {result.grown_by / 1e6:.1f} MB")
+    print(f"open files grew by {result.new_files}")
+    for traceback in result.tracebacks[:3]:
+        print(traceback)
+
+
+def main() -> None:
+    """Run a session."""
+    parser = argparse.ArgumentParser(prog="scripts/fuzz", description=__doc__)
+    parser.add_argument("--inputs", type=int, default=100_000, help="how many")
+    parser.add_argument("--seed", type=int, default=5, help="another gives others")
+    arguments = parser.parse_args()
+    asyncio.run(_main(arguments.inputs, arguments.seed))
+
+
+if __name__ == "__main__":
+    main()
