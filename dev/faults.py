@@ -65,6 +65,7 @@ async def under_load(
     recorder: str = "",
     rate: float = RATE,
     stations: int = STATIONS,
+    keep_alive: bool = False,
     environment: Mapping[str, str] = {},
 ) -> AsyncGenerator[tuple[HomeAssistant, Load]]:
     """Return a running HA and stations that can report to it; stop it at the end.
@@ -78,7 +79,10 @@ async def under_load(
     configuration.write_text(text)
     async with HomeAssistant(folder, port, environment) as home_assistant:
         load = Load(
-            home_assistant.url, await add_stations(home_assistant, stations), rate
+            home_assistant.url,
+            await add_stations(home_assistant, stations),
+            rate,
+            keep_alive=keep_alive,
         )
         yield home_assistant, load
 
@@ -111,24 +115,57 @@ def _result(home_assistant: HomeAssistant, result: Result, url: str = "") -> Res
 
 async def flood(folder: Path, seconds: float = 30, rate: float = 3000) -> Result:
     """Report more often than HA can answer, and see that it stays usable."""
-    async with under_load(folder, rate=rate, stations=100) as (home_assistant, load):
+    async with under_load(folder, rate=rate, stations=100, keep_alive=True) as (
+        home_assistant,
+        load,
+    ):
         result = Result(load.outcome)
         async with watched(home_assistant, result), load.running():
             await asyncio.sleep(seconds)
     return _result(home_assistant, result)
 
 
-async def locked(folder: Path, seconds: float = 60, rate: float = RATE) -> Result:
-    """Lock the database from outside, as a careless backup does, while reports come."""
-    async with under_load(folder, rate=rate) as (home_assistant, load):
+@contextmanager
+def _lock(home_assistant: HomeAssistant) -> Generator[None]:
+    """Lock the database from outside, as a careless backup does."""
+    with closing(sqlite3.connect(home_assistant.database)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+        connection.rollback()
+
+
+async def locked(folder: Path, seconds: float = 60) -> Result:
+    """Lock the database while reports come."""
+    async with under_load(folder) as (home_assistant, load):
         result = Result(load.outcome)
         async with watched(home_assistant, result), load.running():
             await asyncio.sleep(3)
-            with closing(sqlite3.connect(home_assistant.database)) as connection:
-                connection.execute("BEGIN EXCLUSIVE")
+            with _lock(home_assistant):
                 await asyncio.sleep(seconds)
-                connection.rollback()
             await asyncio.sleep(3)
+    return _result(home_assistant, result)
+
+
+async def overload(folder: Path, rate: float = 1500, limit: float = 60) -> Result:
+    """Report more often than a slow disk takes, until reports are refused for 5 s."""
+    async with under_load(folder, rate=rate, keep_alive=True) as (home_assistant, load):
+        result = Result(load.outcome)
+
+        async def slow_down() -> None:
+            # Shorter than the 5 s that SQLite waits before it fails
+            while True:
+                with _lock(home_assistant):
+                    await asyncio.sleep(3)
+                await asyncio.sleep(0.2)
+
+        async with watched(home_assistant, result), load.running():
+            slowing = asyncio.create_task(slow_down())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limit):
+                    while not load.outcome.answers[HTTPStatus.SERVICE_UNAVAILABLE]:
+                        await asyncio.sleep(0.1)
+            await asyncio.sleep(5)
+            slowing.cancel()
     return _result(home_assistant, result)
 
 
@@ -308,6 +345,7 @@ type Fault = Callable[[Path], Awaitable[Result]]
 FAULTS: Mapping[str, Fault] = {
     "flood for 30 s": flood,
     "database locked for a minute": locked,
+    "more reports than a slow disk takes": overload,
     "disk full for 20 s": lambda folder: full(folder, 20),
     "disk full for a minute": full,
     "HA restarted 3 times": restart,

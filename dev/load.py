@@ -47,7 +47,9 @@ class Load:
     """Stations that report at a steady rate, each report with a value of its own.
 
     Sends `rate` reports a second, all stations and fields in turn, on no more
-    than `connections` connections; fewer a second if they are not answered.
+    than `connections` connections at a time; fewer a second if the answers are
+    slow. As boards do, each report makes a connection of its own, unless
+    `keep_alive`: that allows for more of them.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Load:
         *,
         fields: int = 1,
         connections: int = 50,
+        keep_alive: bool = False,
     ) -> None:
         """Say who reports, and how often; nothing is sent yet."""
         self.outcome = Outcome()
@@ -67,6 +70,7 @@ class Load:
         ]
         self._rate = rate
         self._connections = connections
+        self._keep_alive = keep_alive
         self._numbers = count()
 
     @asynccontextmanager
@@ -75,7 +79,9 @@ class Load:
         self._numbers = count(next(self._numbers))
         start = time.monotonic() - next(self._numbers) / self._rate
         done = asyncio.Event()
-        connector = aiohttp.TCPConnector(limit=self._connections)
+        connector = aiohttp.TCPConnector(
+            limit=self._connections, force_close=not self._keep_alive
+        )
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
         async with (
             aiohttp.ClientSession(connector=connector, timeout=timeout) as session,

@@ -216,6 +216,33 @@ async def test_silence(
     ]
 
 
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_clock_is_set(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    get: Get,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    integration_log: Callable[[], list[str]],
+    hours: int,
+) -> None:
+    """A clock that is set an hour on or back makes no station silent."""
+    # Only the time of day is set. The freezer would set that of the timers, too.
+    monkeypatch.setattr("custom_components.esp_weather.silence.monotonic", lambda: 0.0)
+    await get(legacy_url())
+    now = START + timedelta(hours=hours)
+    freezer.move_to(now)
+    await hass.async_block_till_done()
+    assert (state_of(hass, "1"), connectivity(hass)) == ("72.3", "on")
+
+    await get(legacy_url("60"))
+    assert (state_of(hass, "1"), connectivity(hass)) == ("60.0", "on")
+    assert state_of(hass, "last_report") == now.isoformat()
+    await hass.config_entries.async_reload(station.entry_id)
+    assert (state_of(hass, "1"), connectivity(hass)) == ("60.0", "on")
+    assert integration_log() == []
+
+
 async def test_silence_of_one_field(
     hass: HomeAssistant,
     station: MockConfigEntry,

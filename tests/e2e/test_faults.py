@@ -1,0 +1,101 @@
+"""Nothing lost and nothing broken when things go wrong, in short versions.
+
+`python -m dev.faults` has the long ones, for docs/security-and-reliability.md.
+"""
+
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from dev.databases import POSTGRESQL, DatabaseMissingError
+from dev.faults import (
+    RATE,
+    FaultError,
+    Result,
+    changes,
+    database,
+    full,
+    kill,
+    overload,
+    restart,
+)
+from dev.load import NO_ANSWER
+
+pytestmark = pytest.mark.usefixtures("socket_enabled")
+
+OK = HTTPStatus.OK
+UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+def _assert_only(result: Result, *allowed: int) -> None:
+    """Nothing was answered but what is allowed, and nothing broke."""
+    assert set(result.outcome.answers) <= set(allowed)
+    assert result.outcome.taken
+    assert result.outcome.without_retry_after == 0
+    assert "custom_components/esp_weather/" not in result.log, result.log
+
+
+async def test_overload(tmp_path: Path) -> None:
+    """More reports than the disk takes: the rest is refused, HA stays usable."""
+    result = await overload(tmp_path)
+
+    _assert_only(result, OK, UNAVAILABLE)
+    assert result.outcome.answers[UNAVAILABLE]
+    assert (result.lost, result.unanswered_rows, result.twice) == (0, 0, 0)
+    assert result.backlog < 6_000
+    assert len(result.looks) > 3
+    assert max(result.looks) < 10
+
+
+async def test_restart(tmp_path: Path) -> None:
+    """What was accepted before HA stopped is in the database."""
+    result = await restart(tmp_path, times=1)
+
+    _assert_only(result, OK, UNAVAILABLE, NO_ANSWER, HTTPStatus.NOT_FOUND)
+    assert result.outcome.answers[NO_ANSWER]
+    assert result.lost == 0
+
+
+async def test_kill(tmp_path: Path) -> None:
+    """A power cut costs little more than the commit_interval."""
+    result = await kill(tmp_path, commit_interval=1, times=1)
+
+    _assert_only(result, OK, UNAVAILABLE, NO_ANSWER, HTTPStatus.NOT_FOUND)
+    assert result.outcome.answers[NO_ANSWER]
+    assert result.lost <= 3 * RATE
+    # It goes on afterwards.
+    assert max(result.outcome.taken) in result.stored
+
+
+async def test_changes(tmp_path: Path) -> None:
+    """Stations may be reloaded, disabled and removed at any time."""
+    result = await changes(tmp_path, times=1)
+
+    _assert_only(result, OK, UNAVAILABLE, HTTPStatus.FORBIDDEN)
+    assert result.outcome.answers[UNAVAILABLE]
+    assert result.outcome.answers[HTTPStatus.FORBIDDEN]
+    assert (result.lost, result.unanswered_rows) == (0, 0)
+
+
+async def test_full_disk(tmp_path: Path) -> None:
+    """HA outlives a full disk, and keeps what is reported once there is room."""
+    try:
+        result = await full(tmp_path, seconds=8)
+    except FaultError as err:
+        pytest.skip(str(err))
+
+    _assert_only(result, OK, UNAVAILABLE)
+    assert result.unanswered_rows == 0
+    assert max(result.outcome.taken) in result.stored
+
+
+async def test_postgresql(tmp_path: Path) -> None:
+    """The recorder may write to PostgreSQL: the same rows with the same values."""
+    try:
+        result = await database(tmp_path, POSTGRESQL, seconds=5)
+    except DatabaseMissingError as err:
+        pytest.skip(str(err))
+
+    _assert_only(result, OK)
+    assert sorted(result.stored) == sorted(result.outcome.taken)

@@ -1,0 +1,19 @@
+"""Nonsense over raw sockets, in a short version of scripts/fuzz."""
+
+from dev.fuzz import fuzz
+from dev.home_assistant import HomeAssistant
+
+
+async def test_fuzz(home_assistant: HomeAssistant) -> None:
+    """Nothing of it is taken, answered by an error of the server or kept."""
+    result = await fuzz(home_assistant, inputs=3000, number=5)
+
+    # Enough of it gets as far as the integration.
+    assert result.answers[403] > 300
+    assert result.answers[400] > 300
+    assert set(result.answers) <= {0, 400, 403, 404, 405, 503}
+    assert not result.tracebacks
+    assert not result.with_key
+    assert (result.new_entities, result.new_rows) == (0, 0)
+    assert result.grown_by < 50e6
+    assert result.new_files < 20
