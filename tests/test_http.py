@@ -180,6 +180,29 @@ async def test_forbidden(
     assert entity_id(hass, "1") is None
 
 
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+async def test_refusals_are_alike(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get, accept: str
+) -> None:
+    """No header and no byte says whether the MAC, the key or both are wrong."""
+    answers = [
+        await get(path, Accept=accept)
+        for path in (
+            legacy_url(mac="6c:rf:7f:2b:0e:00"),
+            legacy_url(key="wrong"),
+            legacy_url(key=f"{KEY[:-1]}x"),
+            legacy_url(key="x" * 4000, mac="x" * 1000),
+            legacy_url("x", mac="", key="", field=""),
+        )
+    ]
+
+    assert len({(answer.status, answer.text) for answer in answers}) == 1
+    headers = [dict(answer.headers) for answer in answers]
+    for header in headers:
+        header.pop("Date")
+        assert header == headers[0]
+
+
 @pytest.mark.parametrize(
     "method", ["HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"]
 )
