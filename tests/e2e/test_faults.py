@@ -3,6 +3,7 @@
 `python -m dev.faults` has the long ones, for docs/security-and-reliability.md.
 """
 
+import asyncio
 from http import HTTPStatus
 from pathlib import Path
 
@@ -26,6 +27,12 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 OK = HTTPStatus.OK
 UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+@pytest.fixture(autouse=True)
+async def _fast_loop() -> None:
+    """Report as fast as `python -m dev.faults` does: Home Assistant's plugin debugs."""
+    asyncio.get_running_loop().set_debug(False)
 
 
 def _assert_only(result: Result, *allowed: int) -> None:
