@@ -6,9 +6,12 @@ does is made as short as possible and printed. Run scripts/fuzz for a long sessi
 
 import argparse
 import asyncio
+from base64 import b64encode
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
+from hashlib import sha256
+import json
 from pathlib import Path
 import re
 import socket
@@ -25,6 +28,7 @@ from .home_assistant import HomeAssistant, free_port
 from .process import memory, open_files
 from .station import OUTDOOR, add_station
 
+SIGNED_PATH = b"/api/esp_weather/report"
 BATCH = 10  # inputs that hypothesis draws at a time
 ANSWER_LIMIT = 5  # seconds
 STATUS = re.compile(rb"HTTP/1\.[01] ([2-5]\d\d) ")  # not 100 Continue
@@ -122,10 +126,51 @@ _HEADER = st.sampled_from(
 )
 
 
+# Signed reports, none of which has the right signature
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda part: (
+        st.lists(part, max_size=5)
+        | st.dictionaries(
+            st.sampled_from(["mac", "readings", "field", "value", "age", "status"])
+            | st.text(max_size=10),
+            part,
+            max_size=5,
+        )
+    ),
+    max_leaves=15,
+).map(lambda data: json.dumps(data).encode())
+_LABELS = st.sampled_from(["sig", "sig1", "", "*", "a=b", '"', "(", ";;"])
+
+
+@st.composite
+def _signed(draw: st.DrawFn) -> tuple[list[bytes], bytes]:
+    """Return the headers and the body of a report that is signed with a wrong key."""
+    body = draw(_JSON | st.binary(max_size=100))
+    label, mac = draw(_LABELS), draw(st.just(OUTDOOR.mac) | _LABELS)
+    components = draw(
+        st.sampled_from(
+            ['"@method" "@path" "content-digest"', '"@method"', '"@query";req', "(", ""]
+        )
+    )
+    digest = b64encode(sha256(body + draw(st.just(b"") | st.just(b"x"))).digest())
+    signature = b64encode(draw(st.binary(min_size=32, max_size=32))).decode()
+    return [
+        b"Content-Digest: sha-256=:" + digest + b":",
+        f'Signature-Input: {label}=({components});keyid="{mac}";nonce="x"'.encode(),
+        f"Signature: {draw(st.just(label) | _LABELS)}=:{signature}:".encode(),
+        f"Content-Length: {len(body)}".encode(),
+    ], body
+
+
 @st.composite
 def _request(draw: st.DrawFn, last: bool) -> bytes:
     headers = [b"Host: hass", *draw(st.lists(_HEADER, max_size=2))]
     method, path, version, body = draw(_METHOD), draw(_report_path()), b"HTTP/1.1", b""
+    if draw(st.integers(0, 3)) == 0:
+        method, path = draw(st.just(b"POST") | _METHOD), SIGNED_PATH
+        signed, body = draw(_signed())
+        headers += signed
     # One in eight is wild in one of its parts: another lets the rest be reached.
     match draw(st.integers(0, 31)):
         case 0:
@@ -135,7 +180,7 @@ def _request(draw: st.DrawFn, last: bool) -> bytes:
         case 2:
             path = draw(_WILD_PATH)
         case 3:
-            version, body = draw(_VERSION), draw(st.binary(max_size=50))
+            version, body = draw(_VERSION), body + draw(st.binary(max_size=50))
     if last:
         headers.append(b"Connection: close")
     return b"\r\n".join((b" ".join((method, path, version)), *headers, b"", body))

@@ -23,8 +23,8 @@ class Station:
 
     name: str
     mac: str
-    mean: float
-    swing: float
+    mean: float = 20
+    swing: float = 5
     key: str = "PHDNGI2345"
 
     def report_path(self, field: int, value: str) -> str:

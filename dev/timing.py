@@ -21,9 +21,11 @@ ROUNDS = 5000
 RESAMPLES = 500
 
 WRONG = {
-    "unknown MAC": Station("", "02:00:00:00:00:01", "XXXXXXXXXX"),
-    "wrong key": Station("", OUTDOOR.mac, "XXXXXXXXXX"),
-    "all but the last letter right": Station("", OUTDOOR.mac, f"{OUTDOOR.key[:-1]}X"),
+    "unknown MAC": Station("", "02:00:00:00:00:01", key="XXXXXXXXXX"),
+    "wrong key": Station("", OUTDOOR.mac, key="XXXXXXXXXX"),
+    "all but the last letter right": Station(
+        "", OUTDOOR.mac, key=f"{OUTDOOR.key[:-1]}X"
+    ),
 }
 
 
