@@ -32,6 +32,11 @@ SIGNED_PATH = b"/api/esp_weather/report"
 BATCH = 10  # inputs that hypothesis draws at a time
 ANSWER_LIMIT = 5  # seconds
 STATUS = re.compile(rb"HTTP/1\.[01] ([2-5]\d\d) ")  # not 100 Continue
+# How aiohttp logs a malformed request, and a client that has hung up meanwhile
+AIOHTTP = re.compile(
+    r"^aiohttp\.(http_exceptions\.|client_exceptions\.ClientConnectionResetError)",
+    re.MULTILINE,
+)
 # How HA's log begins a record
 RECORD = re.compile(r"^\d{4}-\d\d-\d\d ", re.MULTILINE)
 
@@ -44,7 +49,7 @@ class Fuzzing:
     answers: Counter[int] = field(default_factory=Counter)  # 0: none
     seconds: float = 0.0
     tracebacks: list[str] = field(default_factory=list)
-    refusals_of_aiohttp: int = 0  # malformed requests, each logged with a traceback
+    refusals_of_aiohttp: int = 0  # each of which it logs with a traceback
     with_key: list[str] = field(default_factory=list)  # log records that show the key
     new_entities: int = 0
     new_rows: int = 0
@@ -267,7 +272,7 @@ async def fuzz(home_assistant: HomeAssistant, inputs: int, number: int) -> Fuzzi
         if f"key={OUTDOOR.key}" in record:
             result.with_key.append(record)
         if "Traceback (most recent call last)" in record:
-            if "\naiohttp.http_exceptions." in record:
+            if AIOHTTP.search(record) and "custom_components" not in record:
                 result.refusals_of_aiohttp += 1
             else:
                 result.tracebacks.append(record)
@@ -287,7 +292,9 @@ async def _main(inputs: int, number: int) -> None:
     print(f"Home Assistant {__version__}, seed {number}")
     print(f"{result.inputs} inputs, {rate:.0f} a second")
     print(f"answers: {dict(sorted(result.answers.items()))} (0: none)")
-    print(f"malformed requests that aiohttp refused: {result.refusals_of_aiohttp}")
+    print(
+        f"malformed, or hung up while aiohttp read them: {result.refusals_of_aiohttp}"
+    )
     print(f"other tracebacks in the log: {len(result.tracebacks)}")
     print(f"records in the log with the key: {len(result.with_key)}")
     print(f"new entities: {result.new_entities}, new rows: {result.new_rows}")
