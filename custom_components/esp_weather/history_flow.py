@@ -61,7 +61,7 @@ class HistoryFlow(OptionsFlowWithReload):
                 self._task = self.hass.async_create_task(
                     self._async_read(self._history, user_input[CONF_FILE])
                 )
-                return await self.async_step_history_read()
+                return self._async_show_history_progress("history_read")
         return self.async_show_form(
             step_id="history",
             data_schema=self.add_suggested_values_to_schema(
@@ -100,7 +100,7 @@ class HistoryFlow(OptionsFlowWithReload):
                     self._async_show_percentage, overwrite=self._overwrite
                 )
             )
-            return await self.async_step_history_import()
+            return self._async_show_history_progress("history_import")
         return self.async_show_form(
             step_id="history_confirm",
             description_placeholders=_placeholders(self._report),
@@ -148,6 +148,8 @@ class HistoryFlow(OptionsFlowWithReload):
 
     @callback
     def _async_show_history_progress(self, step_id: str) -> ConfigFlowResult:
+        # Shown even if the task is done by now: Home Assistant would give what the
+        # user has submitted to the step that comes next, too.
         return self.async_show_progress(
             step_id=step_id, progress_action=step_id, progress_task=self._task
         )
