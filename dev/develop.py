@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 import signal
 import sys
@@ -98,15 +99,19 @@ def _end_on_signal() -> None:
 def _explanation(home_assistant: HomeAssistant, bare: bool) -> str:
     """Return what a person needs to know to try the integration out."""
     lines = [f"Open           {home_assistant.url}"]
+    station = OUTDOOR
     if bare:
         lines += [
-            f"Add a station  {home_assistant.url}/config/integrations/dashboard/add?domain=esp_weather",
-            f"               with the MAC {OUTDOOR.mac} and the key {OUTDOOR.key}",
+            "Add a station  Settings > Devices & services > Add integration > ESP Weather",
+            "               > Pair a station. The dialog shows what to put into it.",
+            "Without one    send this again and again, with the key from the dialog:",
         ]
+        station = replace(OUTDOOR, key="KEY")
+    report = f"curl '{home_assistant.url}{station.report_path(1, '15.2')}'"
     return "\n".join(
         [
             *lines,
-            f"Report         curl '{home_assistant.url}{OUTDOOR.report_path(2, '15.2')}'",
+            f"Report         {report}",
             f"Database       {home_assistant.database}",
             f"Log            {home_assistant.log}",
             "Ctrl-C ends it.",

@@ -69,13 +69,10 @@ class HomeAssistant:
         Raises HomeAssistantError, with the end of HA's log, if it does not come up.
         """
         seed(self.config, self.port)
-        command = [sys.executable, "-m", "homeassistant", "--config", str(self.config)]
-        if shutil.which("setpriv"):  # Linux: HA ends even if this process is killed.
-            command = ["setpriv", "--pdeathsig", "TERM", *command]
         with self.log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *command,
-                "--log-no-color",
+                *ending_with_this_process(sys.executable, "-m", "homeassistant"),
+                *("--config", str(self.config), "--log-no-color"),
                 cwd=self.config,
                 env={
                     **os.environ,
@@ -200,6 +197,12 @@ class HomeAssistant:
         return HomeAssistantError(
             f"Home Assistant {how}. The end of {self.log}:\n" + "\n".join(tail)
         )
+
+
+def ending_with_this_process(*command: str) -> list[str]:
+    """Return the command, on Linux so that it ends even if this process is killed."""
+    setpriv = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
+    return [*setpriv, *command]
 
 
 def free_port(first: int = 0) -> int:

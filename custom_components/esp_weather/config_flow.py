@@ -57,9 +57,10 @@ from .station import EspWeatherConfigEntry
 
 CONF_FIELD: Final = "field"
 
-# Home Assistant centres what a progress step says, which no JSON survives.
+# Home Assistant centres what a progress step says, which no JSON survives, and leaves
+# it a narrow column, which this is as wide as the JSON.
 _LEFT_ALIGNED: Final = {
-    "left": '<table><tr><td align="left">',
+    "left": '<table role="presentation"><tr><td align="left">',
     "end": "</td></tr></table>",
 }
 _KEY_BYTES: Final = 10
@@ -299,8 +300,12 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
 
     @callback
     def _create_entry(self) -> ConfigFlowResult:
+        is_first = not self._async_current_entries()
         return self.async_create_entry(
-            title=self._station.pop(CONF_NAME), data=self._station
+            title=self._station.pop(CONF_NAME),
+            data=self._station,
+            # The page in the browser is older than the dashboard that it could offer.
+            description="first" if is_first else None,
         )
 
 
@@ -475,7 +480,7 @@ def _for_the_station(hass: HomeAssistant, key: str, mac: str = "MAC") -> dict[st
     }
     return {
         "url": f"{url}/update/API_key={key}/mac={mac}/field=1/data=21.5",
-        "config": json.dumps(config, indent=2),
+        "config": json.dumps(config, indent=1),
     }
 
 

@@ -1,14 +1,22 @@
 """What the tests against a real Home Assistant share."""
 
+import asyncio
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncGenerator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+import re
+import signal
 import sqlite3
+import sys
 
+import psutil
 import pytest
 
-from dev.home_assistant import HomeAssistant, free_port
+from dev.home_assistant import HomeAssistant, ending_with_this_process, free_port
+
+DEVELOP_LIMIT = 240  # seconds in which scripts/develop has to start or to end
 
 
 @pytest.fixture
@@ -18,6 +26,42 @@ async def home_assistant(
     """Return a Home Assistant that runs on a free port, with nothing set up."""
     async with HomeAssistant(tmp_path, free_port()) as home_assistant:
         yield home_assistant
+
+
+@pytest.fixture
+async def bare_url(tmp_path: Path, socket_enabled: None) -> AsyncGenerator[str]:
+    """Return the address that `scripts/develop --bare` prints when it is running.
+
+    Ctrl-C has to end it and all that it has started.
+    """
+    develop = await asyncio.create_subprocess_exec(
+        *ending_with_this_process(sys.executable, "-m", "dev.develop", "--bare"),
+        *("--config", str(tmp_path / "config"), "--port", str(free_port())),
+        stdout=PIPE,
+        stderr=STDOUT,
+        start_new_session=True,
+    )
+    assert develop.stdout is not None
+    try:
+        printed = ""
+        async with asyncio.timeout(DEVELOP_LIMIT):
+            while "Ctrl-C" not in printed:
+                line = await develop.stdout.readline()
+                assert line, printed
+                printed += line.decode()
+        processes = psutil.Process(develop.pid).children(recursive=True)
+        assert processes
+        (url,) = re.findall(r"^Open +(\S+)$", printed, re.MULTILINE)
+        yield url
+        develop.send_signal(signal.SIGINT)
+        async with asyncio.timeout(DEVELOP_LIMIT):
+            assert "Stopped." in (await develop.stdout.read()).decode()
+            assert await develop.wait() == 0
+        assert not [process for process in processes if process.is_running()]
+    finally:
+        if develop.returncode is None:
+            develop.terminate()
+            await develop.communicate()
 
 
 def rows(database: Path, entity_id: str) -> list[tuple[str, datetime]]:

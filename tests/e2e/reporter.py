@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import aiohttp
 from yarl import URL
 
 from dev.station import Station, run_station
+from tests.signed_station import SIGNED_PATH, Signer, nonce_in
 
 INTERVAL = 0.5  # seconds between two reports
 
@@ -27,6 +29,17 @@ async def firmware(
         board.cancel()
         with suppress(asyncio.CancelledError):
             await board
+
+
+async def report_status(url: str, station: Station, **status: float) -> None:
+    """Have a station say how it is, in a signed report."""
+    body = json.dumps({"mac": station.mac, "readings": [], "status": status}).encode()
+    async with aiohttp.ClientSession(url) as session:
+        async with session.post(SIGNED_PATH) as refusal:
+            nonce = nonce_in(refusal.headers["Accept-Signature"])
+        headers = Signer(station.mac, station.key).headers(body, nonce)
+        async with session.post(SIGNED_PATH, data=body, headers=headers) as answer:
+            answer.raise_for_status()
 
 
 @dataclass

@@ -16,7 +16,7 @@ from dev.home_assistant import HomeAssistant
 from dev.station import INDOOR, OUTDOOR, Station, add_station, open_on_dashboard
 from homeassistant.const import MAJOR_VERSION, MINOR_VERSION
 
-from .reporter import Reporter, firmware
+from .reporter import Reporter, firmware, report_status
 
 IS_OLD = (MAJOR_VERSION, MINOR_VERSION) < (2026, 5)
 TIME_LIMIT = 20_000  # ms for what the page has to show
@@ -78,10 +78,14 @@ async def _shown_config(page: Page) -> dict[str, object]:
     return json.loads(await code.inner_text())  # type: ignore[no-any-return]
 
 
-async def _finish(page: Page, name: str, area: str) -> None:
-    """Name the station that was found, and put it into an area."""
+async def _name(page: Page, name: str) -> None:
+    """Name the station that was found."""
     await page.get_by_role("textbox", name="Name").fill(name)
     await page.get_by_role("button", name="Submit").click()
+
+
+async def _finish(page: Page, area: str) -> None:
+    """Put the station that was added into an area."""
     await page.locator("ha-area-picker").click()
     await page.locator("ha-combo-box-item").filter(has_text=area).click()
     await page.get_by_role("button", name="Finish").click()
@@ -98,15 +102,22 @@ async def _expect_dashboard(page: Page, *texts: str) -> None:
     )
 
 
+async def _open_settings(page: Page, name: str) -> None:
+    """Click the way to a page of the settings."""
+    await page.locator("ha-sidebar").get_by_text("Settings", exact=True).click()
+    await page.get_by_text(name, exact=True).click()
+
+
 @pytest.mark.skipif(IS_OLD, reason="Community dashboards are offered since 2026.5")
 @pytest.mark.timeout(300)
 async def test_from_nothing_to_a_dashboard_and_an_automation(
-    home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
+    bare_url: str, open_page: OpenPage, tmp_path: Path
 ) -> None:
     """A new user gets there with the mouse alone, and a name typed here and there."""
-    page = await open_page(f"{home_assistant.url}/config/integrations/dashboard")
+    page = await open_page(bare_url)
 
     # A station is paired.
+    await _open_settings(page, "Devices & services")
     await page.get_by_role("button", name="Add integration").click()
     await page.get_by_placeholder("Search for a brand name").fill("ESP W")
     await page.get_by_text("ESP Weather", exact=True).click()
@@ -117,19 +128,23 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
         "interval": 1,
     }
     key = str(config["key"])
-    indoor = Reporter(home_assistant.url, replace(INDOOR, key=key), 24.6)
+    indoor = Reporter(bare_url, replace(INDOOR, key=key), 24.6)
     async with AsyncExitStack() as stations:
         await stations.enter_async_context(firmware(NEW, tmp_path / "27", config))
-        await _finish(page, "Outdoor", "Kitchen")
+        await _name(page, "Outdoor")
+        await expect(page.get_by_text("reload the page in your browser")).to_be_visible()
+        await _finish(page, "Kitchen")
 
         # The other one has the same key, and is found by itself.
         await stations.enter_async_context(indoor.switched_on())
-        await page.goto(f"{home_assistant.url}/config/integrations/dashboard")
+        await _open_settings(page, "Devices & services")
         await page.locator("ha-config-flow-card").get_by_text("Add").click()
-        await _finish(page, "Indoor", "Living room")
+        await _name(page, "Indoor")
+        await _finish(page, "Living room")
 
-        # They are on a new dashboard.
-        await page.goto(f"{home_assistant.url}/config/lovelace/dashboards")
+        # They are on a new dashboard, which the page offers when it is loaded again.
+        await page.reload()
+        await _open_settings(page, "Dashboards")
         await page.get_by_role("button", name="Add dashboard").click()
         await page.get_by_text("ESP Weather", exact=True).click()
         await page.get_by_role("button", name="Create").click()
@@ -142,7 +157,8 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
         await page.screenshot(path=tmp_path / "one-station.png")
 
         # An automation says when to open the windows.
-        await page.goto(f"{home_assistant.url}/config/blueprint/dashboard")
+        await _open_settings(page, "Automations & scenes")
+        await page.get_by_role("button", name="Create automation").click()
         await page.get_by_text("Open and close the windows").click()
         for station in ("Outdoor", "Indoor"):
             await page.get_by_text("Select an entity").first.click()
@@ -153,6 +169,8 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
         await hold.fill("0.1")
         await hold.press("Tab")
         await page.get_by_role("button", name="Save").click()
+        await page.get_by_role("textbox", name="Name").fill("Windows")
+        await page.get_by_role("button", name="Save").last.click()
         await expect(page.get_by_text("Traces")).to_be_visible()
     cooler = replace(NEW, mean=21.5)
     async with indoor.switched_on(), firmware(cooler, tmp_path / "21", config):
@@ -210,6 +228,13 @@ async def test_dashboard(
         await expect(page.get_by_text("Nothing reported yet")).to_be_visible()
         async with Reporter(home_assistant.url, INDOOR, 21.2, 2).switched_on():
             await _expect_dashboard(page, "Indoor", "21.2", "Temperature 2")
+
+            # So does what a station says of itself, where it does.
+            await report_status(home_assistant.url, INDOOR, rssi=-61, battery=3.712)
+            await expect(page.get_by_text("Signal strength")).to_be_visible()
+            await expect(page.get_by_text("-61 dBm")).to_be_visible()
+            await expect(page.get_by_text("Battery voltage")).to_be_visible()
+            await expect(page.get_by_text("3.71 V")).to_be_visible()
             await page.screenshot(path=tmp_path / "dashboard.png")
 
             # What is hidden or disabled stays away.
