@@ -11,7 +11,6 @@ import signal
 import sqlite3
 import sys
 
-import psutil
 import pytest
 
 from dev.home_assistant import HomeAssistant, ending_with_this_process, free_port
@@ -49,15 +48,15 @@ async def bare_url(tmp_path: Path, socket_enabled: None) -> AsyncGenerator[str]:
                 line = await develop.stdout.readline()
                 assert line, printed
                 printed += line.decode()
-        processes = psutil.Process(develop.pid).children(recursive=True)
-        assert processes
+        children = Path(f"/proc/{develop.pid}/task/{develop.pid}/children")
+        (home_assistant,) = children.read_text().split()
         (url,) = re.findall(r"^Open +(\S+)$", printed, re.MULTILINE)
         yield url
         develop.send_signal(signal.SIGINT)
         async with asyncio.timeout(DEVELOP_LIMIT):
             assert "Stopped." in (await develop.stdout.read()).decode()
             assert await develop.wait() == 0
-        assert not [process for process in processes if process.is_running()]
+        assert not Path("/proc", home_assistant).exists()
     finally:
         if develop.returncode is None:
             develop.terminate()

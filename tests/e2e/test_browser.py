@@ -132,7 +132,9 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
     async with AsyncExitStack() as stations:
         await stations.enter_async_context(firmware(NEW, tmp_path / "27", config))
         await _name(page, "Outdoor")
-        await expect(page.get_by_text("reload the page in your browser")).to_be_visible()
+        await expect(
+            page.get_by_text("reload the page in your browser")
+        ).to_be_visible()
         await _finish(page, "Kitchen")
 
         # The other one has the same key, and is found by itself.
