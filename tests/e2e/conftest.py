@@ -48,19 +48,26 @@ async def bare_url(tmp_path: Path, socket_enabled: None) -> AsyncGenerator[str]:
                 line = await develop.stdout.readline()
                 assert line, printed
                 printed += line.decode()
-        children = Path(f"/proc/{develop.pid}/task/{develop.pid}/children")
-        (home_assistant,) = children.read_text().split()
+        (home_assistant,) = _children(develop.pid)
         (url,) = re.findall(r"^Open +(\S+)$", printed, re.MULTILINE)
         yield url
         develop.send_signal(signal.SIGINT)
         async with asyncio.timeout(DEVELOP_LIMIT):
             assert "Stopped." in (await develop.stdout.read()).decode()
             assert await develop.wait() == 0
-        assert not Path("/proc", home_assistant).exists()
+        assert not _is_running(home_assistant)
     finally:
         if develop.returncode is None:
             develop.terminate()
             await develop.communicate()
+
+
+def _children(process: int) -> list[str]:
+    return Path(f"/proc/{process}/task/{process}/children").read_text().split()
+
+
+def _is_running(process: str) -> bool:
+    return Path("/proc", process).exists()
 
 
 def rows(database: Path, entity_id: str) -> list[tuple[str, datetime]]:
