@@ -39,6 +39,7 @@ class Station:
             "key": self.key,
             "interval": interval,
             "deep_sleep": False,
+            "signed": True,
             "sensors": [
                 {"type": "mcp9808", "field": 1, "scl": 5, "sda": 4, "address": 24}
             ],

@@ -476,6 +476,7 @@ def _for_the_station(hass: HomeAssistant, key: str, mac: str = "MAC") -> dict[st
         "key": key,
         "interval": 60,
         "deep_sleep": False,
+        "signed": True,
         "sensors": [{"type": "mcp9808", "field": 1, "scl": 5, "sda": 4, "address": 24}],
     }
     return {

@@ -1,3 +1,3 @@
 """The firmware of a weather station that reports to Home Assistant."""
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"

@@ -20,6 +20,7 @@ _SENSORS = {
 _KINDS = {
     str: "a text in quotes",
     int: "a whole number",
+    float: "a number",
     bool: "true or false",
     dict: "a group in braces",
     list: "a list in brackets",
@@ -60,11 +61,26 @@ def load(path: str = FILE) -> dict:
             letter.isalpha() or letter.isdigit(),
             "is of letters, digits, - and _",
         )
+    _get(config, "signed", bool, False)
+    _check_battery(config)
     deep_sleep = _get(config, "deep_sleep", bool, False)
     limit = _LONGEST_SLEEP if deep_sleep else _DAY
     _between("interval", _get(config, "interval", int, 60), 1, limit)
     _check_pins(config, _check_sensors(config), deep_sleep)
     return config
+
+
+def _check_battery(config: dict) -> None:
+    """Check how to measure the battery, if there is one."""
+    if config.setdefault("battery", None) is None:
+        return
+    battery = _get(config, "battery", dict)
+    _check("battery", config["signed"], "is reported only with signed: true")
+    _between("pin", _get(battery, "pin", int), 0, 48)
+    full_scale = battery.get("full_scale")
+    if isinstance(full_scale, int):
+        battery["full_scale"] = float(full_scale)
+    _check("full_scale", 0 < _get(battery, "full_scale", float) <= 100, "is 0 to 100")
 
 
 def _check_sensors(config: dict) -> list[int]:

@@ -1,4 +1,4 @@
-"""Reports over the legacy URL: one reading in the path of a GET.
+"""What all reports have in common: one request, one answer, and what became of it.
 
 README.md, "What a station sends", says what comes back and what it means.
 """
@@ -8,64 +8,54 @@ import socket
 
 from micropython import const
 
-from esp_weather import VERSION
-
 # What became of a report
 DONE = const(0)  # stored
-DROP = const(1)  # never will be: go on with the next
+DROP = const(1)  # never will be
 REFUSED = const(2)  # the server does not know this station
 RETRY = const(3)  # not now
+AGAIN = const(4)  # at once, please
 
 _STATUS_LENGTH = const(12)  # of "HTTP/1.1 200"
-_VERDICTS = {200: DONE, 400: DROP, 403: REFUSED}
 
 
-class LegacyClient:
-    """Hands readings to the server and says what became of them."""
+class Client:
+    """Asks the server, with a connection for each request."""
 
-    BATCH = 1  # readings that one report takes
     TIMEOUT = 10  # seconds, for the connection and again for the answer
 
-    def __init__(self, host: str, port: int, tls: bool, key: str, mac: str) -> None:
-        """Keep where to report to, and as whom; nothing is connected yet."""
+    def __init__(self, server: dict) -> None:
+        """Keep where to report to; nothing is connected yet."""
         self.answer = ""  # the last one, for people
         self.is_heard = False  # whether there was one since the station cleared this
-        self._host = host
-        self._port = port
-        self._tls = tls
+        self.nonce = ""  # what the server wants to see in the next report
+        self._host: str = server["host"]
+        self._port: int = server["port"]
+        self._tls: bool = server["tls"]
         self._address: tuple | None = None
-        self._request = (
-            "GET /update/API_key=%s/mac=%s/field=%%d/data=%%.4f HTTP/1.1\r\n"
-            "Host: %s:%d\r\n"
-            "User-Agent: esp-weather/%s\r\n"
-            "Accept: text/plain\r\n"
-            "Connection: close\r\n"
-            "\r\n"
-        ) % (key, mac, host, port, VERSION)
 
-    def report(self, readings: list[tuple[int, float]]) -> int:
-        """Send a list of BATCH readings, each a field and a value, as one report.
+    def _ask(self, *request: bytes | bytearray) -> int:
+        """Send a request in pieces and return the status of the answer.
 
-        Returns DONE, DROP, REFUSED or RETRY, and says why in `answer`.
+        Returns 0 if there is none, and says what there was in `answer`.
         """
         try:
-            status = self._exchange((self._request % readings[0]).encode())
-        except OSError as err:
+            head = self._exchange(request)
+            status = head[:_STATUS_LENGTH].decode()
+        except (OSError, UnicodeError) as err:
             self._address = None  # It may have moved.
             self.answer = "no answer (%s)" % err
-            return RETRY
-        if len(status) < _STATUS_LENGTH or not status.startswith(b"HTTP/1."):
+            return 0
+        if len(status) < _STATUS_LENGTH or not status.startswith("HTTP/1."):
             self.answer = "not an answer: %r" % status
-            return RETRY
+            return 0
         self.is_heard = True
-        self.answer = status[9:].decode()
+        self.answer = status[9:]
         try:
-            return _VERDICTS.get(int(status[9:]), RETRY)
+            return int(self.answer)
         except ValueError:
-            return RETRY
+            return 0
 
-    def _exchange(self, request: bytes) -> bytes:
-        """Send a request and return the first bytes of the answer."""
+    def _exchange(self, request: tuple) -> bytes:
         gc.collect()  # A connection needs a large piece of memory.
         if self._address is None:
             self._address = socket.getaddrinfo(self._host, self._port)[0][-1]
@@ -77,8 +67,13 @@ class LegacyClient:
                 import ssl  # noqa: PLC0415 # takes memory
 
                 stream = ssl.wrap_socket(stream)  # type: ignore[assignment]
-            stream.write(request)
-            return stream.read(_STATUS_LENGTH) or b""
+            for piece in request:
+                stream.write(piece)
+            return self._read(stream)
         finally:
             # Else the ESP8266 is out of sockets after a few (micropython-lib#151).
             stream.close()
+
+    def _read(self, stream: socket.socket) -> bytes:
+        """Return the beginning of the answer: the status line, and maybe more."""
+        return stream.read(_STATUS_LENGTH) or b""

@@ -24,7 +24,11 @@ def main() -> None:
         gc.collect()
         from esp_weather.station import Station  # noqa: PLC0415
 
-        station = Station(settings, lamp)
+        gc.collect()
+        client = _client(settings["signed"])
+        gc.collect()
+        station = Station(settings, lamp, client)
+        del settings
     except ValueError as err:
         _complain(err, lamp)
     else:
@@ -43,6 +47,17 @@ def _settings() -> dict:
     finally:
         del sys.modules["esp_weather.config"]
         del sys.modules["esp_weather"].config
+
+
+def _client(signed: bool):  # type: ignore[no-untyped-def]
+    """Return the class that makes the reports: only the one that is needed."""
+    if signed:
+        from esp_weather.signed import SignedClient  # noqa: PLC0415
+
+        return SignedClient
+    from esp_weather.legacy import LegacyClient  # noqa: PLC0415
+
+    return LegacyClient
 
 
 def _complain(err: ValueError, lamp: led.Led | None) -> None:

@@ -6,6 +6,7 @@ from machine import Timer, reset
 from micropython import const
 
 _LIMIT_MS = const(180_000)  # The slowest report of all takes less.
+_SLICE_MS = const(1_000)
 _PERIOD_MS = const(5_000)
 
 
@@ -29,6 +30,14 @@ class Watchdog:
     def feed(self) -> None:
         """Say that the station is alive."""
         self._fed = time.ticks_ms()
+
+    def sleep(self, ms: int) -> None:
+        """Sleep, and say all the while that the station is alive."""
+        while ms > 0:
+            self.feed()
+            time.sleep_ms(min(ms, _SLICE_MS))
+            ms -= _SLICE_MS
+        self.feed()
 
     def stop(self) -> None:
         """Stop to watch: a timer must not outlive a soft reset."""

@@ -53,6 +53,10 @@ class Wifi:
             return "no such network in reach"
         return "not connected yet"
 
+    def rssi(self) -> int:
+        """Return the strength of the signal in dBm."""
+        return self._station.status("rssi")
+
     def restart(self) -> None:
         """Switch the Wi-Fi off and on again."""
         self._station.active(False)

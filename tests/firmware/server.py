@@ -3,8 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 import json
 import ssl
+
+from dev.station import OUTDOOR
+from tests.signed_station import Signer, nonce_in
 
 ANSWERS = {
     "garbage": b"SSH-2.0-OpenSSH_10.0\r\n",
@@ -19,6 +23,8 @@ class ReportServer:
     """Answers each request with the next of `answers`, the last one for ever.
 
     An answer is a status, a key of ANSWERS, "silent" (never answers) or "long".
+    A signed report is answered so only if its signature is right and its nonce was
+    given out here and not used yet; else with 401.
     """
 
     def __init__(self) -> None:
@@ -26,6 +32,8 @@ class ReportServer:
         self.port = 0
         self.requests: list[str] = []
         self.answers = ["200"]
+        self._issued = 0
+        self._used = 0
 
     async def serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -52,21 +60,41 @@ class ReportServer:
         self, line: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        self.requests.append(line + head)
+        headers = dict(each.split(": ", 1) for each in head.splitlines() if each)
+        body = await reader.readexactly(int(headers.get("Content-Length", 0)))
+        self.requests.append(line + head + body.decode())
         answer = self.answers[0]
-        if len(self.answers) > 1:
+        if line.startswith("POST ") and not self._is_signed(headers, body):
+            answer = str(int(HTTPStatus.UNAUTHORIZED))
+        elif len(self.answers) > 1:
             del self.answers[0]
         if answer == "silent":
             await reader.read()  # until the station hangs up
         elif answer == "long":
             writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(100_000))
         else:
+            self._issued += 1
+            nonce = f'sig=("@method");nonce="{self._issued:048}"'
             writer.write(
                 ANSWERS.get(
                     answer,
-                    f"HTTP/1.1 {answer} \r\nConnection: close\r\n\r\nOK".encode(),
+                    f"HTTP/1.1 {answer} \r\nConnection: close\r\n"
+                    # Like the headers that stand before it in HA's answers
+                    f"X-Other: {'x' * (self._issued * 29 % 400)}\r\n"
+                    f"Accept-Signature: {nonce}\r\n\r\nOK".encode(),
                 )
             )
+
+    def _is_signed(self, headers: dict[str, str], body: bytes) -> bool:
+        mac = json.loads(body)["mac"]
+        nonce = nonce_in(headers["Signature-Input"])
+        expected = Signer(mac, OUTDOOR.key).headers(body, nonce)
+        if expected.items() - headers.items() or not nonce.isdigit():
+            return False
+        if not self._used < int(nonce) <= self._issued:
+            return False
+        self._used = int(nonce)
+        return True
 
 
 @asynccontextmanager

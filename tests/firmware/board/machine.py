@@ -1,6 +1,7 @@
 """The module `machine` of the ESP8266's port, as far as a station needs it."""
 
 import errno
+import sys
 
 import world
 
@@ -21,7 +22,8 @@ class Pin:
 
     def __init__(self, number, mode=-1, pull=-1, value=None):
         """Raise ValueError for a pin that the ESP8266 has not or needs itself."""
-        if number not in (0, 1, 2, 3, 4, 5, 9, 10, 12, 13, 14, 15, 16):
+        esp8266 = (0, 1, 2, 3, 4, 5, 9, 10, 12, 13, 14, 15, 16)
+        if sys.platform == "esp8266" and number not in esp8266:
             raise ValueError("invalid pin")
         self.number = number
         self.init(mode, pull, value)
@@ -38,6 +40,28 @@ class Pin:
             values.append(new[0])
             return None
         return values[-1] if values else 0
+
+
+class ADC:
+    """A channel of the ESP8266, to 1.0 V, or a pin of an ESP32, to 3.3 V."""
+
+    ATTN_11DB = 3
+
+    def __init__(self, source, *, atten=None):
+        """Raise ValueError for what the port does not take."""
+        self._is_channel = sys.platform == "esp8266"
+        if self._is_channel:
+            if source not in (0, 1) or atten is not None:
+                raise ValueError("not a valid ADC Channel")
+            self._number = source
+        else:
+            self._number = source.number
+            assert atten == self.ATTN_11DB
+
+    def read_u16(self):
+        """Return what is measured: 65535 at full scale."""
+        full_scale = 1.0 if self._is_channel else 3.3
+        return min(65535, int(world.volts[self._number] / full_scale * 65535))
 
 
 class SoftI2C:

@@ -65,7 +65,9 @@ class _Interface:
     def isconnected(self):
         return self.status() == STAT_GOT_IP
 
-    def status(self):
+    def status(self, *what):
+        if what == ("rssi",):
+            return world.rssi
         if self._credentials is None:
             return STAT_IDLE
         if time.ticks_diff(time.ticks_ms(), self._since) < world.association_ms:

@@ -6,11 +6,13 @@ that the firmware itself runs unchanged.
 
 mac = b"\x5c\xcf\x7f\x2b\x0e\x68"
 networks = {"Home": "password"}  # each Wi-Fi in reach, with its password
+rssi = -61  # dBm
 association_ms = 0  # how long it takes to get into one
 
 i2c = {}  # (scl, sda): {address: chip}
 wires = {}  # pin: [DS18B20 chips]
 dhts = {}  # pin: DHT22 chip
+volts = {}  # pin or channel of an ADC: volts
 
 reset_cause = 0
 rtc_memory = b""

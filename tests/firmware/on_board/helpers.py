@@ -92,6 +92,11 @@ def reports():
     return result
 
 
+def bodies():
+    """Return the body of each signed report that the server got."""
+    return [json.loads(request.split("\r\n\r\n", 1)[1]) for request in requests()]
+
+
 def blinks(pin=2):
     """Return how often the LED went on since it was last asked."""
     count = world.pins.get(pin, []).count(0)  # It hangs between the pin and 3.3 V.

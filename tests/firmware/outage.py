@@ -1,0 +1,115 @@
+"""Lives through an outage of three hours in seconds: outage.py MAC.
+
+Runs the firmware on the clock of the tests until a file tells it to go on: `away`
+when the server is gone, `back` when it is there again. Says what its sensor gave
+and when, in ms, and when it is all over. The file `report` has its last report,
+as one could record it on the network.
+"""
+
+from binascii import unhexlify
+import os
+import socket
+import sys
+import time
+
+from chips import MCP9808
+import esp8266  # noqa: F401 # before what asks for the platform
+import utime
+import world
+
+BEFORE = 3
+OUTAGE = 180
+AFTER = 2
+MINUTE = 60_000
+
+
+class TimeIsUp(BaseException):
+    """The end of the run."""
+
+
+class Alarm:
+    """A timer that fires once."""
+
+    elapsed = 0
+
+    def __init__(self, ms, action):
+        """Call `action` after some milliseconds."""
+        self.period = ms
+        self._action = action
+
+    def callback(self, _timer):
+        """Fire."""
+        world.timers.remove(self)
+        self._action()
+
+
+def temperature():
+    """Return one that is never the same as before."""
+    return (chip.readings + 1) / 16
+
+
+class Sensor(MCP9808):
+    """Says what it gives."""
+
+    def read(self, register, count):
+        """Return bytes behind a pointer."""
+        data = super().read(register, count)
+        if register == 5:
+            print("sensor gives", self.readings / 16, "at", clock())
+        return data
+
+
+class Recorded(socket.socket):
+    """Keeps what is written."""
+
+    def __init__(self):
+        """Begin a new report."""
+        super().__init__()
+        self._write = self.write
+        self.write = self._record
+        open("report", "wb").close()
+
+    def _record(self, data):
+        with open("report", "ab") as file:
+            file.write(data)
+        return self._write(data)
+
+
+def clock():
+    """Return the milliseconds that have passed on the board."""
+    return time.ticks_diff(time.ticks_ms(), START)
+
+
+def wait_for(name):
+    """Let no time pass on the board until there is such a file."""
+    print("waits for", name, "at", clock())
+    while name not in os.listdir():
+        utime.sleep_ms(20)
+
+
+def end():
+    """End the run."""
+    raise TimeIsUp
+
+
+socket.socket = Recorded
+START = time.ticks_ms()
+world.mac = unhexlify(sys.argv[1].replace(":", ""))
+chip = Sensor(temperature)
+world.i2c[5, 4] = {24: chip}
+LATE = 45_000  # in a minute, when the station has given its round up
+world.timers.append(Alarm(BEFORE * MINUTE - MINUTE + LATE, lambda: wait_for("away")))
+world.timers.append(
+    Alarm((BEFORE + OUTAGE - 1) * MINUTE + LATE, lambda: wait_for("back"))
+)
+world.timers.append(Alarm((BEFORE + OUTAGE + AFTER - 1) * MINUTE + LATE, end))
+while True:
+    try:
+        __import__("main")
+    except world.Reset:
+        for name in list(sys.modules):
+            if name == "main" or name.startswith("esp_weather"):
+                del sys.modules[name]
+    except TimeIsUp:
+        print("is over at", clock())
+        break
