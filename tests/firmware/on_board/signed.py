@@ -49,7 +49,8 @@ def _ages_are(reports, expected):
     ages = [age for _, age in _taken(reports)]
     assert len(ages) == len(expected), ages
     for age, right in zip(ages, expected):
-        assert -2 <= age - right < 20, (age, right)
+        # Readings are a minute apart; when they are delivered is left to jitter.
+        assert -5 <= age - right < 20, (age, right)
 
 
 def test_hmac():
