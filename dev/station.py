@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 import json
 from pathlib import Path
-import shutil
 from typing import Any
 
-from .home_assistant import HomeAssistant, HomeAssistantError
+from .home_assistant import HomeAssistant, HomeAssistantError, ending_with_this_process
 
 CHECKOUT = Path(__file__).parents[1]
 MICROPYTHON = CHECKOUT / ".tools" / "micropython" / "bin" / "micropython"
@@ -88,13 +87,12 @@ async def run_station(
     Its config.json and its console are in `folder`. Ends when it is cancelled.
     Raises HomeAssistantError if the board fails.
     """
-    command = [str(MICROPYTHON), str(CHECKOUT / "dev" / "board.py")]
-    if shutil.which("setpriv"):  # Linux: it ends even if this process is killed.
-        command = ["setpriv", "--pdeathsig", "TERM", *command]
     with _prepare(folder, config).open("wb") as console:
         process = await asyncio.create_subprocess_exec(
-            *command,
-            *(station.mac, str(station.mean), str(station.swing)),
+            *ending_with_this_process(
+                *(str(MICROPYTHON), str(CHECKOUT / "dev" / "board.py")),
+                *(station.mac, str(station.mean), str(station.swing)),
+            ),
             cwd=folder,
             env={"MICROPYPATH": ":".join(str(module) for module in MODULES)},
             stdin=DEVNULL,
