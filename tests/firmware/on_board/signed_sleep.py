@@ -38,10 +38,10 @@ def test_outage():
     chip = _room()
     answers("503")
     with Console() as said:
-        _wake(40)
-    assert 5 <= said.count("The server: 503") <= 10
+        _wake(30)
+    assert 4 <= said.count("The server: 503") <= 10
     answers("200")
-    _wake(15)  # At most an hour and a quarter later
+    _wake(15)  # At most an hour and a quarter later, and 54 readings fit
     readings = []
     last = [body for body in bodies() if body["readings"]]
     for body in last:
@@ -52,7 +52,7 @@ def test_outage():
     ]
     # All but those that came when it reported at each waking again
     kept = [each["age"] for each in readings if each["age"] >= 60]
-    assert len(kept) >= 40
+    assert len(kept) >= 30
     for older, newer in zip(kept, kept[1:]):
         assert 299 <= older - newer <= 313, (older, newer)
     assert "uptime" not in last[-1]["status"]
