@@ -63,14 +63,14 @@ def seed(config: Path, port: int) -> None:
     (config / ".storage").mkdir(parents=True, exist_ok=True)
     # HA brings this store up to date. What it holds counts as confirmed, unlike
     # `http:` in YAML, which HA takes back after five minutes.
-    _store(config, "http", 1, {"server_host": ["127.0.0.1"], "server_port": port})
+    store(config, "http", 1, {"server_host": ["127.0.0.1"], "server_port": port})
     if (config / "configuration.yaml").exists():
         return
 
     # Finishing these steps over REST would set up integrations that ask the internet.
     done = ["core_config", "analytics", "integration"]
-    _store(config, "onboarding", 4, {"done": done})
-    _store(
+    store(config, "onboarding", 4, {"done": done})
+    store(
         config,
         "core.config",
         1,
@@ -91,7 +91,7 @@ def seed(config: Path, port: int) -> None:
         minor_version=4,
     )
     # The dashboard with every entity that there is, new ones included
-    _store(config, "lovelace", 1, {"config": {"strategy": {"type": "original-states"}}})
+    store(config, "lovelace", 1, {"config": {"strategy": {"type": "original-states"}}})
     (config / "custom_components").mkdir(exist_ok=True)
     (config / "custom_components" / INTEGRATION.name).symlink_to(INTEGRATION)
     # One by one: HA looks for blueprints in folders, but not in links to folders.
@@ -105,14 +105,14 @@ def seed(config: Path, port: int) -> None:
     (config / "configuration.yaml").write_text(CONFIGURATION + http)
 
 
-def _store(
+def store(
     config: Path,
     key: str,
     version: int,
     data: Mapping[str, Any],
     minor_version: int = 1,
 ) -> None:
-    """Write a file of HA's storage, in the form of HA's `helpers.storage.Store`."""
+    """Write the file `key` of HA's storage as HA's `helpers.storage.Store` does."""
     content = {
         "version": version,
         "minor_version": minor_version,

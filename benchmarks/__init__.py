@@ -1,0 +1,1 @@
+"""How fast reports are taken, beside the alternatives: what scripts/bench runs."""

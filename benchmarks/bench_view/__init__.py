@@ -1,0 +1,70 @@
+"""The limits that ESP Weather is measured against: Home Assistant (HA) doing less.
+
+Views that do nothing or write one state, and config entries with plain entities.
+"""
+
+from aiohttp import web
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.http import HomeAssistantView
+from homeassistant.helpers.typing import ConfigType
+from homeassistant.util.hass_dict import HassKey
+
+from .sensor import PlainSensor
+
+DOMAIN = "bench_view"
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR)
+
+type BenchConfigEntry = ConfigEntry[list[PlainSensor]]
+
+# Those of the first config entry
+DATA_SENSORS: HassKey[list[PlainSensor]] = HassKey(DOMAIN)
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Register the views."""
+    hass.http.register_view(EmptyView())
+    hass.http.register_view(StateView(hass))
+    return True
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: BenchConfigEntry) -> bool:
+    """Set up plain entities, as many as a station with two fields has."""
+    entry.runtime_data = []
+    hass.data.setdefault(DATA_SENSORS, entry.runtime_data)
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    return True
+
+
+class EmptyView(HomeAssistantView):
+    """Answers `OK`, at a short address and at one as long as that of a report."""
+
+    name = f"{DOMAIN}:empty"
+    requires_auth = False
+    url = "/bench/{report:.*}"
+
+    async def get(self, request: web.Request, report: str) -> web.Response:
+        """Do nothing."""
+        return web.Response(text="OK")
+
+
+class StateView(HomeAssistantView):
+    """Writes the state of a plain sensor, asking for no key and checking nothing."""
+
+    name = f"{DOMAIN}:state"
+    requires_auth = False
+    url = "/bench_state/{report:.*}"
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Prepare to write the first sensor."""
+        self._hass = hass
+
+    async def get(self, request: web.Request, report: str) -> web.Response:
+        """Take what follows the last `=` as the state."""
+        sensor = self._hass.data[DATA_SENSORS][0]
+        sensor.async_set(float(report.rpartition("=")[2]))
+        return web.Response(text="OK")

@@ -1,0 +1,132 @@
+"""A Home Assistant (HA) to measure: with stations, and with or without recorder."""
+
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+from typing import Any, override
+
+from dev.home_assistant import HomeAssistant, free_port
+from dev.seed import seed, store
+from dev.station import Station
+
+from .server import keep_off_load_core
+
+BENCH_VIEW = Path(__file__).with_name("bench_view")
+WEBHOOK = "bench"
+CREATED = "2026-01-01T00:00:00+00:00"
+
+CONFIGURATION = f"""\
+homeassistant:
+  auth_providers:
+    - type: trusted_networks
+      trusted_networks:
+        - 127.0.0.1
+      allow_bypass_login: true
+    - type: homeassistant
+
+bench_view:
+frontend:
+webhook:
+
+logger:
+  default: warning
+  logs:
+    aiohttp_fast_zlib: error
+
+template:
+  - triggers:
+      - trigger: webhook
+        webhook_id: {WEBHOOK}
+        allowed_methods: [POST]
+        local_only: true
+    sensor:
+      - name: Webhook
+        state: "{{{{ trigger.json.value }}}}"
+        device_class: temperature
+        state_class: measurement
+        unit_of_measurement: °C
+"""
+
+
+class BenchHomeAssistant(HomeAssistant):
+    """An HA process with stations that need not be entered one by one."""
+
+    def __init__(
+        self,
+        config: Path,
+        stations: Sequence[Station],
+        *,
+        recorder: bool,
+        domain: str = "esp_weather",
+    ) -> None:
+        """Prepare the configuration folder.
+
+        `domain` is the integration that the stations' config entries are of; the
+        one other than esp_weather is bench_view, for comparison.
+        """
+        super().__init__(config, free_port())
+        seed(config, self.port)
+        (config / "configuration.yaml").write_text(
+            CONFIGURATION + ("recorder:\n" if recorder else "")
+        )
+        (config / "custom_components" / BENCH_VIEW.name).symlink_to(BENCH_VIEW)
+        entries = [_entry(domain, station) for station in stations]
+        if domain != BENCH_VIEW.name:
+            entries.append(_entry(BENCH_VIEW.name, Station("Plain", "plain")))
+        store(config, "core.config_entries", 1, {"entries": entries}, minor_version=5)
+
+    @property
+    def token(self) -> str:
+        """Return the token that a client of the REST API needs."""
+        return self._token
+
+    async def states(self, entity_id: str) -> AsyncGenerator[str]:
+        """Yield each state of an entity as a browser is told of it."""
+        async with self._http.ws_connect("/api/websocket") as connection:
+            await connection.receive_json()
+            await connection.send_json({"type": "auth", "access_token": self._token})
+            await connection.receive_json()
+            await connection.send_json(
+                {"id": 1, "type": "subscribe_events", "event_type": "state_changed"}
+            )
+            async for message in connection:
+                if (event := message.json().get("event")) is not None:
+                    if event["data"]["entity_id"] == entity_id:
+                        yield event["data"]["new_state"]["state"]
+
+    @override
+    async def start(self) -> None:
+        """Start HA, its event loop not on the core that the load comes from."""
+        await super().start()
+        keep_off_load_core(self.process.pid)
+
+
+def many_stations(number: int) -> list[Station]:
+    """Return `number` stations."""
+    return [
+        Station(
+            f"Station {station}", f"02:00:00:00:{station // 100:02}:{station % 100:02}"
+        )
+        for station in range(number)
+    ]
+
+
+def _entry(domain: str, station: Station) -> dict[str, Any]:
+    """Return the config entry of a station as HA stores it."""
+    return {
+        "created_at": CREATED,
+        "data": {"mac": station.mac, "api_key": station.key},
+        "discovery_keys": {},
+        "disabled_by": None,
+        "domain": domain,
+        "entry_id": f"{domain}_{station.mac.replace(':', '')}",
+        "minor_version": 1,
+        "modified_at": CREATED,
+        "options": {},
+        "pref_disable_new_entities": False,
+        "pref_disable_polling": False,
+        "source": "user",
+        "subentries": [],
+        "title": station.name,
+        "unique_id": station.mac,
+        "version": 1,
+    }

@@ -1,0 +1,37 @@
+-- Sends the requests of a file, which are separated by NUL, one after the other, and
+-- prints what came of it as JSON. With "patient" after the file, a connection that was
+-- answered 503 waits a second, as long as a station that has seen Retry-After would
+-- not, but this load has to come from far fewer connections than there are stations.
+local requests = {}
+local turn = 0
+local refused = 0
+
+function init(args)
+    for request in io.open(args[1], "rb"):read("*a"):gmatch("%Z+") do
+        requests[#requests + 1] = request
+    end
+    if args[2] == "patient" then
+        function response(status)
+            if status == 503 then refused = refused + 1 end
+        end
+        function delay()
+            if refused == 0 then return 0 end
+            refused = refused - 1
+            return 1000
+        end
+    end
+end
+
+function request()
+    turn = turn % #requests + 1
+    return requests[turn]
+end
+
+function done(summary, latency)
+    local errors = summary.errors
+    io.write(string.format(
+        '{"answers": %d, "seconds": %f, "refused": %d, "failed": %d, "p50": %f, "p99": %f}\n',
+        summary.requests, summary.duration / 1e6, errors.status,
+        errors.connect + errors.read + errors.write + errors.timeout,
+        latency:percentile(50) / 1e6, latency:percentile(99) / 1e6))
+end

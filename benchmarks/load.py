@@ -1,0 +1,107 @@
+"""Loading a web server with wrk, and a steady trickle beside it."""
+
+import asyncio
+from asyncio.subprocess import PIPE
+from collections.abc import Sequence
+from dataclasses import dataclass
+import json
+import os
+from pathlib import Path
+import socket
+import tempfile
+import time
+from typing import NamedTuple
+
+SCRIPT = Path(__file__).with_name("load.lua")
+# The load comes from a core of its own. Otherwise the kernel moves client and server
+# together and apart as it likes, which doubles or halves the time of an answer.
+LOAD_CORE = max(os.sched_getaffinity(0))
+SERVER_CORES = (os.sched_getaffinity(0) - {LOAD_CORE}) or {LOAD_CORE}
+
+
+class LoadError(Exception):
+    """A server did not answer as it should."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What came of a load; times are in seconds."""
+
+    answers: int
+    seconds: float
+    refused: int
+    failed: int
+    p50: float
+    p99: float
+
+    @property
+    def taken(self) -> int:
+        """Return how many requests were answered with success."""
+        return self.answers - self.refused
+
+    @property
+    def rate(self) -> float:
+        """Return the requests per second that were answered with success."""
+        return self.taken / self.seconds
+
+
+async def load(
+    port: int,
+    requests: Sequence[bytes],
+    connections: int,
+    seconds: int,
+    *,
+    patient: bool = False,
+) -> Load:
+    """Send `requests` over and over, each connection as fast as it is answered.
+
+    A `patient` connection waits a second when it was answered 503. Raises
+    LoadError if connections failed or, unless `patient`, requests were refused.
+    """
+    with tempfile.NamedTemporaryFile(prefix="esp_weather_requests_") as file:
+        file.write(b"\0".join(requests))
+        file.flush()
+        wrk = await asyncio.create_subprocess_exec(
+            *("taskset", "--cpu-list", str(LOAD_CORE)),
+            *("wrk", "--threads", "1", "--connections", str(connections)),
+            *("--duration", str(seconds), "--timeout", "30", "--script", str(SCRIPT)),
+            *(f"http://127.0.0.1:{port}", "--", file.name),
+            *(["patient"] if patient else []),
+            stdout=PIPE,
+        )
+        output, _ = await wrk.communicate()
+    if wrk.returncode:
+        raise LoadError(f"wrk ended with exit code {wrk.returncode}")
+    result = Load(**json.loads(output.splitlines()[-1]))
+    if result.failed or (result.refused and not patient):
+        raise LoadError(f"The server did not take everything: {result}")
+    return result
+
+
+class Answer(NamedTuple):
+    """When a request was sent, on the monotonic clock, and the seconds it took."""
+
+    sent: float
+    seconds: float
+
+
+def trickle(
+    port: int, requests: Sequence[bytes], rate: float, number: int
+) -> list[Answer]:
+    """Send `number` requests over one connection, `rate` of them per second.
+
+    Raises LoadError if an answer is not 200.
+    """
+    answers: list[Answer] = []
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        start = time.monotonic()
+        for turn in range(number):
+            time.sleep(max(0.0, start + turn / rate - time.monotonic()))
+            sent = time.monotonic()
+            connection.sendall(requests[turn % len(requests)])
+            answer = connection.recv(65536)
+            answers.append(Answer(sent, time.monotonic() - sent))
+            if not answer.startswith(b"HTTP/1.1 200"):
+                raise LoadError(answer.decode(errors="replace"))
+    return answers

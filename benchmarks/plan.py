@@ -1,0 +1,45 @@
+"""How much is measured: all, or just enough to see the ratios."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Rounds and seconds of each part."""
+
+    rounds: int
+    seconds: int
+    bursts: int
+    long_runs: int
+    long_run: int
+    trickles: int
+    trickle: int
+    stations: tuple[int, ...]
+    reports: int
+    imports: int
+
+
+FULL = Plan(
+    rounds=9,
+    seconds=3,
+    bursts=6,
+    long_runs=3,
+    long_run=30,
+    trickles=4,
+    trickle=30,
+    stations=(1, 10, 100, 1000),
+    reports=1000,
+    imports=5,
+)
+QUICK = Plan(
+    rounds=2,
+    seconds=1,
+    bursts=1,
+    long_runs=1,
+    long_run=15,
+    trickles=1,
+    trickle=5,
+    stations=(1, 100),
+    reports=100,
+    imports=1,
+)

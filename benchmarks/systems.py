@@ -1,0 +1,184 @@
+"""The systems that take readings, ours and what people would use instead."""
+
+import asyncio
+from asyncio.subprocess import DEVNULL
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+import json
+import os
+from pathlib import Path
+import signal
+import socket
+
+from dev.home_assistant import free_port
+from dev.station import OUTDOOR, Station
+
+from .home_assistant import WEBHOOK, BenchHomeAssistant
+from .server import Server
+
+OLD_SERVER = Path(__file__).with_name("old_server.py")
+OLD_ENVIRONMENT = Path(__file__).parents[1] / ".venv-bench" / "bin"
+# As many different requests as there are sent before the first one comes again
+REQUESTS = 2000
+
+HOME_ASSISTANT_ROWS = (
+    "SELECT count(*) FROM states JOIN states_meta USING (metadata_id)"
+    " WHERE states_meta.entity_id = ?"
+)
+OLD_SERVER_ROWS = "SELECT count(*) FROM readings"
+
+
+@dataclass(frozen=True)
+class System:
+    """A server and the requests with which it takes a reading each."""
+
+    name: str
+    server: Server
+    requests: Sequence[bytes]
+
+
+def values() -> list[str]:
+    """Return temperatures, none the same as the one before."""
+    return [f"{10 + number % 1500 / 50:.2f}" for number in range(REQUESTS)]
+
+
+def get(path: str) -> bytes:
+    """Return the HTTP request that a station sends."""
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+
+
+def post(path: str, content: object, *headers: str) -> bytes:
+    """Return an HTTP request with a JSON body."""
+    body = json.dumps(content)
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", body]).encode()
+
+
+def reports(stations: Sequence[Station], fields: Sequence[int] = (1,)) -> list[bytes]:
+    """Return legacy reports of the stations' fields in turn."""
+    turns = [(station, field) for field in fields for station in stations]
+    return [
+        get(turns[n % len(turns)][0].report_path(turns[n % len(turns)][1], value))
+        for n, value in enumerate(values())
+    ]
+
+
+def without_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
+    """Return what HA can do at most, and ours. The first one is the limit."""
+    server = Server(home_assistant.port, home_assistant.process.pid)
+    tails = [
+        OUTDOOR.report_path(1, value).removeprefix("/update") for value in values()
+    ]
+    return [
+        System("empty view", server, [get(f"/bench{tail}") for tail in tails]),
+        System("empty view, short address", server, [get("/bench/")]),
+        System(
+            "view that writes a state", server, [get(f"/bench_state{t}") for t in tails]
+        ),
+        System("legacy report", server, reports([OUTDOOR])),
+    ]
+
+
+def with_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
+    """Return the ways to get a reading into the database of HA."""
+
+    def system(name: str, entity_id: str, requests: Sequence[bytes]) -> System:
+        server = Server(
+            home_assistant.port,
+            home_assistant.process.pid,
+            home_assistant.database,
+            HOME_ASSISTANT_ROWS,
+            (entity_id,),
+        )
+        return System(name, server, requests)
+
+    sensor = "sensor.rest"
+    attributes = {
+        "device_class": "temperature",
+        "state_class": "measurement",
+        "unit_of_measurement": "°C",
+    }
+    return [
+        system("legacy report", "sensor.outdoor_temperature", reports([OUTDOOR])),
+        system(
+            "REST API",
+            sensor,
+            [
+                post(
+                    f"/api/states/{sensor}",
+                    {"state": value, "force_update": True, "attributes": attributes},
+                    f"Authorization: Bearer {home_assistant.token}",
+                )
+                for value in values()
+            ],
+        ),
+        system(
+            "webhook trigger",
+            "sensor.webhook",
+            [post(f"/api/webhook/{WEBHOOK}", {"value": value}) for value in values()],
+        ),
+    ]
+
+
+@asynccontextmanager
+async def old_servers(folder: Path) -> AsyncGenerator[list[System]]:
+    """Run the old server, in the two ways that people run it."""
+    async with (
+        _old_server(
+            "old server, gunicorn",
+            folder / "gunicorn.db",
+            *(
+                "gunicorn",
+                "--workers",
+                "2",
+                "--bind",
+                "127.0.0.1:{port}",
+                "old_server:app",
+            ),
+        ) as gunicorn,
+        _old_server(
+            "old server, flask run",
+            folder / "flask.db",
+            *("flask", "--app", "old_server", "run", "--port", "{port}"),
+        ) as development,
+    ):
+        yield [gunicorn, development]
+
+
+@asynccontextmanager
+async def _old_server(
+    name: str, database: Path, program: str, *arguments: str
+) -> AsyncGenerator[System]:
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        *("setpriv", "--pdeathsig", "TERM", OLD_ENVIRONMENT / program),
+        *(argument.format(port=port) for argument in arguments),
+        cwd=OLD_SERVER.parent,
+        env={**os.environ, "OLD_SERVER_DATABASE": str(database)},
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+        stderr=DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(30):
+            while not _is_open(port):
+                await asyncio.sleep(0.1)
+        server = Server(port, process.pid, database, OLD_SERVER_ROWS)
+        yield System(name, server, reports([OUTDOOR]))
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGTERM)
+        await process.wait()
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
