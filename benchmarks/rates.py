@@ -10,9 +10,8 @@ import time
 from dev.station import OUTDOOR
 
 from .home_assistant import BenchHomeAssistant
-from .load import Load, LoadError, load, trickle
+from .load import Load, load, trickle
 from .plan import Plan
-from .server import Server
 from .systems import System, old_servers, with_recorder, without_recorder
 from .table import duration, middle, percentile, ratio, table
 
@@ -57,7 +56,7 @@ async def bursts_and_long_run(plan: Plan, folder: Path) -> str:
         [
             "With recorder, bursts of a second over 8 connections:",
             _rate_table(systems, bursts, reference=old[0], rows=True),
-            f"Rows written in the long run ({plan.long_run} s over 8 connections):",
+            f"Rows written in the long run, {plan.long_run} s over 8 connections:",
             table(
                 ["system", "rows/s", "ratio"],
                 [
@@ -124,32 +123,19 @@ def _rate_table(
 
 
 async def _long_runs(systems: Sequence[System], plan: Plan) -> dict[str, list[float]]:
-    """Return the rows per second that each system writes in each round."""
+    """Return the rows per second of each system, until the last row is committed."""
     rates: dict[str, list[float]] = {system.name: [] for system in systems}
     for _ in range(plan.long_runs):
         for system in systems:
-            before = system.server.rows()
-            async with asyncio.TaskGroup() as tasks:
-                watch = tasks.create_task(_watch_rows(system.server, plan.long_run))
-                result = await load(
-                    system.server.port, system.requests, 8, plan.long_run, patient=True
-                )
-            rates[system.name].append(watch.result())
-            await system.server.wait_for_rows(before + result.taken)
+            server = system.server
+            before = server.rows()
+            start = time.monotonic()
+            result = await load(
+                server.port, system.requests, 8, plan.long_run, patient=True
+            )
+            written = await server.wait_for_rows(before + result.taken) - before
+            rates[system.name].append(written / (time.monotonic() - start))
     return rates
-
-
-async def _watch_rows(server: Server, seconds: float) -> float:
-    """Return the rows per second up to the last commit within `seconds`."""
-    start = committed = time.monotonic()
-    before = rows = server.rows()
-    while (now := time.monotonic()) < start + seconds:
-        if (new := server.rows()) != rows:
-            rows, committed = new, now
-        await asyncio.sleep(0.1)
-    if committed == start:
-        raise LoadError(f"No row was committed within {seconds} s")
-    return (rows - before) / (committed - start)
 
 
 async def _trickles(home_assistant: BenchHomeAssistant, plan: Plan) -> str:

@@ -12,8 +12,8 @@ import psutil
 
 from .load import SERVER_CORES
 
-# HA's recorder commits every 5 seconds.
-QUIET = 12.0
+# HA's recorder commits every 5 seconds, but what is queued comes first.
+QUIET = 30.0
 
 
 @dataclass(frozen=True)
