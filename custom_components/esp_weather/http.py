@@ -8,7 +8,7 @@ from typing import Final, override
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractRouter
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_API_KEY
@@ -38,7 +38,9 @@ _HEADERS: Final[Mapping[str, str]] = {
     ),
 }
 # Sent by browsers that load a page before anybody has asked for it
-_PREFETCH_HEADERS: Final = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
+_PREFETCH_HEADERS: Final = tuple(
+    map(istr, ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"))
+)
 _PREFETCH_PURPOSES: Final = ("prefetch", "prerender", "preview")
 # What web.Response makes of a text, but made once.
 _OK_HEADERS: Final = CIMultiDict(
@@ -202,9 +204,11 @@ async def async_answer_refusal(
 
 
 def _is_prefetch(request: web.Request) -> bool:
+    headers = request.headers
     return any(
-        purpose in request.headers.get(header, "").lower()
+        purpose in headers[header].lower()
         for header in _PREFETCH_HEADERS
+        if header in headers
         for purpose in _PREFETCH_PURPOSES
     )
 
