@@ -2,46 +2,46 @@
 
 import argparse
 import asyncio
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import date
 import os
 from pathlib import Path
 import platform
 import sqlite3
 import tempfile
+from typing import Any
 
 import aiohttp
 
 from homeassistant.const import __version__
 
 from .growth import growth
-from .plan import FULL, QUICK
-from .rates import bursts_and_long_run, limits
+from .plan import FULL, QUICK, Plan
+from .rates import bursts, limits, long_run, single_reports
 from .start import start
 from .whole import whole
 
-PARTS = {
-    "limits": limits,
-    "recorder": bursts_and_long_run,
-    "whole": whole,
-    "growth": growth,
-    "start": start,
-}
+type Part = Callable[[Plan, Path], Coroutine[Any, Any, str]]
+
+PARTS: Sequence[Part] = (limits, single_reports, bursts, long_run, whole, growth, start)
+QUICK_PARTS: Sequence[Part] = (limits, bursts)
 
 
 def main() -> None:
     """Measure everything, one part after the other."""
+    names = {part.__name__: part for part in PARTS}
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help="take two minutes and show rough ratios"
+        "--quick", action="store_true", help="show some ratios roughly, within minutes"
     )
-    parser.add_argument("--part", choices=PARTS, help="measure only this part")
+    parser.add_argument("--part", choices=names, help="measure only this")
     arguments = parser.parse_args()
     plan = QUICK if arguments.quick else FULL
+    parts = QUICK_PARTS if arguments.quick else PARTS
     print(_machine(), flush=True)
     with tempfile.TemporaryDirectory(prefix="esp_weather_bench_") as folder:
-        for name, part in PARTS.items():
-            if arguments.part in (None, name):
-                print(f"\n{asyncio.run(part(plan, Path(folder)))}", flush=True)
+        for part in [names[arguments.part]] if arguments.part else parts:
+            print(f"\n{asyncio.run(part(plan, Path(folder)))}", flush=True)
 
 
 def _machine() -> str:

@@ -20,13 +20,13 @@ class Plan:
 
 
 FULL = Plan(
-    rounds=9,
+    rounds=7,
     seconds=3,
     bursts=6,
     long_runs=3,
-    long_run=30,
-    trickles=4,
-    trickle=30,
+    long_run=20,
+    trickles=3,
+    trickle=20,
     stations=(1, 10, 100, 1000),
     reports=1000,
     imports=5,
@@ -36,7 +36,7 @@ QUICK = Plan(
     seconds=1,
     bursts=1,
     long_runs=1,
-    long_run=15,
+    long_run=10,
     trickles=1,
     trickle=5,
     stations=(1, 100),

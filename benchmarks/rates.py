@@ -1,8 +1,8 @@
 """How many reports are taken in a second, and how long each of them takes."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 import time
@@ -15,6 +15,7 @@ from .plan import Plan
 from .systems import System, old_servers, with_recorder, without_recorder
 from .table import duration, middle, percentile, ratio, table
 
+CONNECTIONS = 8
 RATE = 20  # reports per second that many stations send together
 
 
@@ -33,7 +34,7 @@ async def limits(plan: Plan, folder: Path) -> str:
     parts = []
     async with home_assistant:
         systems = without_recorder(home_assistant)
-        for connections in (1, 8):
+        for connections in (1, CONNECTIONS):
             measured = await _in_turns(systems, connections, plan.seconds, plan.rounds)
             parts += [
                 f"Without recorder, {connections} connection{'s'[: connections - 1]}:",
@@ -42,36 +43,70 @@ async def limits(plan: Plan, folder: Path) -> str:
     return "\n\n".join(parts)
 
 
-async def bursts_and_long_run(plan: Plan, folder: Path) -> str:
-    """Compare with what people would use instead: everything with its database."""
-    home_assistant = BenchHomeAssistant(folder / "recorder", [OUTDOOR], recorder=True)
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(home_assistant)
-        old = await stack.enter_async_context(old_servers(folder))
-        systems = [*with_recorder(home_assistant), *old]
-        bursts = await _in_turns(systems, 8, 1, plan.bursts)
-        long = await _long_runs([systems[0], systems[1], old[0]], plan)
-        steady = await _trickles(home_assistant, plan)
-    return "\n\n".join(
-        [
-            "With recorder, bursts of a second over 8 connections:",
-            _rate_table(systems, bursts, reference=old[0], rows=True),
-            f"Rows written in the long run, {plan.long_run} s over 8 connections:",
-            table(
-                ["system", "rows/s", "ratio"],
-                [
-                    [
-                        name,
-                        f"{middle(rates, float):.0f}",
-                        ratio(rates, long[old[0].name], float),
-                    ]
-                    for name, rates in long.items()
-                ],
-            ),
-            f"With recorder, {RATE} reports per second:",
-            steady,
-        ]
+async def bursts(plan: Plan, folder: Path) -> str:
+    """Compare with what people would use instead, each with its database."""
+    async with _with_alternatives(folder / "bursts") as (ours, old):
+        systems = [*ours, *old]
+        measured = await _in_turns(systems, CONNECTIONS, 1, plan.bursts)
+    return (
+        f"With recorder, bursts of a second over {CONNECTIONS} connections:\n\n"
+        + _rate_table(systems, measured, reference=old[0], rows=True)
     )
+
+
+async def long_run(plan: Plan, folder: Path) -> str:
+    """Compare how many rows are written when there is always more to write."""
+    async with _with_alternatives(folder / "long_run") as (ours, old):
+        rates = await _long_runs([*ours[:2], old[0]], plan)
+    return (
+        f"Rows written in the long run, {plan.long_run} s"
+        f" over {CONNECTIONS} connections:\n\n"
+    ) + table(
+        ["system", "rows/s", "ratio"],
+        [
+            [
+                name,
+                f"{middle(results, float):,.0f}",
+                ratio(results, rates[old[0].name], float),
+            ]
+            for name, results in rates.items()
+        ],
+    )
+
+
+async def single_reports(plan: Plan, folder: Path) -> str:
+    """Compare how long single requests take that come at a constant rate."""
+    lines: list[list[str]] = []
+    for recorder in (False, True):
+        home_assistant = BenchHomeAssistant(
+            folder / f"single_reports_{recorder}", [OUTDOOR], recorder=recorder
+        )
+        async with home_assistant:
+            times = await _trickles(without_recorder(home_assistant), plan)
+        limit = percentile(next(iter(times.values())), 99)
+        lines.extend(
+            [
+                name,
+                "on" if recorder else "off",
+                duration(percentile(answers, 50)),
+                duration(percentile(answers, 99)),
+                f"{percentile(answers, 99) / limit:.2f}",
+            ]
+            for name, answers in times.items()
+        )
+    return f"{RATE} requests per second over one connection:\n\n" + table(
+        ["system", "recorder", "p50", "p99", "p99, ratio"], lines
+    )
+
+
+@asynccontextmanager
+async def _with_alternatives(
+    folder: Path,
+) -> AsyncGenerator[tuple[list[System], list[System]]]:
+    """Run Home Assistant with its recorder, and beside it the old server."""
+    home_assistant = BenchHomeAssistant(folder, [OUTDOOR], recorder=True)
+    async with home_assistant, old_servers(folder) as old:
+        yield with_recorder(home_assistant), old
 
 
 async def _in_turns(
@@ -115,8 +150,9 @@ def _rate_table(
             f"{middle(results, lambda m: 1000 * m.cpu_seconds / m.load.taken):.3f}",
         ]
         if rows:
-            missing = sum(m.load.taken - m.rows for m in results)
-            line.append("all" if not missing else f"{-missing:+,}")
+            # What was under way when the load ended makes rows that were not counted.
+            missing = sum(max(0, m.load.taken - m.rows) for m in results)
+            line.append(f"{missing:,} missing" if missing else "all")
         line.append(ratio(results, measured[reference.name], lambda m: m.load.rate))
         lines.append(line)
     return table([*head, *(["rows"] if rows else []), "ratio"], lines)
@@ -131,33 +167,24 @@ async def _long_runs(systems: Sequence[System], plan: Plan) -> dict[str, list[fl
             before = server.rows()
             start = time.monotonic()
             result = await load(
-                server.port, system.requests, 8, plan.long_run, patient=True
+                server.port,
+                system.requests,
+                CONNECTIONS,
+                plan.long_run,
+                patient=True,
             )
             written = await server.wait_for_rows(before + result.taken) - before
             rates[system.name].append(written / (time.monotonic() - start))
     return rates
 
 
-async def _trickles(home_assistant: BenchHomeAssistant, plan: Plan) -> str:
-    """Return how long single requests take that come at a constant rate."""
-    empty = without_recorder(home_assistant)[0]
-    ours = with_recorder(home_assistant)[0]
-    times: dict[str, list[float]] = {empty.name: [], ours.name: []}
+async def _trickles(systems: Sequence[System], plan: Plan) -> dict[str, list[float]]:
+    """Return the times of all answers of each system."""
+    times: dict[str, list[float]] = {system.name: [] for system in systems}
     for _ in range(plan.trickles):
-        for system in (empty, ours):
+        for system in systems:
             answers = await asyncio.to_thread(
                 trickle, system.server.port, system.requests, RATE, plan.trickle * RATE
             )
             times[system.name] += [answer.seconds for answer in answers]
-    return table(
-        ["system", "p50", "p99", "p99, ratio"],
-        [
-            [
-                name,
-                duration(percentile(measured, 50)),
-                duration(percentile(measured, 99)),
-                f"{percentile(measured, 99) / percentile(times[empty.name], 99):.2f}",
-            ]
-            for name, measured in times.items()
-        ],
-    )
+    return times
