@@ -12,6 +12,9 @@ import tempfile
 import time
 from typing import NamedTuple
 
+PATIENT = "patient"  # waits when it is answered 503
+SIGNED = "signed"  # signs each request, with the nonces that follow
+
 SCRIPT = Path(__file__).with_name("load.lua")
 # The load comes from a core of its own. Otherwise the kernel moves client and server
 # together and apart as it likes, which doubles or halves the time of an answer.
@@ -50,13 +53,12 @@ async def load(
     requests: Sequence[bytes],
     connections: int,
     seconds: int,
-    *,
-    patient: bool = False,
+    how: Sequence[str] = (),
 ) -> Load:
     """Send `requests` over and over, each connection as fast as it is answered.
 
-    A `patient` connection waits a second when it was answered 503. Raises
-    LoadError if connections failed or, unless `patient`, requests were refused.
+    `how` is what load.lua has to know. Raises LoadError if connections failed or,
+    unless these are patient, requests were refused.
     """
     with tempfile.NamedTemporaryFile(prefix="esp_weather_requests_") as file:
         file.write(b"\0".join(requests))
@@ -65,15 +67,14 @@ async def load(
             *("taskset", "--cpu-list", str(LOAD_CORE)),
             *("wrk", "--threads", "1", "--connections", str(connections)),
             *("--duration", str(seconds), "--timeout", "30", "--script", str(SCRIPT)),
-            *(f"http://127.0.0.1:{port}", "--", file.name),
-            *(["patient"] if patient else []),
+            *(f"http://127.0.0.1:{port}", "--", file.name, *how),
             stdout=PIPE,
         )
         output, _ = await wrk.communicate()
     if wrk.returncode:
         raise LoadError(f"wrk ended with exit code {wrk.returncode}")
     result = Load(**json.loads(output.splitlines()[-1]))
-    if result.failed or (result.refused and not patient):
+    if result.failed or (result.refused and PATIENT not in how):
         raise LoadError(f"The server did not take everything: {result}")
     return result
 

@@ -10,7 +10,7 @@ import time
 from dev.station import OUTDOOR
 
 from .home_assistant import BenchHomeAssistant
-from .load import Load, load, trickle
+from .load import PATIENT, Load, trickle
 from .plan import Plan
 from .systems import System, old_servers, with_recorder, without_recorder
 from .table import duration, middle, percentile, ratio, table
@@ -82,7 +82,7 @@ async def single_reports(plan: Plan, folder: Path) -> str:
             folder / f"single_reports_{recorder}", [OUTDOOR], recorder=recorder
         )
         async with home_assistant:
-            times = await _trickles(without_recorder(home_assistant), plan)
+            times = await _trickles(without_recorder(home_assistant)[:3], plan)
         limit = percentile(next(iter(times.values())), 99)
         lines.extend(
             [
@@ -115,16 +115,14 @@ async def _in_turns(
     """Load the systems one after the other, `rounds` times."""
     for system in systems:
         before = system.server.rows()
-        warm = await load(system.server.port, system.requests, connections, 1)
+        warm = await system.load(connections, 1)
         await system.server.wait_for_rows(before + warm.taken)
     measured: dict[str, list[Measured]] = {system.name: [] for system in systems}
     for _ in range(rounds):
         for system in systems:
             rows = system.server.rows()
             cpu = system.server.cpu_seconds()
-            result = await load(
-                system.server.port, system.requests, connections, seconds
-            )
+            result = await system.load(connections, seconds)
             written = await system.server.wait_for_rows(rows + result.taken) - rows
             used = system.server.cpu_seconds() - cpu
             measured[system.name].append(Measured(result, used, written))
@@ -166,13 +164,7 @@ async def _long_runs(systems: Sequence[System], plan: Plan) -> dict[str, list[fl
             server = system.server
             before = server.rows()
             start = time.monotonic()
-            result = await load(
-                server.port,
-                system.requests,
-                CONNECTIONS,
-                plan.long_run,
-                patient=True,
-            )
+            result = await system.load(CONNECTIONS, plan.long_run, PATIENT)
             written = await server.wait_for_rows(before + result.taken) - before
             rates[system.name].append(written / (time.monotonic() - start))
     return rates

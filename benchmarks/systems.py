@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio.subprocess import DEVNULL
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 import json
@@ -15,6 +15,7 @@ from dev.home_assistant import free_port
 from dev.station import OUTDOOR, Station
 
 from .home_assistant import WEBHOOK, BenchHomeAssistant
+from .load import SIGNED, Load, load
 from .server import Server
 
 OLD_SERVER = Path(__file__).with_name("old_server.py")
@@ -36,6 +37,14 @@ class System:
     name: str
     server: Server
     requests: Sequence[bytes]
+    # Returns a number of nonces to begin with, if the requests are signed.
+    nonces: Callable[[int], Awaitable[list[str]]] | None = None
+
+    async def load(self, connections: int, seconds: int, *how: str) -> Load:
+        """Load the system; see `load`."""
+        if self.nonces:
+            how = (SIGNED, *await self.nonces(2 * connections))
+        return await load(self.server.port, self.requests, connections, seconds, how)
 
 
 def values() -> list[str]:
@@ -78,11 +87,11 @@ def without_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
     ]
     return [
         System("empty view", server, [get(f"/bench{tail}") for tail in tails]),
-        System("empty view, short address", server, [get("/bench/")]),
         System(
             "view that writes a state", server, [get(f"/bench_state{t}") for t in tails]
         ),
         System("legacy report", server, reports([OUTDOOR])),
+        System("empty view, short address", server, [get("/bench/")]),
     ]
 
 
