@@ -116,16 +116,18 @@ async def _in_turns(
     for system in systems:
         before = system.server.rows()
         warm = await system.load(connections, 1)
-        await system.server.wait_for_rows(before + warm.taken)
+        await system.server.wait_for_rows(before + warm.taken * system.readings)
     measured: dict[str, list[Measured]] = {system.name: [] for system in systems}
     for _ in range(rounds):
         for system in systems:
             rows = system.server.rows()
             cpu = system.server.cpu_seconds()
             result = await system.load(connections, seconds)
-            written = await system.server.wait_for_rows(rows + result.taken) - rows
+            written = await system.server.wait_for_rows(
+                rows + result.taken * system.readings
+            )
             used = system.server.cpu_seconds() - cpu
-            measured[system.name].append(Measured(result, used, written))
+            measured[system.name].append(Measured(result, used, written - rows))
     return measured
 
 
@@ -149,7 +151,9 @@ def _rate_table(
         ]
         if rows:
             # What was under way when the load ended makes rows that were not counted.
-            missing = sum(max(0, m.load.taken - m.rows) for m in results)
+            missing = sum(
+                max(0, m.load.taken * system.readings - m.rows) for m in results
+            )
             line.append(f"{missing:,} missing" if missing else "all")
         line.append(ratio(results, measured[reference.name], lambda m: m.load.rate))
         lines.append(line)
@@ -165,8 +169,10 @@ async def _long_runs(systems: Sequence[System], plan: Plan) -> dict[str, list[fl
             before = server.rows()
             start = time.monotonic()
             result = await system.load(CONNECTIONS, plan.long_run, PATIENT)
-            written = await server.wait_for_rows(before + result.taken) - before
-            rates[system.name].append(written / (time.monotonic() - start))
+            written = await server.wait_for_rows(
+                before + result.taken * system.readings
+            )
+            rates[system.name].append((written - before) / (time.monotonic() - start))
     return rates
 
 

@@ -25,7 +25,7 @@ REQUESTS = 2000
 
 HOME_ASSISTANT_ROWS = (
     "SELECT count(*) FROM states JOIN states_meta USING (metadata_id)"
-    " WHERE states_meta.entity_id = ?"
+    " WHERE states_meta.entity_id LIKE ?"
 )
 OLD_SERVER_ROWS = "SELECT count(*) FROM readings"
 
@@ -37,6 +37,7 @@ class System:
     name: str
     server: Server
     requests: Sequence[bytes]
+    readings: int = 1  # in each request
     # Returns a number of nonces to begin with, if the requests are signed.
     nonces: Callable[[int], Awaitable[list[str]]] | None = None
 
@@ -98,15 +99,14 @@ def without_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
 def with_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
     """Return the ways to get a reading into the database of HA."""
 
-    def system(name: str, entity_id: str, requests: Sequence[bytes]) -> System:
-        server = Server(
+    def server(entity_id: str) -> Server:
+        return Server(
             home_assistant.port,
             home_assistant.process.pid,
             home_assistant.database,
             HOME_ASSISTANT_ROWS,
             (entity_id,),
         )
-        return System(name, server, requests)
 
     sensor = "sensor.rest"
     attributes = {
@@ -115,10 +115,12 @@ def with_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
         "unit_of_measurement": "°C",
     }
     return [
-        system("legacy report", "sensor.outdoor_temperature", reports([OUTDOOR])),
-        system(
+        System(
+            "legacy report", server("sensor.outdoor_temperature"), reports([OUTDOOR])
+        ),
+        System(
             "REST API",
-            sensor,
+            server(sensor),
             [
                 post(
                     f"/api/states/{sensor}",
@@ -128,9 +130,9 @@ def with_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
                 for value in values()
             ],
         ),
-        system(
+        System(
             "webhook trigger",
-            "sensor.webhook",
+            server("sensor.webhook"),
             [post(f"/api/webhook/{WEBHOOK}", {"value": value}) for value in values()],
         ),
     ]
