@@ -1,12 +1,13 @@
 """A Home Assistant (HA) to measure: with stations, and with or without recorder."""
 
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, override
 
 from dev.home_assistant import HomeAssistant, free_port
 from dev.seed import seed, store
-from dev.station import Station
+from dev.station import OUTDOOR, Station
 
 from .server import keep_off_load_core
 
@@ -71,7 +72,7 @@ class BenchHomeAssistant(HomeAssistant):
         (config / "custom_components" / BENCH_VIEW.name).symlink_to(BENCH_VIEW)
         entries = [_entry(domain, station) for station in stations]
         if domain != BENCH_VIEW.name:
-            entries.append(_entry(BENCH_VIEW.name, Station("Plain", "plain")))
+            entries.append(_entry(BENCH_VIEW.name, OUTDOOR))
         store(config, "core.config_entries", 1, {"entries": entries}, minor_version=5)
 
     @property
@@ -103,8 +104,10 @@ class BenchHomeAssistant(HomeAssistant):
 def many_stations(number: int) -> list[Station]:
     """Return `number` stations."""
     return [
-        Station(
-            f"Station {station}", f"02:00:00:00:{station // 100:02}:{station % 100:02}"
+        replace(
+            OUTDOOR,
+            name=f"Station {station}",
+            mac=f"02:00:00:00:{station // 100:02}:{station % 100:02}",
         )
         for station in range(number)
     ]
