@@ -2,19 +2,23 @@
 
 import asyncio
 from asyncio.subprocess import DEVNULL
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 import json
 import os
 from pathlib import Path
 import signal
 import socket
 
+import aiohttp
+
 from dev.home_assistant import free_port
 from dev.station import OUTDOOR, Station
 
-from .home_assistant import WEBHOOK, BenchHomeAssistant
+from .home_assistant import WEBHOOK, BenchHomeAssistant, many_stations
 from .load import SIGNED, Load, load
 from .server import Server
 
@@ -22,6 +26,11 @@ OLD_SERVER = Path(__file__).with_name("old_server.py")
 OLD_ENVIRONMENT = Path(__file__).parents[1] / ".venv-bench" / "bin"
 # As many different requests as there are sent before the first one comes again
 REQUESTS = 2000
+
+SIGNED_PATH = "/api/esp_weather/report"
+# Enough that none of them reports twice at the same time
+MANY_STATIONS = many_stations(50)
+STATIONS = [OUTDOOR, *MANY_STATIONS]
 
 HOME_ASSISTANT_ROWS = (
     "SELECT count(*) FROM states JOIN states_meta USING (metadata_id)"
@@ -92,6 +101,8 @@ def without_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
             "view that writes a state", server, [get(f"/bench_state{t}") for t in tails]
         ),
         System("legacy report", server, reports([OUTDOOR])),
+        signed_reports(home_assistant, server, 1),
+        signed_reports(home_assistant, server, 20),
         System("empty view, short address", server, [get("/bench/")]),
     ]
 
@@ -118,6 +129,8 @@ def with_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
         System(
             "legacy report", server("sensor.outdoor_temperature"), reports([OUTDOOR])
         ),
+        signed_reports(home_assistant, server("sensor.station_%_temperature"), 1),
+        signed_reports(home_assistant, server("sensor.station_%_temperature"), 20),
         System(
             "REST API",
             server(sensor),
@@ -136,6 +149,59 @@ def with_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
             [post(f"/api/webhook/{WEBHOOK}", {"value": value}) for value in values()],
         ),
     ]
+
+
+def signed_reports(
+    home_assistant: BenchHomeAssistant, server: Server, readings: int
+) -> System:
+    """Return our signed report, with a number of readings a second apart.
+
+    It comes from many stations: of one that has sent several reports at once, the
+    one with the newest nonce might be taken first, and the others would be refused.
+    """
+
+    async def nonces(number: int) -> list[str]:
+        async with aiohttp.ClientSession(home_assistant.url) as session:
+            answers = [await session.get(SIGNED_PATH) for _ in range(number)]
+        wanted = [answer.headers["Accept-Signature"] for answer in answers]
+        return [text.partition('nonce="')[2].rstrip('"') for text in wanted]
+
+    return System(
+        f"signed report, {readings} reading{'s'[: readings - 1]}",
+        server,
+        [_signed(turn, readings) for turn in range(REQUESTS)],
+        readings,
+        nonces,
+    )
+
+
+def _signed(turn: int, readings: int) -> bytes:
+    """Return a request and what load.lua has to sign, as RFC 9421 has it."""
+    station = MANY_STATIONS[turn % len(MANY_STATIONS)]
+    numbers = [float(value) for value in values()]
+    content = {
+        "mac": station.mac,
+        "readings": [
+            {"field": 1, "value": numbers[turn - age], "age": age}
+            for age in range(readings)
+        ],
+    }
+    digest = b64encode(sha256(json.dumps(content).encode()).digest()).decode()
+    parameters = (
+        f'("@method" "@path" "content-digest");keyid="{station.mac}";nonce="NONCE"'
+    )
+    base = (
+        f'"@method": POST\n"@path": {SIGNED_PATH}\n'
+        f'"content-digest": sha-256=:{digest}:\n"@signature-params": {parameters}'
+    )
+    request = post(
+        SIGNED_PATH,
+        content,
+        f"Content-Digest: sha-256=:{digest}:",
+        f"Signature-Input: sig={parameters}",
+        "Signature: sig=:SIGNATURE:",
+    )
+    return b"\1".join([request, base.encode(), station.key.encode()])
 
 
 @asynccontextmanager
