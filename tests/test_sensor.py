@@ -15,8 +15,11 @@ from syrupy.assertion import SnapshotAssertion
 from custom_components.esp_weather.const import DOMAIN
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN, Platform
 from homeassistant.core import HomeAssistant
+from homeassistant.core_config import DATA_CUSTOMIZE
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.entity_values import EntityValues
 from homeassistant.helpers.restore_state import STORAGE_KEY
+from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
 
 from .conftest import (
     OUTDOOR,
@@ -184,6 +187,47 @@ async def test_each_report_is_a_state(
     freezer.tick(1)
     await get(legacy_url())
     assert state_of(hass, "last_report") == "2026-11-24T12:00:01+00:00"
+
+
+async def test_attributes(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """The attributes of a report are up to date, whatever has changed them."""
+    await get(legacy_url())
+    sensor = entity_id(hass, "1")
+    assert sensor is not None
+
+    async def attributes() -> dict[str, Any]:
+        assert (await get(legacy_url())).status == 200
+        state = hass.states.get(sensor)
+        assert state is not None
+        return {"state": state.state, **state.attributes}
+
+    expected = {
+        "state": "72.3",
+        "state_class": "measurement",
+        "unit_of_measurement": "°C",
+        "device_class": "temperature",
+        "friendly_name": "Outdoor Temperature",
+    }
+    assert await attributes() == expected
+
+    # As the developer tools can do it
+    hass.states.async_set(sensor, "1", {"icon": "mdi:bug"})
+    assert await attributes() == expected
+
+    er.async_get(hass).async_update_entity(sensor, icon="mdi:tree")
+    await hass.async_block_till_done()
+    expected["icon"] = "mdi:tree"
+    assert await attributes() == expected
+
+    hass.data[DATA_CUSTOMIZE] = EntityValues({sensor: {"note": "north side"}})
+    expected["note"] = "north side"
+    assert await attributes() == expected
+
+    hass.config.units = US_CUSTOMARY_SYSTEM
+    expected |= {"state": "162.14", "unit_of_measurement": "°F"}
+    assert await attributes() == expected
 
 
 async def test_silence(

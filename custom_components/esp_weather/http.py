@@ -42,9 +42,9 @@ _PREFETCH_HEADERS: Final = tuple(
     map(istr, ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"))
 )
 _PREFETCH_PURPOSES: Final = ("prefetch", "prerender", "preview")
-# What web.Response makes of a text, but made once.
+# What web.Response makes of a text, but made once. A text needs no policy for content.
 _OK_HEADERS: Final = CIMultiDict(
-    {**_HEADERS, hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}
+    {hdrs.CACHE_CONTROL: "no-store", hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}
 )
 # Compared with when the MAC is unknown, so that the answer takes the same time.
 _NO_KEY: Final = "no station has this key"

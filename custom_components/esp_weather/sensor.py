@@ -1,6 +1,6 @@
 """The sensors of a station: its fields, what it says of itself, its last report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, override
@@ -20,6 +20,7 @@ from homeassistant.const import (
     UnitOfElectricPotential,
 )
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.core_config import DATA_CUSTOMIZE
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import FLOAT_PRECISION
 from homeassistant.helpers.entity_platform import (
@@ -147,7 +148,8 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         """Create the sensor of a field, with what it measured if that is new."""
         super().__init__(station, str(field.number))
         self._field = field
-        self._is_report = False
+        self._attributes: Mapping[str, Any] = {}
+        self._basis: tuple[object, ...] = ()
         self._silence = station.silence_timer(self._async_silent)
         self._time = None if newest is None else newest.time
         self._attr_native_value = None if newest is None else newest.value
@@ -162,16 +164,6 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         self._attr_translation_placeholders = {"field": str(field.number)}
         if field.name:
             self._attr_name = field.name
-
-    @property
-    @override
-    def force_update(self) -> bool:
-        """Return whether the state that is being written is a row even if unchanged.
-
-        Each report is a row in the history. What else writes the state, such as
-        a change in the entity registry, is none.
-        """
-        return self._is_report
 
     @property
     @override
@@ -254,31 +246,46 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
 
         It cannot have that time when the state has been written since.
         """
+        # What attributes depend on without Home Assistant having the entity write them
+        basis = (self.unit_of_measurement, self.hass.data.get(DATA_CUSTOMIZE))
+        if basis != self._basis:
+            self._basis = basis
+            self.async_write_ha_state()
         self._attr_native_value = newest.value
         self._attr_available = True
         self._time = newest.time
         self._silence.async_heard(newest.age)
+        timestamp = None
         if (
             newest.age
             and (state := self.hass.states.get(self.entity_id))
             and newest.time > state.last_updated
         ):
-            self.hass.states.async_set(
-                self.entity_id,
-                self._as_state(newest.value),
-                state.attributes,
-                force_update=True,
-                state_info=state.state_info,
-                timestamp=newest.time.timestamp(),
-            )
-            return True
-        self._is_report = True
-        self.async_write_ha_state()
-        self._is_report = False
-        return not newest.age
+            timestamp = newest.time.timestamp()
+        # Each report is a row in the history, equal values too. What else writes the
+        # state, such as a change in the entity registry, is none. The attributes are
+        # not made anew, which would take as long as all else that is done here.
+        self.hass.states.async_set(
+            self.entity_id,
+            self._as_state(newest.value),
+            self._attributes,
+            force_update=True,
+            timestamp=timestamp,
+        )
+        return timestamp is not None or not newest.age
+
+    @callback
+    @override
+    def _async_write_ha_state(self) -> None:
+        """Write the state and keep its attributes for the reports to come."""
+        super()._async_write_ha_state()
+        if state := self.hass.states.get(self.entity_id):
+            self._attributes = state.attributes
 
     def _as_state(self, value: float) -> str:
         """Return a value as the state would be, which may have another unit."""
+        if self.unit_of_measurement == self._field.unit:
+            return f"{value:.{FLOAT_PRECISION}}"
         current = self._attr_native_value
         self._attr_native_value = value
         state = self.state
