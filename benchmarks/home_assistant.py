@@ -12,10 +12,9 @@ from dev.station import OUTDOOR, Station
 from .server import keep_off_load_core
 
 BENCH_VIEW = Path(__file__).with_name("bench_view")
-WEBHOOK = "bench"
 CREATED = "2026-01-01T00:00:00+00:00"
 
-CONFIGURATION = f"""\
+CONFIGURATION = """\
 homeassistant:
   auth_providers:
     - type: trusted_networks
@@ -24,7 +23,6 @@ homeassistant:
       allow_bypass_login: true
     - type: homeassistant
 
-bench_view:
 frontend:
 webhook:
 
@@ -32,15 +30,19 @@ logger:
   default: warning
   logs:
     aiohttp_fast_zlib: error
+    haffmpeg: critical
+    homeassistant.components.camera.img_util: critical
 
 template:
+"""
+WEBHOOK = """\
   - triggers:
       - trigger: webhook
-        webhook_id: {WEBHOOK}
+        webhook_id: bench_{number}
         allowed_methods: [POST]
         local_only: true
     sensor:
-      - name: Webhook
+      - name: Webhook {number}
         state: "{{{{ trigger.json.value }}}}"
         device_class: temperature
         state_class: measurement
@@ -67,7 +69,9 @@ class BenchHomeAssistant(HomeAssistant):
         super().__init__(config, free_port())
         seed(config, self.port)
         (config / "configuration.yaml").write_text(
-            CONFIGURATION + ("recorder:\n" if recorder else "")
+            CONFIGURATION
+            + "".join(WEBHOOK.format(number=n) for n in range(len(stations)))
+            + ("recorder:\n" if recorder else "")
         )
         (config / "custom_components" / BENCH_VIEW.name).symlink_to(BENCH_VIEW)
         entries = [_entry(domain, station) for station in stations]

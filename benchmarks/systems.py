@@ -16,9 +16,9 @@ import socket
 import aiohttp
 
 from dev.home_assistant import free_port
-from dev.station import OUTDOOR, Station
+from dev.station import Station
 
-from .home_assistant import WEBHOOK, BenchHomeAssistant, many_stations
+from .home_assistant import BenchHomeAssistant, many_stations
 from .load import SIGNED, Load, load
 from .server import Server
 
@@ -29,8 +29,7 @@ REQUESTS = 2000
 
 SIGNED_PATH = "/api/esp_weather/report"
 # Enough that none of them reports twice at the same time
-MANY_STATIONS = many_stations(50)
-STATIONS = [OUTDOOR, *MANY_STATIONS]
+STATIONS = many_stations(50)
 
 HOME_ASSISTANT_ROWS = (
     "SELECT count(*) FROM states JOIN states_meta USING (metadata_id)"
@@ -92,61 +91,73 @@ def reports(stations: Sequence[Station], fields: Sequence[int] = (1,)) -> list[b
 def without_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
     """Return what HA can do at most, and ours. The first one is the limit."""
     server = Server(home_assistant.port, home_assistant.process.pid)
+    station = STATIONS[0]
     tails = [
-        OUTDOOR.report_path(1, value).removeprefix("/update") for value in values()
+        station.report_path(1, value).removeprefix("/update") for value in values()
     ]
     return [
         System("empty view", server, [get(f"/bench{tail}") for tail in tails]),
         System(
             "view that writes a state", server, [get(f"/bench_state{t}") for t in tails]
         ),
-        System("legacy report", server, reports([OUTDOOR])),
+        System("legacy report", server, reports([station])),
         signed_reports(home_assistant, server, 1),
         signed_reports(home_assistant, server, 20),
         System("empty view, short address", server, [get("/bench/")]),
     ]
 
 
+def recorded(home_assistant: BenchHomeAssistant, entities: str) -> Server:
+    """Return HA as a server whose rows are those of some entities, as LIKE has it."""
+    return Server(
+        home_assistant.port,
+        home_assistant.process.pid,
+        home_assistant.database,
+        HOME_ASSISTANT_ROWS,
+        (entities,),
+    )
+
+
 def with_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
-    """Return the ways to get a reading into the database of HA."""
+    """Return the ways to get readings of many stations into the database of HA.
 
-    def server(entity_id: str) -> Server:
-        return Server(
-            home_assistant.port,
-            home_assistant.process.pid,
-            home_assistant.database,
-            HOME_ASSISTANT_ROWS,
-            (entity_id,),
-        )
+    Not of one: to commit n states of the same entity, HA's recorder takes a time
+    that grows with the square of n.
+    """
 
-    sensor = "sensor.rest"
+    def server(entities: str) -> Server:
+        return recorded(home_assistant, entities)
+
+    turns = [(turn % len(STATIONS), value) for turn, value in enumerate(values())]
     attributes = {
         "device_class": "temperature",
         "state_class": "measurement",
         "unit_of_measurement": "°C",
     }
+    stations = server("sensor.station_%_temperature")
     return [
-        System(
-            "legacy report", server("sensor.outdoor_temperature"), reports([OUTDOOR])
-        ),
-        signed_reports(home_assistant, server("sensor.station_%_temperature"), 1),
-        signed_reports(home_assistant, server("sensor.station_%_temperature"), 20),
+        System("legacy report", stations, reports(STATIONS)),
+        signed_reports(home_assistant, stations, 1),
+        signed_reports(home_assistant, stations, 20),
         System(
             "REST API",
-            server(sensor),
+            server("sensor.rest_%"),
             [
                 post(
-                    f"/api/states/{sensor}",
+                    f"/api/states/sensor.rest_{station}",
                     {"state": value, "force_update": True, "attributes": attributes},
                     f"Authorization: Bearer {home_assistant.token}",
                 )
-                for value in values()
+                for station, value in turns
             ],
         ),
         System(
             "webhook trigger",
-            server("sensor.webhook"),
-            [post(f"/api/webhook/{WEBHOOK}", {"value": value}) for value in values()],
+            server("sensor.webhook_%"),
+            [
+                post(f"/api/webhook/bench_{station}", {"value": value})
+                for station, value in turns
+            ],
         ),
     ]
 
@@ -177,7 +188,7 @@ def signed_reports(
 
 def _signed(turn: int, readings: int) -> bytes:
     """Return a request and what load.lua has to sign, as RFC 9421 has it."""
-    station = MANY_STATIONS[turn % len(MANY_STATIONS)]
+    station = STATIONS[turn % len(STATIONS)]
     numbers = [float(value) for value in values()]
     content = {
         "mac": station.mac,
@@ -249,7 +260,7 @@ async def _old_server(
             while not _is_open(port):
                 await asyncio.sleep(0.1)
         server = Server(port, process.pid, database, OLD_SERVER_ROWS)
-        yield System(name, server, reports([OUTDOOR]))
+        yield System(name, server, reports(STATIONS))
     finally:
         if process.returncode is None:
             os.killpg(process.pid, signal.SIGTERM)

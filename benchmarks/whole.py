@@ -5,31 +5,32 @@ from contextlib import aclosing
 from pathlib import Path
 import time
 
-from dev.station import OUTDOOR
-
-from .home_assistant import BenchHomeAssistant
+from .home_assistant import BenchHomeAssistant, many_stations
 from .load import trickle
 from .plan import Plan
 from .rates import RATE
 from .server import Server
-from .systems import with_recorder
+from .systems import recorded, reports
 from .table import duration, percentile, table
+
+SENSOR = "sensor.station_0_temperature"
 
 
 async def whole(plan: Plan, folder: Path) -> str:
     """Send reports at a constant rate and note when each arrives where."""
-    home_assistant = BenchHomeAssistant(folder / "whole", [OUTDOOR], recorder=True)
+    stations = many_stations(1)
+    requests = reports(stations)
+    home_assistant = BenchHomeAssistant(folder / "whole", stations, recorder=True)
     async with home_assistant, asyncio.TaskGroup() as tasks:
-        system = with_recorder(home_assistant)[0]
-        port = home_assistant.port
+        server = recorded(home_assistant, SENSOR)
         # The first report makes the entity.
-        await asyncio.to_thread(trickle, port, system.requests, RATE, 1)
-        await system.server.wait_for_rows(1)
+        await asyncio.to_thread(trickle, server.port, requests, RATE, 1)
+        await server.wait_for_rows(1)
         shown = tasks.create_task(_watch_states(home_assistant, plan.reports))
-        stored = tasks.create_task(_watch_rows(system.server, plan.reports))
+        stored = tasks.create_task(_watch_rows(server, plan.reports))
         await asyncio.sleep(1)
         answers = await asyncio.to_thread(
-            trickle, port, system.requests, RATE, plan.reports
+            trickle, server.port, requests, RATE, plan.reports
         )
         moments = {
             "the answer": [answer.sent + answer.seconds for answer in answers],
@@ -56,7 +57,7 @@ async def whole(plan: Plan, folder: Path) -> str:
 async def _watch_states(home_assistant: BenchHomeAssistant, number: int) -> list[float]:
     """Return when each of the next states was told of."""
     moments: list[float] = []
-    async with aclosing(home_assistant.states("sensor.outdoor_temperature")) as states:
+    async with aclosing(home_assistant.states(SENSOR)) as states:
         async for _ in states:
             moments.append(time.monotonic())
             if len(moments) == number:
