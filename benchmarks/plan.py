@@ -20,15 +20,15 @@ class Plan:
 
 
 FULL = Plan(
-    rounds=7,
-    seconds=3,
-    bursts=6,
-    long_runs=3,
+    rounds=5,
+    seconds=2,
+    bursts=4,
+    long_runs=2,
     long_run=20,
-    trickles=3,
-    trickle=20,
+    trickles=2,
+    trickle=15,
     stations=(1, 10, 100, 1000),
-    reports=1000,
+    reports=600,
     imports=5,
 )
 QUICK = Plan(
