@@ -22,14 +22,14 @@ class Plan:
 FULL = Plan(
     rounds=5,
     seconds=2,
-    bursts=4,
+    bursts=3,
     long_runs=2,
-    long_run=20,
+    long_run=15,
     trickles=2,
-    trickle=15,
+    trickle=10,
     stations=(1, 10, 100, 1000),
-    reports=600,
-    imports=5,
+    reports=400,
+    imports=3,
 )
 QUICK = Plan(
     rounds=2,
