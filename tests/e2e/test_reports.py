@@ -6,10 +6,13 @@ import aiohttp
 from yarl import URL
 
 from dev.home_assistant import HomeAssistant
-from dev.station import INDOOR, OUTDOOR, Station, add_station
+from dev.station import Station, add_station
 
 from .conftest import rows
 
+# As in the old server's examples
+OUTDOOR = Station("Outdoor", "6c:rf:7f:2b:0e:g8", key="PHDNGI2345")
+INDOOR = Station("Indoor", "5m:ct:7f:3b:0d:a8", key="PHDNGI2345")
 # Equal values in a row, and one that is rounded
 VALUES = {"72.3": "72.3", "72.30": "72.3", "72.3000": "72.3", "-1.23456": "-1.2346"}
 
