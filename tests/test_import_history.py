@@ -649,12 +649,22 @@ async def _dialog(hass: HomeAssistant, station: MockConfigEntry) -> ConfigFlowRe
 
 
 async def _submit(
-    hass: HomeAssistant, form: ConfigFlowResult, user_input: dict[str, Any]
+    hass: HomeAssistant,
+    form: ConfigFlowResult,
+    user_input: dict[str, Any],
+    asking_again: str | None = None,
 ) -> ConfigFlowResult:
-    """Submit a form, and wait for what comes after the progress that it starts."""
+    """Submit a form, and wait for what comes after the progress that it starts.
+
+    `asking_again` is the step that a browser then gets which asks meanwhile.
+    """
     options = hass.config_entries.options
     progress = await options.async_configure(form["flow_id"], user_input)
     assert progress["type"] is FlowResultType.SHOW_PROGRESS
+    if asking_again is not None:
+        progress = await options.async_configure(form["flow_id"])
+        assert progress["type"] is FlowResultType.SHOW_PROGRESS
+        assert progress["step_id"] == asking_again
     await hass.async_block_till_done()
     return await options.async_configure(form["flow_id"])
 
@@ -696,7 +706,7 @@ async def test_dialog(
         "mac": OUTDOOR,
         "overwrite": False,
     }
-    confirm = await _submit(hass, form, user_input)
+    confirm = await _submit(hass, form, user_input, asking_again="history_read")
     assert confirm["step_id"] == "history_confirm"
     texts = _texts(confirm)
     assert texts["entities"] == (
@@ -707,7 +717,7 @@ async def test_dialog(
     assert texts["readings_too_new"] == texts["readings_without_entity"] == "1"
     assert await _hours(hass, entity_id(hass, "1")) == {}
 
-    done = await _submit(hass, confirm, {})
+    done = await _submit(hass, confirm, {}, asking_again="history_import")
     assert (done["type"], done["reason"]) == (FlowResultType.ABORT, "history_imported")
     assert _texts(done) == texts
     assert await _hours(hass, entity_id(hass, "1")) == {hour: (10.0, 10.0, 10.0)}

@@ -2,6 +2,8 @@
 
 import json
 
+from custom_components.esp_weather.const import FIRMWARE_VERSION
+
 from .interpreter import CHECKOUT, FIRMWARE
 
 
@@ -18,3 +20,4 @@ def test_package() -> None:
     )
     manifest = CHECKOUT / "custom_components" / "esp_weather" / "manifest.json"
     assert json.loads(manifest.read_text())["version"] == version
+    assert version == FIRMWARE_VERSION
