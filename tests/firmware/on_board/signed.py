@@ -49,8 +49,9 @@ def _ages_are(reports, expected):
     ages = [age for _, age in _taken(reports)]
     assert len(ages) == len(expected), ages
     for age, right in zip(ages, expected):
-        # Readings are a minute apart; when they are delivered is left to jitter.
-        assert -5 <= age - right < 20, (age, right)
+        # They are a minute apart, and each may have been measured late by the blinks
+        # and attempts of the rounds before.
+        assert -30 < age - right < 30, (age, right)
 
 
 def test_hmac():
