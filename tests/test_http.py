@@ -15,7 +15,6 @@ from homeassistant.config_entries import SOURCE_IGNORE, ConfigEntryDisabler
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers.entity_platform import EntityPlatform
-from homeassistant.helpers.recorder import DATA_INSTANCE
 
 from .conftest import (
     INDOOR,
@@ -28,15 +27,6 @@ from .conftest import (
     state_of,
     station_entry,
 )
-
-
-class FullRecorder:
-    """A recorder that is far behind; a real one cannot be made so in a test's time."""
-
-    def __init__(self, backlog: int, recording: bool) -> None:
-        """Say how far it is behind, and whether it has given up."""
-        self.backlog = backlog
-        self.recording = recording
 
 
 @pytest.fixture(autouse=True)
@@ -289,23 +279,6 @@ async def test_ignored_station(hass: HomeAssistant, client: Any, get: Get) -> No
     )
 
     assert (await get(legacy_url())).status == HTTPStatus.FORBIDDEN
-
-
-@pytest.mark.parametrize(("backlog", "recording"), [(5_001, True), (0, False)])
-async def test_recorder_backlog(
-    hass: HomeAssistant,
-    station: MockConfigEntry,
-    get: Get,
-    monkeypatch: pytest.MonkeyPatch,
-    backlog: int,
-    recording: bool,
-) -> None:
-    """Nothing is taken that the recorder might drop."""
-    with monkeypatch.context() as patch:
-        patch.setitem(hass.data, DATA_INSTANCE, FullRecorder(backlog, recording))
-        _assert_not_ready(await get(legacy_url()))
-    assert entity_id(hass, "1") is None
-    assert (await get(legacy_url())).status == HTTPStatus.OK
 
 
 async def test_page(

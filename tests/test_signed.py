@@ -26,7 +26,6 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import CoreState, HomeAssistant
-from homeassistant.helpers.recorder import DATA_INSTANCE
 
 from .conftest import KEY, Answer, Get, entity_id, legacy_url, state_of, station_entry
 from .signed_station import (
@@ -38,7 +37,6 @@ from .signed_station import (
     nonce_of,
     reading,
 )
-from .test_http import FullRecorder
 from .test_problem import _issues as issues
 
 OK = (HTTPStatus.OK, "OK")
@@ -377,7 +375,6 @@ async def test_not_ready(
     hass: HomeAssistant,
     station: MockConfigEntry,
     signed: SignedStation,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing is taken that could be lost, and the next report is."""
     await signed.post(b"")
@@ -386,9 +383,6 @@ async def test_not_ready(
     hass.set_state(CoreState.stopping)
     answers = [await signed.post(body)]
     hass.set_state(CoreState.running)
-    with monkeypatch.context() as patch:
-        patch.setitem(hass.data, DATA_INSTANCE, FullRecorder(5_001, True))
-        answers.append(await signed.post(body))
     await hass.config_entries.async_set_disabled_by(
         station.entry_id, ConfigEntryDisabler.USER
     )

@@ -10,6 +10,7 @@ from homeassistant.helpers.typing import ConfigType
 from .const import DOMAIN
 from .dashboard import async_register_dashboard
 from .http import LegacyReportView
+from .journal import DATA_JOURNAL, Journal
 from .redaction import keep_keys_out_of_logs
 from .services import async_setup_services
 from .signed import SignedReportView
@@ -22,6 +23,7 @@ PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR, Platform.UPDATE)
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the addresses for reports, the actions and the dashboard."""
     keep_keys_out_of_logs()
+    hass.data[DATA_JOURNAL] = Journal(hass)
     hass.http.register_view(LegacyReportView())
     hass.http.register_view(SignedReportView())
     async_setup_services(hass)

@@ -6,13 +6,15 @@ and tests/e2e fail when it changes. The rows go through the recorder's own queue
 thread and session, so that nothing else writes into its database.
 """
 
+import asyncio
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Final, override
+from typing import Any, Final, NamedTuple, override
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -39,110 +41,187 @@ from homeassistant.components.recorder.statistics import (
     import_statistics,
 )
 from homeassistant.components.recorder.tasks import RecorderTask
-from homeassistant.components.recorder.util import retryable_database_job
-from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT
-from homeassistant.core import HomeAssistant, State, callback
+from homeassistant.components.recorder.util import (
+    database_job_retry_wrapper,
+    retryable_database_job,
+)
+from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, EVENT_STATE_CHANGED
+from homeassistant.core import Event, HomeAssistant, State, callback
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers.recorder import DATA_INSTANCE, session_scope
+from homeassistant.helpers.recorder import session_scope
 from homeassistant.util import dt as dt_util
-from homeassistant.util.ulid import ulid_at_time, ulid_to_bytes
+from homeassistant.util.ulid import ulid_to_bytes
 
 # How far the times of a measurement that was sent twice may lie apart: they are
 # reckoned back from when each report came, which may have been slow on its way.
 SAME_MEASUREMENT: Final = timedelta(seconds=5)
+# A database may round a time of day to 15 digits.
+SAME_TIME: Final = timedelta(microseconds=10)
 
 _SHORT_TERM: Final = StatisticsShortTerm.duration
 _HOUR: Final = Statistics.duration
 
 
-@callback
-def async_backfill(
-    hass: HomeAssistant,
-    entity_id: str,
-    states: Sequence[tuple[str, datetime]],
-    *,
-    repeated: bool,
-) -> None:
-    """Record states that an entity had at earlier times, the oldest first.
+class Entry(NamedTuple):
+    """A state that shall be recorded.
 
-    They have the attributes of its newest state. The entity's statistics of the
-    hours concerned are put right. With `repeated`, states that are recorded
-    already are left out. Does nothing for an entity that is not recorded.
+    It counts as recorded when the entity has a row with the same value whose time
+    differs by no more than `within`.
     """
-    recorder = hass.data.get(DATA_INSTANCE)
-    if recorder is None or (
-        recorder.entity_filter and not recorder.entity_filter(entity_id)
-    ):
-        return
-    recorder.queue_task(_BackfillTask(entity_id, states, repeated))
+
+    state: State
+    within: timedelta = SAME_TIME
+
+
+@callback
+def async_record(recorder: Recorder, entries: Sequence[Entry]) -> asyncio.Future[bool]:
+    """Have states recorded with the time that they have, unless they are already.
+
+    Where a state has to be added, the statistics of its entity are put right. What
+    the user does not want recorded is left out. Returns in the future whether all
+    is in the database now; it is not if the recorder has failed.
+    """
+    task = _RecordTask(entries)
+    recorder.queue_task(task)
+    recorded = recorder.hass.loop.create_future()
+    recorder.queue_task(_ReportTask(task, recorded))
+    return recorded
 
 
 @dataclass(slots=True)
-class _BackfillTask(RecorderTask):
-    """Runs in the recorder's thread, after what was queued before is committed."""
+class _RecordTask(RecorderTask):
+    """Runs in the recorder's thread, after what was queued before is committed.
 
-    entity_id: str
-    states: Sequence[tuple[str, datetime]]
-    repeated: bool
-    inserted: bool = False
+    When that cannot be committed, the recorder drops it, and this task with it.
+    """
+
+    entries: Sequence[Entry]
+    recorded: bool = False
 
     @override
     def run(self, instance: Recorder) -> None:
-        """Insert the states and correct the statistics; try again if told to."""
-        if not instance.enabled:
-            return
-        if not self.inserted:
-            self.inserted = _insert_states(instance, self)
-        if not self.inserted or not _correct_statistics(
-            instance, self.entity_id, self.states[0][1]
-        ):
+        """Add the states that are missing."""
+        by_entity: defaultdict[str, list[Entry]] = defaultdict(list)
+        for entry in self.entries:
+            by_entity[entry.state.entity_id].append(entry)
+        self.recorded = all(
+            [
+                _record(instance, entity_id, entries)
+                for entity_id, entries in by_entity.items()
+                if not instance.entity_filter or instance.entity_filter(entity_id)
+            ]
+            if instance.enabled
+            else []
+        )
+
+
+@dataclass(slots=True)
+class _ReportTask(RecorderTask):
+    """Tells the event loop what became of the task before it."""
+
+    commit_before = False
+
+    task: _RecordTask
+    recorded: asyncio.Future[bool]
+
+    @override
+    def run(self, instance: Recorder) -> None:
+        """Tell it."""
+        instance.hass.loop.call_soon_threadsafe(self._set_result)
+
+    def _set_result(self) -> None:
+        # Nobody waits any more when Home Assistant stops.
+        with suppress(asyncio.InvalidStateError):
+            self.recorded.set_result(self.task.recorded)
+
+
+@dataclass(slots=True)
+class _StatisticsTask(RecorderTask):
+    """Corrects statistics after what was queued before is committed."""
+
+    entity_id: str
+    first: datetime
+
+    @override
+    def run(self, instance: Recorder) -> None:
+        """Correct the statistics; try again if told to."""
+        if not _correct_statistics(instance, self.entity_id, self.first):
             instance.queue_task(self)
 
 
-@retryable_database_job("insert states of the past")
-def _insert_states(instance: Recorder, task: _BackfillTask) -> bool:
+def _record(instance: Recorder, entity_id: str, entries: list[Entry]) -> bool:
+    """Add the states of an entity that are missing; return whether all are there."""
+    entries.sort(key=lambda entry: entry.state.last_updated)
+    missing, recorded = _insert_states(instance, entity_id, entries)
+    if not recorded:
+        # The recorder makes what else it needs of a new entity from events only.
+        for state in missing:
+            instance.queue_task(_event(state))
+    if missing:
+        instance.queue_task(_StatisticsTask(entity_id, missing[0].last_updated))
+    return recorded
+
+
+def _event(state: State) -> Event[Any]:
+    return Event(
+        EVENT_STATE_CHANGED,
+        {"entity_id": state.entity_id, "old_state": None, "new_state": state},
+        time_fired_timestamp=state.last_updated_timestamp,
+        context=state.context,
+    )
+
+
+# Raises what it cannot try again: the recorder has failed.
+@database_job_retry_wrapper("insert states of the past", 3)
+def _insert_states(
+    instance: Recorder, entity_id: str, entries: Sequence[Entry]
+) -> tuple[list[State], bool]:
+    """Insert the states of an entity that are missing.
+
+    Returns these, and whether they could be inserted: not if the entity is unknown.
+    """
     with session_scope(session=instance.get_session()) as session:
-        metadata_id = instance.states_meta_manager.get(task.entity_id, session, True)
+        metadata_id = instance.states_meta_manager.get(entity_id, session, True)
         if metadata_id is None:
-            return True
+            return [entry.state for entry in entries], False
+        # Asked for all before the first is added, which would count as recorded.
+        missing = [
+            entry.state
+            for entry in entries
+            if not _is_recorded(session, metadata_id, entry)
+        ]
+        if not missing:
+            return missing, True
         attributes_id = session.scalar(
             select(States.attributes_id)
             .where(States.metadata_id == metadata_id)
             .order_by(States.last_updated_ts.desc())
             .limit(1)
         )
-        # Asked for all before the first is added, which would count as recorded.
-        new = [
-            (state, time)
-            for state, time in task.states
-            if not task.repeated or not _is_recorded(session, metadata_id, state, time)
-        ]
         session.add_all(
             States(
-                state=state,
-                last_updated_ts=time.timestamp(),
+                state=state.state,
+                last_updated_ts=state.last_updated_timestamp,
                 metadata_id=metadata_id,
                 attributes_id=attributes_id,
-                context_id_bin=ulid_to_bytes(ulid_at_time(time.timestamp())),
+                context_id_bin=ulid_to_bytes(state.context.id),
                 origin_idx=0,
             )
-            for state, time in new
+            for state in missing
         )
         session.flush()
         # The history asks nothing of the database from before its oldest state.
         instance.states_manager.load_from_db(session)
-    return True
+    return missing, True
 
 
-def _is_recorded(
-    session: Session, metadata_id: int, state: str, time: datetime
-) -> bool:
+def _is_recorded(session: Session, metadata_id: int, entry: Entry) -> bool:
+    time = entry.state.last_updated_timestamp
+    within = entry.within.total_seconds()
     query = select(States.state_id).where(
         States.metadata_id == metadata_id,
-        States.state == state,
-        States.last_updated_ts.between(
-            (time - SAME_MEASUREMENT).timestamp(), (time + SAME_MEASUREMENT).timestamp()
-        ),
+        States.state == entry.state.state,
+        States.last_updated_ts.between(time - within, time + within),
     )
     return session.scalar(query.limit(1)) is not None
 

@@ -14,7 +14,6 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_API_KEY
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
-from homeassistant.helpers.recorder import DATA_INSTANCE
 from homeassistant.util import dt as dt_util
 
 from .ban import count_wrong_key
@@ -24,11 +23,8 @@ from .messages import async_message
 from .pairing import async_pair
 from .problem import INVALID_FIELD, WRONG_KEY
 from .protocol import FieldError, ReportError, parse_legacy_reading
-from .station import EspWeatherConfigEntry, async_find_entry
+from .station import EspWeatherConfigEntry, Station, async_find_entry
 
-# Home Assistant stops recording at 65,000 queued events when memory is short.
-# This many are written within seconds, and a station can wait that long.
-_MAX_RECORDER_BACKLOG: Final = 5_000
 _RETRY_AFTER: Final[Mapping[str, str]] = {hdrs.RETRY_AFTER: "10"}
 _HEADERS: Final[Mapping[str, str]] = {
     hdrs.CACHE_CONTROL: "no-store",
@@ -115,9 +111,7 @@ async def _take_legacy_report(
     if hass.state is not CoreState.running:
         raise not_ready()
     entry = await _authenticated_entry(hass, request)
-    if entry.state is not ConfigEntryState.LOADED or is_recorder_behind(hass):
-        raise not_ready()
-    station = entry.runtime_data
+    station = require_station(entry)
     parts = request.match_info
     try:
         reading = parse_legacy_reading(parts["field"], parts["data"])
@@ -176,12 +170,13 @@ def require_method(request: web.Request, method: str) -> None:
         )
 
 
-def is_recorder_behind(hass: HomeAssistant) -> bool:
-    """Return whether the recorder might drop another reading."""
-    recorder = hass.data.get(DATA_INSTANCE)
-    return recorder is not None and (
-        not recorder.recording or recorder.backlog > _MAX_RECORDER_BACKLOG
-    )
+def require_station(entry: EspWeatherConfigEntry) -> Station:
+    """Return the station of a config entry. Raises RefusedError if it has to wait."""
+    if entry.state is not ConfigEntryState.LOADED or (
+        entry.runtime_data.journal.is_behind
+    ):
+        raise not_ready()
+    return entry.runtime_data
 
 
 def not_ready() -> RefusedError:

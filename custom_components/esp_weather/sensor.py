@@ -19,7 +19,7 @@ from homeassistant.const import (
     EntityCategory,
     UnitOfElectricPotential,
 )
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import HomeAssistant, State, callback
 from homeassistant.core_config import DATA_CUSTOMIZE
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import FLOAT_PRECISION
@@ -29,7 +29,7 @@ from homeassistant.helpers.entity_platform import (
 )
 from homeassistant.util import dt as dt_util
 
-from .backfill import SAME_MEASUREMENT, async_backfill
+from .backfill import SAME_MEASUREMENT
 from .const import DOMAIN
 from .entity import EspWeatherEntity
 from .field import Field
@@ -214,10 +214,16 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         elif not self._is_newest(newest) or not self._async_write(newest):
             past.append(newest)
         if past:
-            async_backfill(
-                self.hass,
-                self.entity_id,
-                [(self._as_state(each.value), each.time) for each in past],
+            self._station.journal.async_add_past(
+                [
+                    State(
+                        self.entity_id,
+                        self._as_state(each.value),
+                        self._attributes,
+                        last_reported=each.time,
+                    )
+                    for each in past
+                ],
                 repeated=repeated,
             )
 
@@ -272,15 +278,22 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
             force_update=True,
             timestamp=timestamp,
         )
+        self._async_written()
         return timestamp is not None or not newest.age
 
     @callback
     @override
     def _async_write_ha_state(self) -> None:
-        """Write the state and keep its attributes for the reports to come."""
+        """Write the state as Home Assistant does, attributes and all."""
         super()._async_write_ha_state()
+        self._async_written()
+
+    @callback
+    def _async_written(self) -> None:
+        """Keep the attributes for the reports to come, and the state till recorded."""
         if state := self.hass.states.get(self.entity_id):
             self._attributes = state.attributes
+            self._station.journal.async_add(state)
 
     def _as_state(self, value: float) -> str:
         """Return a value as the state would be, which may have another unit."""

@@ -18,9 +18,9 @@ from .http import (
     RefusedError,
     answer,
     async_answer_refusal,
-    is_recorder_behind,
     not_ready,
     require_method,
+    require_station,
 )
 from .messages import async_message
 from .pairing import async_pair, async_waiting_keys
@@ -87,9 +87,7 @@ class SignedReportView(HomeAssistantView):
             await _read(request),
         )
         entry = self._authenticated_entry(hass, signed)
-        if entry.state is not ConfigEntryState.LOADED or is_recorder_behind(hass):
-            raise not_ready()
-        station = entry.runtime_data
+        station = require_station(entry)
         try:
             report = parse_report(signed.body, station.mac)
             await station.async_take_report(

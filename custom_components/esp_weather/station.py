@@ -14,6 +14,7 @@ from homeassistant.util import dt as dt_util
 
 from .const import CONF_TIMEOUT, DEFAULT_TIMEOUT, DOMAIN
 from .field import Field, fields_of
+from .journal import DATA_JOURNAL
 from .problem import Problem
 from .protocol import Reading, Report, Status, in_reading, normalize_mac
 from .silence import SilenceTimer
@@ -63,6 +64,7 @@ class Station:
         self.status = Status()
         self.started: datetime | None = None
         self.problem = Problem(hass, entry)
+        self.journal = hass.data[DATA_JOURNAL]
         self._loop = hass.loop
         self._adding_field = asyncio.Lock()
         self._receivers: dict[int, Receiver] = {}

@@ -1,0 +1,126 @@
+"""Readings that were taken, until they are known to be in the database.
+
+A recorder that cannot write, as on a full disk, drops all that it has not committed,
+logs that and goes on; nobody else is told. So each reading is kept here until the
+database has it, and is added where it is missing: because the recorder has dropped it,
+or because it is of the past, which Home Assistant would not record.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+import logging
+from typing import Final
+
+from homeassistant.components.recorder import Recorder
+from homeassistant.core import HomeAssistant, State, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.recorder import DATA_INSTANCE
+from homeassistant.util.hass_dict import HassKey
+
+from .backfill import SAME_MEASUREMENT, Entry, async_record
+from .const import DOMAIN
+
+_LOGGER = logging.getLogger(__name__)
+
+DATA_JOURNAL: Final[HassKey[Journal]] = HassKey("esp_weather_journal")
+
+# Home Assistant stops recording at 65,000 queued events when memory is short.
+# This many are written within seconds, and a station can wait that long.
+_LIMIT: Final = 5_000
+# The time of a commit grows with the square of the states of one entity in it.
+_CHECK_AFTER: Final = 500  # readings
+_CHECK_EVERY: Final = 5.0  # seconds, or the recorder's commit_interval if it is longer
+_ISSUE: Final = "recorder_failed"
+
+
+class Journal:
+    """Keeps states until they are recorded; without a recorder it keeps none."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Begin with nothing to keep."""
+        self._hass = hass
+        self._recorder = hass.data.get(DATA_INSTANCE)
+        self._entries: list[Entry] = []
+        self._check_now = asyncio.Event()
+        self._failed = False
+
+    @property
+    def is_behind(self) -> bool:
+        """Return whether the recorder might drop another reading."""
+        return self._recorder is not None and (
+            self._failed
+            or not self._recorder.recording
+            or self._recorder.backlog > _LIMIT
+            or len(self._entries) > _LIMIT
+        )
+
+    @callback
+    def async_add(self, state: State) -> None:
+        """Keep a state that the recorder has been told of."""
+        self._async_keep(Entry(state))
+
+    @callback
+    def async_add_past(self, states: Iterable[State], *, repeated: bool) -> None:
+        """Have states of the past recorded, and keep them.
+
+        Those that are `repeated` may be recorded already, at about that time.
+        """
+        if self._recorder is None:
+            return
+        entries = [
+            Entry(state, SAME_MEASUREMENT) if repeated else Entry(state)
+            for state in states
+        ]
+        # At once, so that they are not lost if Home Assistant stops before the check.
+        async_record(self._recorder, entries)
+        for entry in entries:
+            self._async_keep(entry)
+
+    @callback
+    def _async_keep(self, entry: Entry) -> None:
+        if self._recorder is None:
+            return
+        self._entries.append(entry)
+        if len(self._entries) == 1:
+            self._hass.async_create_background_task(
+                self._async_watch(self._recorder), "esp_weather journal"
+            )
+        elif len(self._entries) >= _CHECK_AFTER:
+            self._check_now.set()
+
+    async def _async_watch(self, recorder: Recorder) -> None:
+        """Check every few seconds what is recorded, until nothing is left to keep."""
+        interval = max(_CHECK_EVERY, recorder.commit_interval)
+        while self._entries:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(interval):
+                    await self._check_now.wait()
+            self._check_now.clear()
+            number = len(self._entries)
+            recorded = await async_record(recorder, self._entries[:number])
+            if recorded:
+                del self._entries[:number]
+            if recorded is self._failed:
+                self._failed = not recorded
+                self._async_tell()
+
+    @callback
+    def _async_tell(self) -> None:
+        """Tell the user that the recorder has failed, or that it records again."""
+        if self._failed:
+            _LOGGER.warning(
+                "The recorder could not write to its database. Reports are answered"
+                " 503 until it can; what was taken before is recorded then"
+            )
+            ir.async_create_issue(
+                self._hass,
+                DOMAIN,
+                _ISSUE,
+                is_fixable=False,
+                severity=ir.IssueSeverity.ERROR,
+                translation_key=_ISSUE,
+            )
+        else:
+            _LOGGER.info("The recorder writes again, and no reading is missing")
+            ir.async_delete_issue(self._hass, DOMAIN, _ISSUE)
