@@ -32,6 +32,7 @@ from custom_components.esp_weather import journal
 from custom_components.esp_weather.const import DOMAIN
 from homeassistant.components.recorder import Recorder
 from homeassistant.components.recorder.tasks import RecorderTask
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.recorder import session_scope
@@ -227,6 +228,22 @@ async def test_first_report(
     assert database.rows == [("20.0", 0), ("21.0", 60)]
 
 
+async def test_stop(
+    hass: HomeAssistant, database: Database, get: Get, pass_seconds: PassSeconds
+) -> None:
+    """Home Assistant may be stopped as soon as there is room on the disk again."""
+    await get(legacy_url("20"))
+    await pass_seconds(10)
+    database.lock()
+    await get(legacy_url("21"))
+    await pass_seconds(30)
+
+    database.unlock()
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+    await async_wait_recording_done(hass)
+    assert database.rows == [("20.0", 0), ("21.0", 10)]
+
+
 async def test_dropped(
     hass: HomeAssistant,
     recorder_mock: Recorder,
@@ -266,20 +283,17 @@ async def test_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Many readings are committed before the recorder would do so by itself."""
-    monkeypatch.setattr(journal, "_CHECK_AFTER", 20)
-    values = [str(float(value)) for value in range(20)]
-    for value in values[:10]:
+    monkeypatch.setattr(journal, "_CHECK_AFTER", 5)
+    values = [str(float(value)) for value in range(5)]
+    for value in values[:4]:
         await get(legacy_url(value))
     await hass.async_add_executor_job(recorder_mock.block_till_done)
     assert database.rows == []
 
-    for value in values[10:]:
-        await get(legacy_url(value))
+    await get(legacy_url(values[4]))
     await hass.async_block_till_done()
     await hass.async_add_executor_job(recorder_mock.block_till_done)
-    committed = [state for state, _ in database.rows]
-    assert len(committed) > 15
-    assert committed == values[: len(committed)]
+    assert [state for state, _ in database.rows] == values
 
 
 async def test_limit(

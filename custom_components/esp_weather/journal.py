@@ -13,7 +13,8 @@ import logging
 from typing import Final
 
 from homeassistant.components.recorder import Recorder
-from homeassistant.core import HomeAssistant, State, callback
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import Event, HomeAssistant, State, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.recorder import DATA_INSTANCE
 from homeassistant.util.hass_dict import HassKey
@@ -44,6 +45,7 @@ class Journal:
         self._entries: list[Entry] = []
         self._check_now = asyncio.Event()
         self._failed = False
+        hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._async_stop)
 
     @property
     def is_behind(self) -> bool:
@@ -56,9 +58,10 @@ class Journal:
         )
 
     @callback
-    def async_add(self, state: State) -> None:
-        """Keep a state that the recorder has been told of."""
-        self._async_keep(Entry(state))
+    def async_add(self, entity_id: str) -> None:
+        """Keep the state that an entity has just been given, if it is enabled."""
+        if state := self._hass.states.get(entity_id):
+            self._async_keep(Entry(state))
 
     @callback
     def async_add_past(self, states: Iterable[State], *, repeated: bool) -> None:
@@ -88,6 +91,12 @@ class Journal:
             )
         elif len(self._entries) >= _CHECK_AFTER:
             self._check_now.set()
+
+    @callback
+    def _async_stop(self, event: Event) -> None:
+        """Have the recorder add what is missing before it stops."""
+        if self._recorder is not None:
+            async_record(self._recorder, self._entries)
 
     async def _async_watch(self, recorder: Recorder) -> None:
         """Check every few seconds what is recorded, until nothing is left to keep."""

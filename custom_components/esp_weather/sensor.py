@@ -49,7 +49,9 @@ async def async_setup_entry(
 
     async def async_add_field(field: Field, newest: Measurement) -> None:
         # Awaited, unlike the callback: a report is answered when it is a state.
-        await platform.async_add_entities([FieldSensor(station, field, newest)])
+        sensor = FieldSensor(station, field, newest)
+        await platform.async_add_entities([sensor])
+        station.journal.async_add(sensor.entity_id)
 
     station.add_field = async_add_field
 
@@ -278,22 +280,16 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
             force_update=True,
             timestamp=timestamp,
         )
-        self._async_written()
+        self._station.journal.async_add(self.entity_id)
         return timestamp is not None or not newest.age
 
     @callback
     @override
     def _async_write_ha_state(self) -> None:
-        """Write the state as Home Assistant does, attributes and all."""
+        """Write the state and keep its attributes for the reports to come."""
         super()._async_write_ha_state()
-        self._async_written()
-
-    @callback
-    def _async_written(self) -> None:
-        """Keep the attributes for the reports to come, and the state till recorded."""
         if state := self.hass.states.get(self.entity_id):
             self._attributes = state.attributes
-            self._station.journal.async_add(state)
 
     def _as_state(self, value: float) -> str:
         """Return a value as the state would be, which may have another unit."""
