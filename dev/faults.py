@@ -66,6 +66,7 @@ async def under_load(
     rate: float = RATE,
     stations: int = STATIONS,
     keep_alive: bool = False,
+    signed: bool = False,
     environment: Mapping[str, str] = {},
 ) -> AsyncGenerator[tuple[HomeAssistant, Load]]:
     """Return a running HA and stations that can report to it; stop it at the end.
@@ -83,6 +84,7 @@ async def under_load(
             await add_stations(home_assistant, stations),
             rate,
             keep_alive=keep_alive,
+            signed=signed,
         )
         yield home_assistant, load
 
@@ -113,12 +115,13 @@ def _result(home_assistant: HomeAssistant, result: Result, url: str = "") -> Res
     return result
 
 
-async def flood(folder: Path, seconds: float = 30, rate: float = 3000) -> Result:
+async def flood(
+    folder: Path, seconds: float = 30, stations: int = 100, *, signed: bool = False
+) -> Result:
     """Report more often than HA can answer, and see that it stays usable."""
-    async with under_load(folder, rate=rate, stations=100, keep_alive=True) as (
-        home_assistant,
-        load,
-    ):
+    async with under_load(
+        folder, rate=3000, stations=stations, keep_alive=True, signed=signed
+    ) as (home_assistant, load):
         result = Result(load.outcome)
         async with watched(home_assistant, result), load.running():
             await asyncio.sleep(seconds)
@@ -146,7 +149,7 @@ async def locked(folder: Path, seconds: float = 60) -> Result:
     return _result(home_assistant, result)
 
 
-async def overload(folder: Path, rate: float = 1500, limit: float = 60) -> Result:
+async def overload(folder: Path, rate: float = 1500, limit: float = 120) -> Result:
     """Report more often than a slow disk takes, until reports are refused for 5 s."""
     async with under_load(folder, rate=rate, keep_alive=True) as (home_assistant, load):
         result = Result(load.outcome)
@@ -155,15 +158,14 @@ async def overload(folder: Path, rate: float = 1500, limit: float = 60) -> Resul
             # Shorter than the 5 s that SQLite waits before it fails
             while True:
                 with _lock(home_assistant):
-                    await asyncio.sleep(3)
+                    await asyncio.sleep(4)
                 await asyncio.sleep(0.2)
 
         async with watched(home_assistant, result), load.running():
             slowing = asyncio.create_task(slow_down())
-            with suppress(TimeoutError):
-                async with asyncio.timeout(limit):
-                    while not load.outcome.answers[HTTPStatus.SERVICE_UNAVAILABLE]:
-                        await asyncio.sleep(0.1)
+            async with asyncio.timeout(limit):
+                while not load.outcome.answers[HTTPStatus.SERVICE_UNAVAILABLE]:
+                    await asyncio.sleep(0.1)
             await asyncio.sleep(5)
             slowing.cancel()
     return _result(home_assistant, result)
@@ -344,6 +346,8 @@ type Fault = Callable[[Path], Awaitable[Result]]
 
 FAULTS: Mapping[str, Fault] = {
     "flood for 30 s": flood,
+    "flood by one station for 30 s": lambda folder: flood(folder, stations=1),
+    "flood of signed reports for 30 s": lambda folder: flood(folder, signed=True),
     "database locked for a minute": locked,
     "more reports than a slow disk takes": overload,
     "disk full for 20 s": lambda folder: full(folder, 20),

@@ -1,12 +1,13 @@
 """Simulated stations by the dozen, and what became of each of their reports."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import count
+import json
 from math import ceil
 import time
 
@@ -15,6 +16,7 @@ import sqlalchemy
 from yarl import URL
 
 from .home_assistant import HomeAssistant
+from .signature import SIGNED_PATH, Signer, nonce_in
 from .station import Station, add_station
 
 NO_ANSWER = 0  # in place of a status
@@ -49,7 +51,8 @@ class Load:
     Sends `rate` reports a second, all stations and fields in turn, on no more
     than `connections` connections at a time; fewer a second if the answers are
     slow. As boards do, each report makes a connection of its own, unless
-    `keep_alive`: that allows for more of them.
+    `keep_alive`: that allows for more of them. The reports are legacy ones or
+    `signed`; every other one of these has its reading from a second before.
     """
 
     def __init__(
@@ -61,9 +64,12 @@ class Load:
         fields: int = 1,
         connections: int = 50,
         keep_alive: bool = False,
+        signed: bool = False,
     ) -> None:
         """Say who reports, and how often; nothing is sent yet."""
         self.outcome = Outcome()
+        self._send = self._send_signed if signed else self._send_legacy
+        self._nonces: deque[str] = deque()
         self._url = url
         self._sources = [
             (station, number + 1) for station in stations for number in range(fields)
@@ -111,15 +117,10 @@ class Load:
     async def _report(self, session: aiohttp.ClientSession, number: int) -> None:
         station, field_number = self._sources[number % len(self._sources)]
         value = round((FIRST + number) * STEP, 4)
-        path = station.report_path(field_number, f"{value:.4f}")
         sent = time.monotonic()
         try:
-            async with session.get(URL(self._url + path, encoded=True)) as response:
-                status = response.status
-                await response.read()
-                unavailable = status == HTTPStatus.SERVICE_UNAVAILABLE
-                if unavailable and "Retry-After" not in response.headers:
-                    self.outcome.without_retry_after += 1
+            age = number // len(self._sources) % 2
+            status = await self._send(session, station, field_number, value, age)
         except aiohttp.ClientError, TimeoutError:
             status = NO_ANSWER
         else:
@@ -127,6 +128,47 @@ class Load:
         self.outcome.answers[status] += 1
         if status == HTTPStatus.OK:
             self.outcome.taken.add(value)
+
+    async def _send_legacy(
+        self,
+        session: aiohttp.ClientSession,
+        station: Station,
+        field: int,
+        value: float,
+        _age: int,
+    ) -> int:
+        path = station.report_path(field, f"{value:.4f}")
+        async with session.get(URL(self._url + path, encoded=True)) as response:
+            return await self._read(response)
+
+    async def _send_signed(
+        self,
+        session: aiohttp.ClientSession,
+        station: Station,
+        field: int,
+        value: float,
+        age: int,
+    ) -> int:
+        reading = {"field": field, "value": value, "age": age}
+        body = json.dumps({"mac": station.mac, "readings": [reading]}).encode()
+        signer = Signer(station.mac, station.key)
+        while True:
+            nonce = self._nonces.popleft() if self._nonces else ""
+            async with session.post(
+                self._url + SIGNED_PATH, data=body, headers=signer.headers(body, nonce)
+            ) as response:
+                status = await self._read(response)
+                if (offer := response.headers.get("Accept-Signature")) is not None:
+                    self._nonces.append(nonce_in(offer))
+                if status != HTTPStatus.UNAUTHORIZED:
+                    return status
+
+    async def _read(self, response: aiohttp.ClientResponse) -> int:
+        await response.read()
+        unavailable = response.status == HTTPStatus.SERVICE_UNAVAILABLE
+        if unavailable and "Retry-After" not in response.headers:
+            self.outcome.without_retry_after += 1
+        return response.status
 
 
 async def add_stations(home_assistant: HomeAssistant, number: int) -> list[Station]:

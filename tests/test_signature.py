@@ -14,8 +14,9 @@ from custom_components.esp_weather.signature import (
     SignedRequest,
     _Verifier,
 )
+from dev.signature import SIGNED_PATH
 
-from .signed_station import OUTDOOR, SIGNED_PATH
+from .signed_station import OUTDOOR
 
 # RFC 9421, B.1.5 and B.2.5
 RFC_KEY = b64decode(

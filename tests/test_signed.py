@@ -18,6 +18,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.esp_weather.const import CONF_LEGACY, DOMAIN
 from custom_components.esp_weather.signature import NONCE_LIFETIME
+from dev.signature import SIGNED_PATH, Signer
 from homeassistant.config_entries import (
     SOURCE_IGNORE,
     SOURCE_INTEGRATION_DISCOVERY,
@@ -28,15 +29,7 @@ from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import CoreState, HomeAssistant
 
 from .conftest import KEY, Answer, Get, entity_id, legacy_url, state_of, station_entry
-from .signed_station import (
-    INDOOR,
-    OUTDOOR,
-    SIGNED_PATH,
-    SignedStation,
-    Signer,
-    nonce_of,
-    reading,
-)
+from .signed_station import INDOOR, OUTDOOR, SignedStation, nonce_of, reading
 from .test_problem import _issues as issues
 
 OK = (HTTPStatus.OK, "OK")
@@ -198,9 +191,9 @@ async def test_two_stations(
     "forged",
     [
         Signer(OUTDOOR.mac, "wrong"),
-        Signer("00:00:00:00:00:00"),
-        Signer("not a MAC"),
-        Signer("00:00:00:00:00:01"),
+        Signer("00:00:00:00:00:00", KEY),
+        Signer("not a MAC", KEY),
+        Signer("00:00:00:00:00:01", KEY),
     ],
 )
 async def test_wrong_key(
@@ -469,14 +462,14 @@ async def test_discovered_by_its_key(
     """A second station of the same owner is offered, one with another key is not."""
     for signer in (
         Signer(INDOOR.mac, "PHDNGI2346"),
-        Signer("not a MAC"),
+        Signer("not a MAC", KEY),
         Signer(OUTDOOR.mac, "PHDNGI2346"),
     ):
         signed.signer = signer
         _assert_unauthorized(await signed.report(reading(21)))
     assert await _offered(hass) == []
 
-    signed.signer = Signer(INDOOR.mac)
+    signed.signer = INDOOR
     for _ in range(2):
         _assert_unauthorized(await signed.report(reading(21)))
     assert await _offered(hass) == [INDOOR.mac]

@@ -184,12 +184,7 @@ def _insert_states(
         metadata_id = instance.states_meta_manager.get(entity_id, session, True)
         if metadata_id is None:
             return [entry.state for entry in entries], False
-        # Asked for all before the first is added, which would count as recorded.
-        missing = [
-            entry.state
-            for entry in entries
-            if not _is_recorded(session, metadata_id, entry)
-        ]
+        missing = _missing(session, metadata_id, entries)
         if not missing:
             return missing, True
         attributes_id = session.scalar(
@@ -215,15 +210,30 @@ def _insert_states(
     return missing, True
 
 
-def _is_recorded(session: Session, metadata_id: int, entry: Entry) -> bool:
-    time = entry.state.last_updated_timestamp
-    within = entry.within.total_seconds()
-    query = select(States.state_id).where(
+def _missing(
+    session: Session, metadata_id: int, entries: Sequence[Entry]
+) -> list[State]:
+    """Return those of an entity's states, the oldest first, that are not recorded."""
+    margin = max(entry.within for entry in entries).total_seconds()
+    query = select(States.state, States.last_updated_ts).where(
         States.metadata_id == metadata_id,
-        States.state == entry.state.state,
-        States.last_updated_ts.between(time - within, time + within),
+        States.last_updated_ts.between(
+            entries[0].state.last_updated_timestamp - margin,
+            entries[-1].state.last_updated_timestamp + margin,
+        ),
     )
-    return session.scalar(query.limit(1)) is not None
+    times: defaultdict[str | None, list[float]] = defaultdict(list)
+    for state, time in session.execute(query.order_by(States.last_updated_ts)):
+        times[state].append(time)
+
+    def is_recorded(entry: Entry) -> bool:
+        time = entry.state.last_updated_timestamp
+        within = entry.within.total_seconds()
+        known = times[entry.state.state]
+        nearest = bisect_left(known, time - within)
+        return nearest < len(known) and known[nearest] <= time + within
+
+    return [entry.state for entry in entries if not is_recorded(entry)]
 
 
 @retryable_database_job("correct statistics")

@@ -18,8 +18,8 @@ import pytest
 from yarl import URL
 
 from dev.home_assistant import HomeAssistant
+from dev.signature import SIGNED_PATH, Signer, nonce_in
 from dev.station import OUTDOOR, add_station
-from tests.signed_station import SIGNED_PATH, Signer, nonce_in
 
 from .conftest import rows
 
