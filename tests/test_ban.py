@@ -9,6 +9,8 @@ from socket import herror, socketpair
 from typing import Any
 from unittest.mock import patch
 
+from aiohttp.test_utils import TestClient
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -16,6 +18,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.esp_weather.const import CONF_LEGACY, DOMAIN
+from dev.signature import Signer
 from homeassistant.components.http.ban import (
     IP_BANS_FILE,
     KEY_FAILED_LOGIN_ATTEMPTS,
@@ -32,7 +35,8 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 
-from .conftest import KEY, Answer, Get, legacy_url, raw_get
+from .conftest import KEY, OUTDOOR, Answer, Get, legacy_url, raw_get
+from .signed_station import SignedStation, reading
 
 PROXY = "127.0.0.1"
 BOARD = "192.0.2.7"
@@ -128,6 +132,34 @@ async def test_mistyped_key_is_not_banned(
     # Each sender counts for itself.
     await get_from(STRANGER, legacy_url(key="mistyped"))
     assert _failed_logins(hass, STRANGER) == 1
+
+
+async def test_guessing_signatures_is_banned(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    client: TestClient[Any, Any],
+    freezer: FrozenDateTimeFactory,
+    tmp_path: Path,
+) -> None:
+    """Who guesses with signed reports is banned; a station with a mistyped key is not.
+
+    This one reports every 10 seconds, and tries twice each time.
+    """
+    mistyped = SignedStation(client, Signer(OUTDOOR, "mistyped"))
+    mistyped.address = BOARD
+    for _ in range(15):
+        answer = await mistyped.report(reading(20))
+        assert answer.status == HTTPStatus.UNAUTHORIZED
+        freezer.tick(10)
+    assert _failed_logins(hass, BOARD) == 0
+
+    statuses = []
+    for guess in range(34):
+        guessing = SignedStation(client, Signer(OUTDOOR, f"guess{guess}"))
+        guessing.address = STRANGER
+        statuses.append((await guessing.post(b"{}")).status)
+    assert statuses == [HTTPStatus.UNAUTHORIZED] * 33 + [HTTPStatus.FORBIDDEN]
+    assert STRANGER in (tmp_path / IP_BANS_FILE).read_text()
 
 
 async def test_mistyped_key_is_said_to_the_user(

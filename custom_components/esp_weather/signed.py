@@ -12,6 +12,7 @@ from homeassistant.const import CONF_API_KEY, CONF_MAC
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
 
+from .ban import count_wrong_signature
 from .const import DOMAIN
 from .discovery import async_discover
 from .http import (
@@ -86,7 +87,7 @@ class SignedReportView(HomeAssistantView):
             request.headers,
             await _read(request),
         )
-        entry = self._authenticated_entry(hass, signed)
+        entry = await self._authenticated_entry(request, signed)
         station = require_station(entry)
         try:
             report = parse_report(signed.body, station.mac)
@@ -99,13 +100,14 @@ class SignedReportView(HomeAssistantView):
             raise await _bad_request(hass, err) from err
         self._repeating.discard(station.mac)
 
-    def _authenticated_entry(
-        self, hass: HomeAssistant, signed: SignedRequest
+    async def _authenticated_entry(
+        self, request: web.Request, signed: SignedRequest
     ) -> EspWeatherConfigEntry:
         """Return the config entry of the station that has signed a request.
 
         Raises RefusedError, the same one whatever is wrong.
         """
+        hass = request.app[KEY_HASS]
         entries: list[EspWeatherConfigEntry] = []
 
         def key_of(keyid: str) -> str:
@@ -127,6 +129,7 @@ class SignedReportView(HomeAssistantView):
             for entry in entries:
                 if entry.state is ConfigEntryState.LOADED:
                     entry.runtime_data.problem.async_refused(WRONG_KEY)
+            await count_wrong_signature(request)
             raise _unauthorized() from None
         (entry,) = entries
         mac: str = entry.data[CONF_MAC]
