@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 import sqlite3
+import threading
 from typing import Any, override
 from unittest.mock import patch
 
@@ -32,7 +33,10 @@ from custom_components.esp_weather import journal
 from custom_components.esp_weather.const import DOMAIN
 from homeassistant.components.recorder import Recorder
 from homeassistant.components.recorder.tasks import RecorderTask
-from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.const import (
+    EVENT_HOMEASSISTANT_FINAL_WRITE,
+    EVENT_HOMEASSISTANT_STOP,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.recorder import session_scope
@@ -86,6 +90,17 @@ class Failure(RecorderTask):
     @override
     def run(self, instance: Recorder) -> None:
         raise SQLAlchemyError
+
+
+@dataclass
+class Busy(RecorderTask):
+    """Keeps the recorder busy until it is over."""
+
+    over: threading.Event
+
+    @override
+    def run(self, instance: Recorder) -> None:
+        self.over.wait()
 
 
 @dataclass
@@ -228,20 +243,31 @@ async def test_first_report(
     assert database.rows == [("20.0", 0), ("21.0", 60)]
 
 
+@pytest.mark.parametrize("known", [True, False])
 async def test_stop(
-    hass: HomeAssistant, database: Database, get: Get, pass_seconds: PassSeconds
+    hass: HomeAssistant,
+    database: Database,
+    get: Get,
+    recorder_mock: Recorder,
+    pass_seconds: PassSeconds,
+    known: bool,
 ) -> None:
     """Home Assistant may be stopped as soon as there is room on the disk again."""
-    await get(legacy_url("20"))
+    if known:
+        await get(legacy_url("20"))
     await pass_seconds(10)
     database.lock()
     await get(legacy_url("21"))
     await pass_seconds(30)
 
     database.unlock()
+    recorder_mock.queue_task(busy := Busy(threading.Event()))
     hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
-    await async_wait_recording_done(hass)
-    assert database.rows == [("20.0", 0), ("21.0", 10)]
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_FINAL_WRITE)
+    busy.over.set()
+    await hass.async_block_till_done()
+    assert not recorder_mock.is_running
+    assert database.rows == [("20.0", 0), ("21.0", 10)][not known :]
 
 
 async def test_dropped(

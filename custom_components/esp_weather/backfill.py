@@ -102,17 +102,13 @@ class _RecordTask(RecorderTask):
     def run(self, instance: Recorder) -> None:
         """Add the states that are missing."""
         by_entity: defaultdict[str, list[Entry]] = defaultdict(list)
-        for entry in self.entries:
-            by_entity[entry.state.entity_id].append(entry)
-        self.recorded = all(
-            [
+        if instance.enabled:
+            for entry in self.entries:
+                by_entity[entry.state.entity_id].append(entry)
+        for entity_id, entries in by_entity.items():
+            if not instance.entity_filter or instance.entity_filter(entity_id):
                 _record(instance, entity_id, entries)
-                for entity_id, entries in by_entity.items()
-                if not instance.entity_filter or instance.entity_filter(entity_id)
-            ]
-            if instance.enabled
-            else []
-        )
+        self.recorded = True
 
 
 @dataclass(slots=True)
@@ -149,17 +145,17 @@ class _StatisticsTask(RecorderTask):
             instance.queue_task(self)
 
 
-def _record(instance: Recorder, entity_id: str, entries: list[Entry]) -> bool:
-    """Add the states of an entity that are missing; return whether all are there."""
+def _record(instance: Recorder, entity_id: str, entries: list[Entry]) -> None:
+    """Add the states of an entity that are missing. Raises if that cannot be done."""
     entries.sort(key=lambda entry: entry.state.last_updated)
-    missing, recorded = _insert_states(instance, entity_id, entries)
-    if not recorded:
+    if (missing := _insert_missing(instance, entity_id, entries)) is None:
         # The recorder makes what else it needs of a new entity from events only.
+        missing = [entry.state for entry in entries]
         for state in missing:
-            instance.queue_task(_event(state))
+            instance._process_one_event(_event(state))  # noqa: SLF001
+        instance._commit_event_session_or_retry()  # noqa: SLF001
     if missing:
         instance.queue_task(_StatisticsTask(entity_id, missing[0].last_updated))
-    return recorded
 
 
 def _event(state: State) -> Event[Any]:
@@ -173,20 +169,19 @@ def _event(state: State) -> Event[Any]:
 
 # Raises what it cannot try again: the recorder has failed.
 @database_job_retry_wrapper("insert states of the past", 3)
-def _insert_states(
+def _insert_missing(
     instance: Recorder, entity_id: str, entries: Sequence[Entry]
-) -> tuple[list[State], bool]:
-    """Insert the states of an entity that are missing.
+) -> list[State] | None:
+    """Insert those states of an entity that are missing, and return them.
 
-    Returns these, and whether they could be inserted: not if the entity is unknown.
+    Returns None, and inserts nothing, if the database does not know the entity.
     """
     with session_scope(session=instance.get_session()) as session:
         metadata_id = instance.states_meta_manager.get(entity_id, session, True)
         if metadata_id is None:
-            return [entry.state for entry in entries], False
-        missing = _missing(session, metadata_id, entries)
-        if not missing:
-            return missing, True
+            return None
+        if not (missing := _missing(session, metadata_id, entries)):
+            return missing
         attributes_id = session.scalar(
             select(States.attributes_id)
             .where(States.metadata_id == metadata_id)
@@ -207,7 +202,7 @@ def _insert_states(
         session.flush()
         # The history asks nothing of the database from before its oldest state.
         instance.states_manager.load_from_db(session)
-    return missing, True
+    return missing
 
 
 def _missing(
