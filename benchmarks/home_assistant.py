@@ -33,8 +33,8 @@ logger:
     haffmpeg: critical
     homeassistant.components.camera.img_util: critical
 
-template:
 """
+# For each station a sensor that is written by a webhook
 WEBHOOK = """\
   - triggers:
       - trigger: webhook
@@ -63,15 +63,17 @@ class BenchHomeAssistant(HomeAssistant):
     ) -> None:
         """Prepare the configuration folder.
 
+        With the recorder, HA has a webhook beside each station, for comparison.
         `domain` is the integration that the stations' config entries are of; the
         one other than esp_weather is bench_view, for comparison.
         """
         super().__init__(config, free_port())
         seed(config, self.port)
+        webhooks = range(len(stations)) if recorder else ()
         (config / "configuration.yaml").write_text(
             CONFIGURATION
-            + "".join(WEBHOOK.format(number=n) for n in range(len(stations)))
-            + ("recorder:\n" if recorder else "")
+            + ("recorder:\ntemplate:\n" if recorder else "")
+            + "".join(WEBHOOK.format(number=number) for number in webhooks)
         )
         (config / "custom_components" / BENCH_VIEW.name).symlink_to(BENCH_VIEW)
         entries = [_entry(domain, station) for station in stations]

@@ -29,6 +29,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the views."""
     hass.http.register_view(EmptyView())
     hass.http.register_view(StateView(hass))
+    hass.http.app.router.add_get("/bench_memory/{key}", _memory)
     hass.http.app.router.add_get("/bench_set/{report:.*}", _set_state)
     return True
 
@@ -39,6 +40,12 @@ async def async_setup_entry(hass: HomeAssistant, entry: BenchConfigEntry) -> boo
     hass.data.setdefault(DATA_SENSORS, entry.runtime_data)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     return True
+
+
+async def _memory(request: web.Request) -> web.Response:
+    import gc, tracemalloc
+    gc.collect()
+    return web.json_response({str(s.traceback): s.size for s in tracemalloc.take_snapshot().statistics(request.match_info["key"])})
 
 
 async def _set_state(request: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
 """Sensors that are no more than Home Assistant needs."""
 
 from homeassistant.components.sensor import (
+    RestoreSensor,
     SensorDeviceClass,
     SensorEntity,
     SensorStateClass,
@@ -37,8 +38,8 @@ class PlainEntity(SensorEntity):
         )
 
 
-class PlainSensor(PlainEntity):
-    """A temperature."""
+class PlainSensor(PlainEntity, RestoreSensor):
+    """A temperature that Home Assistant keeps over a restart, as it can be asked to."""
 
     _attr_device_class = SensorDeviceClass.TEMPERATURE
     _attr_force_update = True
