@@ -1,5 +1,7 @@
 """What all entities of a station have in common."""
 
+from typing import override
+
 from homeassistant.helpers.device_registry import CONNECTION_NETWORK_MAC, DeviceInfo
 from homeassistant.helpers.entity import Entity
 
@@ -17,7 +19,13 @@ class EspWeatherEntity(Entity):
         """Create the entity `key` of a station."""
         self._station = station
         self._attr_unique_id = f"{station.mac}_{key}"
-        self._attr_device_info = DeviceInfo(
+
+    @property
+    @override
+    def device_info(self) -> DeviceInfo:
+        """Return the station as a device; asked for once and not kept."""
+        station = self._station
+        return DeviceInfo(
             connections={(CONNECTION_NETWORK_MAC, station.mac)},
             identifiers={(DOMAIN, station.mac)},
             manufacturer="ESP Weather",

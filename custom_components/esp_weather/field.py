@@ -137,9 +137,11 @@ def fields_of(options: Mapping[str, Any]) -> dict[int, Field]:
 
     A field that is not in the options measures temperature in °C.
     """
-    settings = options.get(CONF_FIELDS, {})
     # The keys are text, since the options are stored as JSON.
-    return {number: _field(number, settings.get(str(number), {})) for number in FIELDS}
+    return _DEFAULT_FIELDS | {
+        int(number): _field(int(number), settings)
+        for number, settings in options.get(CONF_FIELDS, {}).items()
+    }
 
 
 def _field(number: int, settings: Mapping[str, Any]) -> Field:
@@ -161,3 +163,7 @@ def _field(number: int, settings: Mapping[str, Any]) -> Field:
         minimum=minimum,
         maximum=maximum,
     )
+
+
+# All stations share those that their options do not describe.
+_DEFAULT_FIELDS: Final = {number: _field(number, {}) for number in FIELDS}

@@ -192,7 +192,7 @@ def _field_error() -> FieldError:
 
 
 # A station sends the same one for ever. Who sends others cannot fill the memory.
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def normalize_mac(mac: str) -> str:
     """Return a MAC as the integration stores it: lower case, `:` between pairs.
 

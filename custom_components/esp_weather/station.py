@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 import logging
 from operator import attrgetter
 from typing import NamedTuple, Protocol
@@ -82,7 +83,7 @@ class Station:
         Returns a function that ends this.
         """
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        return partial(self._listeners.remove, listener)
 
     @callback
     def async_receive(self, field: Field, receiver: Receiver) -> CALLBACK_TYPE:
