@@ -97,7 +97,9 @@ def without_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
     ]
     return [
         System("empty view", server, [get(f"/bench{tail}") for tail in tails]),
-        System("route that sets a state", server, [get(f"/bench_set{t}") for t in tails]),
+        System(
+            "route that sets a state", server, [get(f"/bench_set{t}") for t in tails]
+        ),
         System(
             "view that writes a state", server, [get(f"/bench_state{t}") for t in tails]
         ),

@@ -43,9 +43,16 @@ async def async_setup_entry(hass: HomeAssistant, entry: BenchConfigEntry) -> boo
 
 
 async def _memory(request: web.Request) -> web.Response:
-    import gc, tracemalloc
+    import gc
+    import tracemalloc
+
     gc.collect()
-    return web.json_response({str(s.traceback): s.size for s in tracemalloc.take_snapshot().statistics(request.match_info["key"])})
+    return web.json_response(
+        {
+            str(s.traceback): s.size
+            for s in tracemalloc.take_snapshot().statistics(request.match_info["key"])
+        }
+    )
 
 
 async def _set_state(request: web.Request) -> web.Response:

@@ -154,7 +154,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         self._basis: tuple[object, ...] = ()
         self._silence = station.silence_timer(self._async_silent)
         self._time = None if newest is None else newest.time
-        self._attr_native_value = None if newest is None else newest.value
+        self._value = None if newest is None else newest.value
         self._attr_native_unit_of_measurement = field.unit
         self._attr_device_class = field.kind.device_class
         self._attr_entity_category = field.kind.entity_category
@@ -166,6 +166,12 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         self._attr_translation_placeholders = {"field": str(field.number)}
         if field.name:
             self._attr_name = field.name
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Return the newest reading, not from an _attr_, which takes longer to set."""
+        return self._value
 
     @property
     @override
@@ -196,12 +202,13 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         # A value in another unit is worth nothing once the options have changed.
         if (
             reading is None
+            or not isinstance(value := reading.native_value, float)
             or extra is None
             or reading.native_unit_of_measurement != self._field.unit
             or (time := dt_util.parse_datetime(extra.as_dict()["time"] or "")) is None
         ):
             return
-        self._attr_native_value = reading.native_value
+        self._value = value
         self._time = time
         self._station.async_restore(time)
 
@@ -220,7 +227,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
                 [
                     State(
                         self.entity_id,
-                        self._as_state(each.value),
+                        self._as_state(each.value, self.unit_of_measurement),
                         self._attributes,
                         last_reported=each.time,
                     )
@@ -240,7 +247,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         """Return whether the state seems to be of the same measurement."""
         return (
             self._time is not None
-            and self.native_value == measurement.value
+            and self._value == measurement.value
             and abs(measurement.time - self._time) < SAME_MEASUREMENT
         )
 
@@ -255,12 +262,14 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         It cannot have that time when the state has been written since.
         """
         # What attributes depend on without Home Assistant having the entity write them
-        basis = (self.unit_of_measurement, self.hass.data.get(DATA_CUSTOMIZE))
+        unit = self.unit_of_measurement
+        basis = (unit, self.hass.data.get(DATA_CUSTOMIZE))
         if basis != self._basis:
             self._basis = basis
             self.async_write_ha_state()
-        self._attr_native_value = newest.value
-        self._attr_available = True
+        self._value = newest.value
+        if not self.available:
+            self._attr_available = True
         self._time = newest.time
         self._silence.async_heard(newest.age)
         timestamp = None
@@ -275,7 +284,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         # not made anew, which would take as long as all else that is done here.
         self.hass.states.async_set(
             self.entity_id,
-            self._as_state(newest.value),
+            self._as_state(newest.value, unit),
             self._attributes,
             force_update=True,
             timestamp=timestamp,
@@ -291,14 +300,14 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         if state := self.hass.states.get(self.entity_id):
             self._attributes = state.attributes
 
-    def _as_state(self, value: float) -> str:
+    def _as_state(self, value: float, unit: str | None) -> str:
         """Return a value as the state would be, which may have another unit."""
-        if self.unit_of_measurement == self._field.unit:
+        if unit == self._field.unit:
             return f"{value:.{FLOAT_PRECISION}}"
-        current = self._attr_native_value
-        self._attr_native_value = value
+        current = self._value
+        self._value = value
         state = self.state
-        self._attr_native_value = current
+        self._value = current
         return state if isinstance(state, str) else f"{state:.{FLOAT_PRECISION}}"
 
     @callback
