@@ -17,19 +17,28 @@ from homeassistant.const import __version__
 
 from .growth import growth
 from .plan import FULL, QUICK, Plan
+from .profile import profile
 from .rates import bursts, limits, long_run, single_reports
 from .start import start
 from .whole import whole
 
 type Part = Callable[[Plan, Path], Coroutine[Any, Any, str]]
 
-PARTS: Sequence[Part] = (limits, single_reports, bursts, long_run, whole, growth, start)
+PARTS: Sequence[Part] = (
+    limits,
+    single_reports,
+    bursts,
+    long_run,
+    whole,
+    growth,
+    start,
+)
 QUICK_PARTS: Sequence[Part] = (limits, bursts)
 
 
 def main() -> None:
     """Measure everything, one part after the other."""
-    names = {part.__name__: part for part in PARTS}
+    names = {part.__name__: part for part in (*PARTS, profile)}
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument(
         "--quick", action="store_true", help="show some ratios roughly, within minutes"

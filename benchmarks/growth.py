@@ -106,13 +106,11 @@ async def _grow(config: Path, number: int) -> Grown:
     """Return a HA in its second start, so with stations that have reported before."""
     stations = many_stations(number)
     home_assistant = BenchHomeAssistant(config, stations, recorder=False)
-    paths = [s.report_path(field, "20") for field in FIELDS for s in stations]
-    async with home_assistant, aiohttp.ClientSession() as session:
-        for path in paths:
-            await _report(session, home_assistant, path)
+    async with home_assistant:
+        await report_all(home_assistant, stations)
     started = time.monotonic()
     async with asyncio.TaskGroup() as tasks:
-        reported = tasks.create_task(_first_report(home_assistant, paths[-1]))
+        reported = tasks.create_task(_first_report(home_assistant, stations[-1]))
         await home_assistant.start()
         running = time.monotonic()
     setup = await home_assistant.websocket("integration/setup_info")
@@ -128,8 +126,19 @@ async def _grow(config: Path, number: int) -> Grown:
     )
 
 
-async def _first_report(home_assistant: BenchHomeAssistant, path: str) -> float:
+async def report_all(
+    home_assistant: BenchHomeAssistant, stations: Sequence[Station]
+) -> None:
+    """Have each station report each of its fields once."""
+    async with aiohttp.ClientSession() as session:
+        for field in FIELDS:
+            for station in stations:
+                await _report(session, home_assistant, station.report_path(field, "20"))
+
+
+async def _first_report(home_assistant: BenchHomeAssistant, station: Station) -> float:
     """Return when the first report was taken."""
+    path = station.report_path(FIELDS[-1], "20")
     async with aiohttp.ClientSession() as session:
         while True:
             with suppress(aiohttp.ClientError):

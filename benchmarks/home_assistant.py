@@ -1,6 +1,6 @@
 """A Home Assistant (HA) to measure: with stations, and with or without recorder."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, override
@@ -60,6 +60,7 @@ class BenchHomeAssistant(HomeAssistant):
         *,
         recorder: bool,
         domain: str = "esp_weather",
+        environment: Mapping[str, str] = {},
     ) -> None:
         """Prepare the configuration folder.
 
@@ -67,7 +68,7 @@ class BenchHomeAssistant(HomeAssistant):
         `domain` is the integration that the stations' config entries are of; the
         one other than esp_weather is bench_view, for comparison.
         """
-        super().__init__(config, free_port())
+        super().__init__(config, free_port(), environment)
         seed(config, self.port)
         webhooks = range(len(stations)) if recorder else ()
         (config / "configuration.yaml").write_text(

@@ -23,7 +23,7 @@ from .load import SIGNED, Load, load
 from .server import Server
 
 OLD_SERVER = Path(__file__).with_name("old_server.py")
-OLD_ENVIRONMENT = Path(__file__).parents[1] / ".venv-bench" / "bin"
+BENCH_PROGRAMS = Path(__file__).parents[1] / ".venv-bench" / "bin"
 # As many different requests as there are sent before the first one comes again
 REQUESTS = 2000
 
@@ -249,7 +249,7 @@ async def _old_server(
 ) -> AsyncGenerator[System]:
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        *("setpriv", "--pdeathsig", "TERM", OLD_ENVIRONMENT / program),
+        *("setpriv", "--pdeathsig", "TERM", BENCH_PROGRAMS / program),
         *(argument.format(port=port) for argument in arguments),
         cwd=OLD_SERVER.parent,
         env={**os.environ, "OLD_SERVER_DATABASE": str(database)},

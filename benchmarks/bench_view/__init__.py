@@ -3,6 +3,9 @@
 Views that do nothing or write one state, and config entries with plain entities.
 """
 
+import gc
+import tracemalloc
+
 from aiohttp import web
 
 from homeassistant.config_entries import ConfigEntry
@@ -29,7 +32,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the views."""
     hass.http.register_view(EmptyView())
     hass.http.register_view(StateView(hass))
-    hass.http.app.router.add_get("/bench_memory/{key}", _memory)
+    hass.http.app.router.add_get("/bench_memory", _tell_memory)
     hass.http.app.router.add_get("/bench_set/{report:.*}", _set_state)
     return True
 
@@ -42,17 +45,11 @@ async def async_setup_entry(hass: HomeAssistant, entry: BenchConfigEntry) -> boo
     return True
 
 
-async def _memory(request: web.Request) -> web.Response:
-    import gc
-    import tracemalloc
-
+async def _tell_memory(request: web.Request) -> web.Response:
+    """Answer the bytes that each source file has allocated, if tracemalloc is on."""
     gc.collect()
-    return web.json_response(
-        {
-            str(s.traceback): s.size
-            for s in tracemalloc.take_snapshot().statistics(request.match_info["key"])
-        }
-    )
+    files = tracemalloc.take_snapshot().statistics("filename")
+    return web.json_response({file.traceback[0].filename: file.size for file in files})
 
 
 async def _set_state(request: web.Request) -> web.Response:
