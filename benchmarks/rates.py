@@ -80,7 +80,7 @@ async def single_reports(plan: Plan, folder: Path) -> str:
             folder / f"single_reports_{recorder}", STATIONS, recorder=recorder
         )
         async with home_assistant:
-            times = await _trickles(without_recorder(home_assistant)[:3], plan)
+            times = await _trickles(without_recorder(home_assistant)[:4], plan)
         limit = percentile(next(iter(times.values())), 99)
         lines.extend(
             [
