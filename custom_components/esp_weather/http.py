@@ -200,12 +200,12 @@ async def async_answer_refusal(
 
 def _is_prefetch(request: web.Request) -> bool:
     headers = request.headers
-    for header in _PREFETCH_HEADERS:
-        if header in headers and any(
-            purpose in headers[header].lower() for purpose in _PREFETCH_PURPOSES
-        ):
-            return True
-    return False
+    return any(
+        purpose in headers[header].lower()
+        for header in _PREFETCH_HEADERS
+        if header in headers
+        for purpose in _PREFETCH_PURPOSES
+    )
 
 
 def _wants_html(request: web.Request) -> bool:
