@@ -24,15 +24,7 @@ from .whole import whole
 
 type Part = Callable[[Plan, Path], Coroutine[Any, Any, str]]
 
-PARTS: Sequence[Part] = (
-    limits,
-    single_reports,
-    bursts,
-    long_run,
-    whole,
-    growth,
-    start,
-)
+PARTS: Sequence[Part] = (limits, single_reports, bursts, long_run, whole, growth, start)
 QUICK_PARTS: Sequence[Part] = (limits, bursts)
 
 

@@ -57,8 +57,7 @@ async def load(
 ) -> Load:
     """Send `requests` over and over, each connection as fast as it is answered.
 
-    `how` is what load.lua has to know. Raises LoadError if connections failed or,
-    unless these are patient, requests were refused.
+    `how` is what load.lua has to know. Raises LoadError if connections failed.
     """
     with tempfile.NamedTemporaryFile(prefix="esp_weather_requests_") as file:
         file.write(b"\0".join(requests))
@@ -74,8 +73,8 @@ async def load(
     if wrk.returncode:
         raise LoadError(f"wrk ended with exit code {wrk.returncode}")
     result = Load(**json.loads(output.splitlines()[-1]))
-    if result.failed or (result.refused and PATIENT not in how):
-        raise LoadError(f"The server did not take everything: {result}")
+    if result.failed:
+        raise LoadError(f"The server did not answer everything: {result}")
     return result
 
 

@@ -140,8 +140,10 @@ def _rate_table(
     lines = []
     for system in systems:
         results = measured[system.name]
+        refused = sum(m.load.refused for m in results)
+        share = refused / sum(m.load.answers for m in results)
         line = [
-            system.name,
+            f"{system.name}, {share:.0%} refused" if refused else system.name,
             f"{middle(results, lambda m: m.load.rate):,.0f}",
             duration(middle(results, lambda m: m.load.p50)),
             duration(middle(results, lambda m: m.load.p99)),
