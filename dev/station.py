@@ -80,11 +80,12 @@ async def open_on_dashboard(home_assistant: HomeAssistant) -> None:
 
 
 async def run_station(
-    station: Station, folder: Path, config: Mapping[str, Any]
+    station: Station, folder: Path, config: Mapping[str, Any], *, rising: bool = False
 ) -> None:
     """Run the firmware under MicroPython, on a board that board.py stands in for.
 
-    Its config.json and its console are in `folder`. Ends when it is cancelled.
+    Its config.json and its console are in `folder`. If `rising`, each measurement is
+    higher than all before, from the station's mean on. Ends when it is cancelled.
     Raises HomeAssistantError if the board fails.
     """
     with _prepare(folder, config).open("wb") as console:
@@ -92,6 +93,7 @@ async def run_station(
             *ending_with_this_process(
                 *(str(MICROPYTHON), str(CHECKOUT / "dev" / "board.py")),
                 *(station.mac, str(station.mean), str(station.swing)),
+                *(["rising"] if rising else []),
             ),
             cwd=folder,
             env={"MICROPYPATH": ":".join(str(module) for module in MODULES)},

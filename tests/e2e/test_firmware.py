@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 import json
 from pathlib import Path
-import time
+from typing import NamedTuple
 
 from dev.home_assistant import HomeAssistant
 from dev.station import (
@@ -26,6 +26,8 @@ CLOCK = CHECKOUT / "tests" / "firmware" / "clock"
 TEMPERATURE = "sensor.outdoor_temperature"
 FLOWS = "/api/config/config_entries/flow"
 LIMIT = 60  # seconds for what is waited for
+BATCH = 12  # readings in a full report
+TENTH = 0.1  # s, the step of the station's clock
 
 
 class Board:
@@ -57,9 +59,9 @@ class Board:
                 return
         raise TimeoutError("\n".join(self.console[-20:]))
 
-    async def says(self, text: str) -> None:
+    async def says(self, text: str, times: int = 1) -> None:
         """Wait for a text on the console."""
-        await self.until(lambda: any(text in line for line in self.console))
+        await self.until(lambda: sum(text in line for line in self.console) >= times)
 
     async def stores(self, more: int) -> None:
         """Wait until that many more readings are stored."""
@@ -67,9 +69,57 @@ class Board:
         await self.until(lambda: len(self.stored()) >= before + more)
 
 
+class Sent(NamedTuple):
+    """How old a reading was when it was sent, in s, and what that makes its row's time.
+
+    That is between `first` and `last`, on the clock of HA: reckoned from when the
+    board, whose own fast clock stands meanwhile, was connected until it was answered.
+    """
+
+    age: float
+    first: float
+    last: float
+
+
+def _sent(board: Board) -> dict[float, Sent]:
+    """Return how each value was sent that the server took, says outage.py."""
+    measured: dict[float, int] = {}
+    sent = {}
+    clock = begin = end = 0
+    for line in board.console:
+        match line.split():
+            case ["sensor", "gives", value, "at", at]:
+                measured[float(value)] = int(at)
+            case ["sends", "at", at, "from", moment]:
+                clock, begin = int(at), int(moment)
+            case ["sent", "until", moment]:
+                end = int(moment)
+            case ["field", "1", "=", value]:
+                age = clock - measured[float(value)]
+                sent[float(value)] = Sent(
+                    age / 1000, (begin - age) / 1000, (end - age) / 1000
+                )
+    return sent
+
+
+def _recorded(home_assistant: HomeAssistant) -> list[tuple[float, float]]:
+    """Return the temperatures that are rows, with their times."""
+    return [
+        (float(state), moment.timestamp())
+        for state, moment in rows(home_assistant.database, TEMPERATURE)
+        if state != "unavailable"
+    ]
+
+
+def _values(recorded: list[tuple[float, float]]) -> list[float]:
+    return [value for value, _ in recorded]
+
+
 def _numbers(lines: list[str], prefix: str) -> list[float]:
     return [
-        float(line.removeprefix(prefix)) for line in lines if line.startswith(prefix)
+        float(line.removeprefix(prefix).split()[0])
+        for line in lines
+        if line.startswith(prefix)
     ]
 
 
@@ -77,7 +127,7 @@ def _numbers(lines: list[str], prefix: str) -> list[float]:
 async def _board(
     station: Station, folder: Path, config: dict[str, object]
 ) -> AsyncGenerator[Board]:
-    task = asyncio.create_task(run_station(station, folder, config))
+    task = asyncio.create_task(run_station(station, folder, config, rising=True))
     board = Board(folder)
     try:
         await board.until((folder / "console.log").exists)
@@ -132,20 +182,29 @@ async def test_firmware(home_assistant: HomeAssistant, tmp_path: Path) -> None:
         await board.stores(2)
 
         await home_assistant.stop()
+        before = _values(_recorded(home_assistant))
         await board.says("The server: no answer")
         await home_assistant.start()
         await board.stores(2)
-        await home_assistant.stop()
 
-    recorded = [
-        float(state)
-        for state, _ in rows(home_assistant.database, TEMPERATURE)
-        if state != "unavailable"
-    ]
-    # All that the station calls stored are rows, and there are no others. In a report
-    # after a 401, HA takes equal values within 5 seconds for one.
-    assert set(board.stored()) <= set(recorded)
-    assert set(recorded) <= set(board.measured())
+        # Else HA might have a reading while its answer is lost.
+        (board.folder / "no-wifi").touch()
+        await board.says("Wi-Fi: no such network in reach", times=2)
+    await home_assistant.stop()
+    recorded = _values(_recorded(home_assistant))
+    stored = board.stored()
+    assert stored == board.measured()[: len(stored)]
+    assert before == stored[: len(before)]
+    # What was measured rises in the order of time. All else HA has written twice when
+    # it was back: the value that it restored and, had it been away for so long, the
+    # last one of a full report, since that was measured before HA was there.
+    rising: list[float] = []
+    again: list[float] = []
+    for value in recorded:
+        (again if rising and value <= rising[-1] else rising).append(value)
+    assert rising == stored
+    assert again[0] == before[-1]
+    assert len(again) <= 1 + (len(stored) - len(before)) // BATCH
 
 
 async def test_legacy_firmware(home_assistant: HomeAssistant, tmp_path: Path) -> None:
@@ -195,23 +254,17 @@ async def test_outage(home_assistant: HomeAssistant, tmp_path: Path) -> None:
         await board.says("waits for back")
         assert len(board.stored()) == 3
         await home_assistant.start()
-        before = time.time()
         (folder / "back").touch()
         await board.says("is over")
-        after = time.time()
     finally:
         if process.returncode is None:
             process.kill()
         await process.wait()
 
-    measured = [
-        (float(line.split()[2]), int(line.split()[4]) / 1000)
-        for line in board.console
-        if line.startswith("sensor gives")
-    ]
-    assert board.stored() == [value for value, _ in measured]
+    stored = board.stored()
+    assert stored == board.measured()
     state = await home_assistant.rest("GET", f"/api/states/{TEMPERATURE}")
-    assert float(state["state"]) == measured[-1][0]
+    assert float(state["state"]) == stored[-1]
 
     # What was recorded on the network is worth nothing.
     reader, writer = await asyncio.open_connection("127.0.0.1", home_assistant.port)
@@ -220,17 +273,13 @@ async def test_outage(home_assistant: HomeAssistant, tmp_path: Path) -> None:
     writer.close()
     await home_assistant.stop()
 
-    recorded = [
-        (float(state), moment.timestamp())
-        for state, moment in rows(home_assistant.database, TEMPERATURE)
-        if state != "unavailable"
-    ]
-    (paused,) = _numbers(board.console, "waits for back at ")
-    outage = [(value, at) for value, at in measured[3:] if at <= paused / 1000]
-    assert outage[-1][1] - outage[0][1] > 3 * 3600 - 120
-    # No two values are the same, but the state that HA restores is another row.
-    times = dict(reversed(recorded))
-    starts = [times[value] - at for value, at in outage]
-    assert max(starts) - min(starts) < 2
-    # They were delivered in the minute that followed, which took no time.
-    assert before - 62 < starts[0] + paused / 1000 < after + 1
+    recorded = _recorded(home_assistant)
+    # Each is one row, and the last one of before a second one: HA restored it.
+    assert sorted(_values(recorded)) == sorted([*stored, stored[2]])
+    sent = _sent(board)
+    assert max(each.age for each in sent.values()) > 3 * 3600 - 120
+    for value, at in dict(reversed(recorded)).items():
+        # The station's clock shows whole tenths of when it measured and when it sent,
+        # and each of at most three resets has cost it less than one more.
+        assert at > sent[value].first - TENTH
+        assert at < sent[value].last + 4 * TENTH

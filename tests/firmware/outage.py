@@ -2,8 +2,8 @@
 
 Runs the firmware on the clock of the tests until a file tells it to go on: `away`
 when the server is gone, `back` when it is there again. Says what its sensor gave
-and when, in ms, and when it is all over. The file `report` has its last report,
-as one could record it on the network.
+and when, in ms, when it sent a report, also in ms of the host's clock, and when it is
+all over. The file `report` has its last report, as one could record it on the network.
 """
 
 from binascii import unhexlify
@@ -60,14 +60,28 @@ class Sensor(MCP9808):
 
 
 class Recorded(socket.socket):
-    """Keeps what is written."""
+    """Keeps what is written, and says from when to when it was connected."""
 
     def __init__(self):
         """Begin a new report."""
         super().__init__()
+        self._is_connected = False
         self._write = self.write
         self.write = self._record
         open("report", "wb").close()
+
+    def connect(self, address):
+        """Connect. Raises OSError if that is not possible."""
+        super().connect(address)
+        self._is_connected = True
+        print("sends at", clock(), "from", host_clock())
+
+    def close(self):
+        """Close; the second time does nothing."""
+        if self._is_connected:
+            self._is_connected = False
+            print("sent until", host_clock())
+        super().close()
 
     def _record(self, data):
         with open("report", "ab") as file:
@@ -78,6 +92,11 @@ class Recorded(socket.socket):
 def clock():
     """Return the milliseconds that have passed on the board."""
     return time.ticks_diff(time.ticks_ms(), START)
+
+
+def host_clock():
+    """Return the milliseconds since 1970 on the host, which is Home Assistant's."""
+    return utime.time_ns() // 1_000_000
 
 
 def wait_for(name):

@@ -2,13 +2,19 @@
 
 import json
 import os
+import socket
 import sys
 import time
 
+from chips import MCP9808
 import usocket
 import world
 
 PORT = int(os.getenv("SERVER_PORT") or 0)
+TENTH = 100  # ms
+
+_begin = time.ticks_ms()
+_starts = []  # when the board was switched on, in ms of clock()
 
 
 class TimeIsUp(BaseException):
@@ -47,8 +53,62 @@ def config(**changes):
     return settings
 
 
+def clock():
+    """Return the ms since the test began, which may be 6 days ago."""
+    return time.ticks_diff(time.ticks_ms(), _begin)
+
+
+class Warming(MCP9808):
+    """A room that is a sixteenth of a degree warmer at each measurement.
+
+    `measured` has the time of each, and `sent` that of each request of the board.
+    """
+
+    def __init__(self):
+        """Put the sensor into it, and listen on the board's sockets."""
+        super().__init__(lambda: (len(self.measured) + 1) / 16)
+        self.measured = []
+        self.sent = []
+        world.i2c[5, 4] = {24: self}
+        connect = socket.socket.connect
+
+        def noted(stream, address):
+            connect(stream, address)
+            self.sent.append(clock())
+
+        socket.socket.connect = noted
+
+    def read(self, register, count):
+        """Return bytes behind a pointer."""
+        data = super().read(register, count)
+        if register == 5:
+            self.measured.append(clock())
+        return data
+
+    def until(self, last, first=1):
+        """Return the values of these measurements."""
+        return [number / 16 for number in range(first, last + 1)]
+
+    def ages_are_right(self, reports):
+        """Compare each age with the time from measuring to sending.
+
+        `reports` are those of the last requests. The station's clock shows whole
+        tenths of both times, so that an age is less than a tenth too long or too
+        short. What is less than a tenth is lost once more at each start, both of what
+        was counted before and of the sleep.
+        """
+        assert reports
+        for report, sent in zip(reports, self.sent[-len(reports) :]):
+            for reading in report["readings"]:
+                measured = self.measured[int(reading["value"] * 16) - 1]
+                starts = len([each for each in _starts if measured < each <= sent])
+                error = round(reading["age"] * 1000) - (sent - measured)
+                assert -(1 + 2 * starts) * TENTH < error < TENTH, (reading, error)
+
+
 def run(ms):
     """Switch the board on for `ms`. Return why it ended, and clean up."""
+    _starts.append(clock())
     for name in list(sys.modules):
         if name == "main" or name.startswith("esp_weather"):
             del sys.modules[name]

@@ -1,18 +1,16 @@
 """Signed reports of a station that sleeps deeply."""
 
-from chips import MCP9808
-from helpers import Console, answers, bodies, config, requests, run
+from helpers import Console, Warming, answers, bodies, config, requests, run
 import world
 
 INTERVAL = 300_000
 
 
 def _room():
-    chip = MCP9808(lambda: (chip.readings + 1) / 16)
-    world.i2c[5, 4] = {24: chip}
+    room = Warming()
     world.association_ms = 2_000
     config(signed=True, deep_sleep=True, interval=INTERVAL // 1000)
-    return chip
+    return room
 
 
 def _wake(times=1):
@@ -35,7 +33,7 @@ def test_nonce_is_kept():
 
 def test_outage():
     """It measures on, tries ever more rarely, and delivers all with its age."""
-    chip = _room()
+    room = _room()
     answers("503")
     with Console() as said:
         _wake(30)
@@ -43,24 +41,22 @@ def test_outage():
     answers("200")
     _wake(15)  # At most an hour and a quarter later, and 54 readings fit
     readings = []
-    last = [body for body in bodies() if body["readings"]]
+    last = bodies()
     for body in last:
         if not readings or body["readings"][0]["value"] > readings[-1]["value"]:
             readings += body["readings"]
-    assert [each["value"] for each in readings] == [
-        number / 16 for number in range(1, chip.readings + 1)
-    ]
+    assert [each["value"] for each in readings] == room.until(len(room.measured))
+    room.ages_are_right(last)
     # All but those that came when it reported at each waking again
-    kept = [each["age"] for each in readings if each["age"] >= 60]
-    assert len(kept) >= 30
-    for older, newer in zip(kept, kept[1:]):
-        assert 299 <= older - newer <= 313, (older, newer)
+    assert len([each for each in readings if each["age"] >= 60]) >= 30
+    for older, newer in zip(room.measured, room.measured[1:]):
+        assert newer - older == INTERVAL, (older, newer)
     assert "uptime" not in last[-1]["status"]
 
 
 def test_full():
     """54 readings fit into the memory of the RTC; then the oldest are lost."""
-    chip = _room()
+    room = _room()
     world.networks = {}
     with Console() as said:
         _wake(60)
@@ -68,21 +64,21 @@ def test_full():
     assert said.count("The memory is full: the oldest readings will be lost") == 1
     world.networks = {"Home": "password"}
     _wake(15)
-    values = [each["value"] for body in bodies()[1:] for each in body["readings"]]
-    assert values == [
-        number / 16
-        for number in range(chip.readings - len(values) + 1, chip.readings + 1)
-    ]
+    delivered = bodies()[1:]
+    values = [each["value"] for body in delivered for each in body["readings"]]
+    last = len(room.measured)
+    assert values == room.until(last, last - len(values) + 1)
+    room.ages_are_right(delivered)
     assert 54 <= len(values) <= 54 + 15
 
 
 def test_refused():
     """All is kept."""
-    chip = _room()
+    room = _room()
     answers("403")
     _wake(3)
     answers("200")
     _wake()
-    assert [each["value"] for each in bodies()[-1]["readings"]] == [
-        number / 16 for number in range(1, chip.readings + 1)
-    ]
+    last = bodies()[-1:]
+    assert [each["value"] for each in last[0]["readings"]] == room.until(4)
+    room.ages_are_right(last)
