@@ -4,6 +4,7 @@ import asyncio
 from asyncio.subprocess import DEVNULL, STDOUT
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
+from itertools import groupby
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +28,7 @@ TEMPERATURE = "sensor.outdoor_temperature"
 FLOWS = "/api/config/config_entries/flow"
 LIMIT = 60  # seconds for what is waited for
 BATCH = 12  # readings in a full report
+STORED = "field 1 = "  # says the console of what the server took
 TENTH = 0.1  # s, the step of the station's clock
 
 
@@ -48,7 +50,17 @@ class Board:
 
     def stored(self) -> list[float]:
         """Return what the server took, says the station."""
-        return _numbers(self.console, "field 1 = ")
+        return _numbers(self.console, STORED)
+
+    def rounds(self) -> list[list[float]]:
+        """Return the same in lists: what was taken without measuring meanwhile."""
+        return [
+            _numbers(list(lines), STORED)
+            for is_stored, lines in groupby(
+                self.console, lambda line: line.startswith(STORED)
+            )
+            if is_stored
+        ]
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something is so. Raises TimeoutError with the console."""
@@ -113,6 +125,15 @@ def _recorded(home_assistant: HomeAssistant) -> list[tuple[float, float]]:
 
 def _values(recorded: list[tuple[float, float]]) -> list[float]:
     return [value for value, _ in recorded]
+
+
+def _rising(values: list[float]) -> tuple[list[float], list[float]]:
+    """Return the values that are higher than all before, and the others."""
+    rising: list[float] = []
+    others: list[float] = []
+    for value in values:
+        (others if rising and value <= rising[-1] else rising).append(value)
+    return rising, others
 
 
 def _numbers(lines: list[str], prefix: str) -> list[float]:
@@ -191,20 +212,18 @@ async def test_firmware(home_assistant: HomeAssistant, tmp_path: Path) -> None:
         (board.folder / "no-wifi").touch()
         await board.says("Wi-Fi: no such network in reach", times=2)
     await home_assistant.stop()
-    recorded = _values(_recorded(home_assistant))
+    rising, again = _rising(_values(_recorded(home_assistant)))
     stored = board.stored()
     assert stored == board.measured()[: len(stored)]
-    assert before == stored[: len(before)]
-    # What was measured rises in the order of time. All else HA has written twice when
-    # it was back: the value that it restored and, had it been away for so long, the
-    # last one of a full report, since that was measured before HA was there.
-    rising: list[float] = []
-    again: list[float] = []
-    for value in recorded:
-        (again if rising and value <= rising[-1] else rising).append(value)
     assert rising == stored
-    assert again[0] == before[-1]
-    assert len(again) <= 1 + (len(stored) - len(before)) // BATCH
+    # A second row, of the time when HA wrote it, has what HA restored. So may what made
+    # the new sensor, if it was a tenth old, and what ended a full report after a restart
+    # that took long: there, too, the state cannot be older than the one before.
+    rounds = board.rounds()
+    full = [value for delivered in rounds for value in delivered[BATCH - 1 :: BATCH]]
+    assert before[-1] in again
+    assert set(again) <= {rounds[0][:BATCH][-1], before[-1], *full}
+    assert len(set(again)) == len(again)
 
 
 async def test_legacy_firmware(home_assistant: HomeAssistant, tmp_path: Path) -> None:
