@@ -60,8 +60,8 @@ class Journal:
     @callback
     def async_add(self, entity_id: str) -> None:
         """Keep the state that an entity has just been given, if it is enabled."""
-        if state := self._hass.states.get(entity_id):
-            self._async_keep(Entry(state))
+        if self._recorder and (state := self._hass.states.get(entity_id)):
+            self._async_keep(self._recorder, Entry(state))
 
     @callback
     def async_add_past(self, states: Iterable[State], *, repeated: bool) -> None:
@@ -78,16 +78,14 @@ class Journal:
         # At once, so that they are not lost if Home Assistant stops before the check.
         async_record(self._recorder, entries)
         for entry in entries:
-            self._async_keep(entry)
+            self._async_keep(self._recorder, entry)
 
     @callback
-    def _async_keep(self, entry: Entry) -> None:
-        if self._recorder is None:
-            return
+    def _async_keep(self, recorder: Recorder, entry: Entry) -> None:
         self._entries.append(entry)
         if len(self._entries) == 1:
             self._hass.async_create_background_task(
-                self._async_watch(self._recorder), "esp_weather journal"
+                self._async_watch(recorder), "esp_weather journal"
             )
         elif len(self._entries) >= _CHECK_AFTER:
             self._check_now.set()

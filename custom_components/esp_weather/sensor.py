@@ -151,6 +151,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         super().__init__(station, str(field.number))
         self._field = field
         self._attributes: Mapping[str, Any] = {}
+        self._unit: str | None = None
         self._basis: tuple[object, ...] = ()
         self._silence = station.silence_timer(self._async_silent)
         self._time = None if newest is None else newest.time
@@ -227,7 +228,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
                 [
                     State(
                         self.entity_id,
-                        self._as_state(each.value, self.unit_of_measurement),
+                        self._as_state(each.value),
                         self._attributes,
                         last_reported=each.time,
                     )
@@ -262,8 +263,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         It cannot have that time when the state has been written since.
         """
         # What attributes depend on without Home Assistant having the entity write them
-        unit = self.unit_of_measurement
-        basis = (unit, self.hass.data.get(DATA_CUSTOMIZE))
+        basis = (self.hass.config.units, self.hass.data.get(DATA_CUSTOMIZE))
         if basis != self._basis:
             self._basis = basis
             self.async_write_ha_state()
@@ -284,7 +284,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         # not made anew, which would take as long as all else that is done here.
         self.hass.states.async_set(
             self.entity_id,
-            self._as_state(newest.value, unit),
+            self._as_state(newest.value),
             self._attributes,
             force_update=True,
             timestamp=timestamp,
@@ -295,14 +295,15 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
     @callback
     @override
     def _async_write_ha_state(self) -> None:
-        """Write the state and keep its attributes for the reports to come."""
+        """Write the state; keep its attributes and unit for the reports to come."""
         super()._async_write_ha_state()
+        self._unit = self.unit_of_measurement
         if state := self.hass.states.get(self.entity_id):
             self._attributes = state.attributes
 
-    def _as_state(self, value: float, unit: str | None) -> str:
+    def _as_state(self, value: float) -> str:
         """Return a value as the state would be, which may have another unit."""
-        if unit == self._field.unit:
+        if self._unit == self._field.unit:
             return f"{value:.{FLOAT_PRECISION}}"
         current = self._value
         self._value = value
