@@ -1,6 +1,7 @@
 """The legacy report's address on Home Assistant's own web server, and its answers."""
 
 from collections.abc import Mapping
+from functools import partial
 from hmac import compare_digest
 from html import escape
 from http import HTTPStatus
@@ -90,11 +91,13 @@ class LegacyReportView(HomeAssistantView):
         key, at debug level, answers a stopping Home Assistant without
         Retry-After, and opens the route to other origins.
         """
-        app.router.add_route(hdrs.METH_ANY, self.url, _handle_legacy_report)
+        handler = partial(_handle_legacy_report, hass)
+        app.router.add_route(hdrs.METH_ANY, self.url, handler)
 
 
-async def _handle_legacy_report(request: web.Request) -> web.Response:
-    hass = request.app[KEY_HASS]
+async def _handle_legacy_report(
+    hass: HomeAssistant, request: web.Request
+) -> web.Response:
     try:
         return await _take_legacy_report(hass, request)
     except RefusedError as refusal:
