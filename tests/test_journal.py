@@ -38,7 +38,7 @@ from homeassistant.const import (
     EVENT_HOMEASSISTANT_STOP,
 )
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.helpers.recorder import session_scope
 
 from .conftest import Get, PassTime, legacy_url
@@ -299,6 +299,29 @@ async def test_dropped(
     assert _issues(hass) == []
     ((maximum,),) = database.connection.execute("SELECT max FROM statistics_short_term")
     assert maximum == 50
+
+
+async def test_renamed(
+    hass: HomeAssistant, database: Database, get: Get, pass_seconds: PassSeconds
+) -> None:
+    """A reading belongs to its entity, also if that has got another ID since."""
+    await get(legacy_url("20"))
+    await pass_seconds(10)
+    await get(legacy_url("21"))
+    registry = er.async_get(hass)
+    registry.async_update_entity(SENSOR, new_entity_id="sensor.garden")
+    await pass_seconds(10)
+
+    assert database.connection.execute(
+        "SELECT states_meta.entity_id, state FROM states"
+        " JOIN states_meta USING (metadata_id)"
+        " WHERE state IN ('20.0', '21.0') ORDER BY state_id"
+    ).fetchall() == [
+        ("sensor.garden", "20.0"),
+        ("sensor.garden", "21.0"),
+        # Home Assistant writes the state of the entity under its new ID.
+        ("sensor.garden", "21.0"),
+    ]
 
 
 async def test_many(

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, override
@@ -66,9 +66,11 @@ class Entry(NamedTuple):
     """A state that shall be recorded.
 
     It counts as recorded when the entity has a row with the same value whose time
-    differs by no more than `within`.
+    differs by no more than `within`. The entity may have another ID by now than
+    the state says.
     """
 
+    entity_id: str
     state: State
     within: timedelta = SAME_TIME
 
@@ -95,7 +97,8 @@ class _RecordTask(RecorderTask):
     When that cannot be committed, the recorder drops it, and this task with it.
     """
 
-    entries: Sequence[Entry]
+    # The recorder logs the task when it has failed, which is no place for thousands.
+    entries: Sequence[Entry] = field(repr=False)
     recorded: bool = False
 
     @override
@@ -104,7 +107,7 @@ class _RecordTask(RecorderTask):
         by_entity: defaultdict[str, list[Entry]] = defaultdict(list)
         if instance.enabled:
             for entry in self.entries:
-                by_entity[entry.state.entity_id].append(entry)
+                by_entity[entry.entity_id].append(entry)
         for entity_id, entries in by_entity.items():
             if not instance.entity_filter or instance.entity_filter(entity_id):
                 _record(instance, entity_id, entries)
@@ -152,16 +155,16 @@ def _record(instance: Recorder, entity_id: str, entries: list[Entry]) -> None:
         # The recorder makes what else it needs of a new entity from events only.
         missing = [entry.state for entry in entries]
         for state in missing:
-            instance._process_one_event(_event(state))  # noqa: SLF001
+            instance._process_one_event(_event(entity_id, state))  # noqa: SLF001
         instance._commit_event_session_or_retry()  # noqa: SLF001
     if missing:
         instance.queue_task(_StatisticsTask(entity_id, missing[0].last_updated))
 
 
-def _event(state: State) -> Event[Any]:
+def _event(entity_id: str, state: State) -> Event[Any]:
     return Event(
         EVENT_STATE_CHANGED,
-        {"entity_id": state.entity_id, "old_state": None, "new_state": state},
+        {"entity_id": entity_id, "old_state": None, "new_state": state},
         time_fired_timestamp=state.last_updated_timestamp,
         context=state.context,
     )

@@ -15,11 +15,11 @@ from typing import Final
 from homeassistant.components.recorder import Recorder
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, HomeAssistant, State, callback
-from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.helpers.recorder import DATA_INSTANCE
 from homeassistant.util.hass_dict import HassKey
 
-from .backfill import SAME_MEASUREMENT, Entry, async_record
+from .backfill import SAME_MEASUREMENT, SAME_TIME, Entry, async_record
 from .const import DOMAIN
 
 _LOGGER = logging.getLogger(__name__)
@@ -46,6 +46,9 @@ class Journal:
         self._check_now = asyncio.Event()
         self._failed = False
         hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._async_stop)
+        hass.bus.async_listen(
+            er.EVENT_ENTITY_REGISTRY_UPDATED, self._async_registry_updated
+        )
 
     @property
     def is_behind(self) -> bool:
@@ -61,7 +64,7 @@ class Journal:
     def async_add(self, entity_id: str) -> None:
         """Keep the state that an entity has just been given, if it is enabled."""
         if self._recorder and (state := self._hass.states.get(entity_id)):
-            self._async_keep(self._recorder, Entry(state))
+            self._async_keep(self._recorder, Entry(entity_id, state))
 
     @callback
     def async_add_past(self, states: Iterable[State], *, repeated: bool) -> None:
@@ -71,10 +74,8 @@ class Journal:
         """
         if self._recorder is None:
             return
-        entries = [
-            Entry(state, SAME_MEASUREMENT) if repeated else Entry(state)
-            for state in states
-        ]
+        within = SAME_MEASUREMENT if repeated else SAME_TIME
+        entries = [Entry(state.entity_id, state, within) for state in states]
         # At once, so that they are not lost if Home Assistant stops before the check.
         async_record(self._recorder, entries)
         for entry in entries:
@@ -89,6 +90,18 @@ class Journal:
             )
         elif len(self._entries) >= _CHECK_AFTER:
             self._check_now.set()
+
+    @callback
+    def _async_registry_updated(
+        self, event: Event[er.EventEntityRegistryUpdatedData]
+    ) -> None:
+        """Look for an entity's states under the ID that the recorder gives them."""
+        if event.data["action"] == "update" and "old_entity_id" in event.data:
+            new, old = event.data["entity_id"], event.data["old_entity_id"]
+            self._entries = [
+                entry._replace(entity_id=new) if entry.entity_id == old else entry
+                for entry in self._entries
+            ]
 
     @callback
     def _async_stop(self, event: Event) -> None:
