@@ -16,7 +16,7 @@ from .home_assistant import BENCH_VIEW, BenchHomeAssistant, many_stations
 from .load import Load, load
 from .plan import Plan
 from .server import memory
-from .systems import reports
+from .systems import reports, state_writes
 from .table import duration, middle, ratio, table
 
 FIELDS = (1, 2)
@@ -25,52 +25,62 @@ SETTLE = 3  # seconds that HA is left alone before its memory is read
 
 
 @dataclass
-class Grown:
-    """A Home Assistant (HA) with a number of stations, and what it was like."""
+class Plain:
+    """A Home Assistant (HA) with a number of stations, and the memory that it holds."""
 
     home_assistant: BenchHomeAssistant
     stations: Sequence[Station]
-    setup: float
-    running: float
-    first_report: float
     memory: int
 
 
+@dataclass
+class Grown(Plain):
+    """One with ours, and how it started."""
+
+    setup: float
+    running: float
+    first_report: float
+
+
 async def growth(plan: Plan, folder: Path) -> str:
-    """Start a HA for each number of stations, and load them all in turns."""
-    floors = [
-        await _memory_of_plain_entities(folder / f"plain-{number}", number)
-        for number in (1, plan.stations[-1])
-    ]
+    """Start a HA for each number of stations, and load them all in turns.
+
+    Beside them two with plain entities: what as many would cost at least.
+    """
+    ends = plan.stations[0], plan.stations[-1]
     async with AsyncExitStack() as stack:
         grown = []
         for number in plan.stations:
             grown.append(await _grow(folder / f"stations-{number}", number))
             stack.push_async_callback(grown[-1].home_assistant.stop)
-        loads: list[list[Load]] = [[] for _ in grown]
+        plain = []
+        for number in ends:
+            plain.append(await _grow_plain(folder / f"plain-{number}", number))
+            stack.push_async_callback(plain[-1].home_assistant.stop)
+        loads: list[list[Load]] = [[] for _ in (*grown, *plain)]
+        requests = [reports(one.stations, FIELDS) for one in grown]
+        requests += [state_writes(one.stations, FIELDS) for one in plain]
         for _ in range(plan.rounds):
-            for one, results in zip(grown, loads, strict=True):
-                results.append(
-                    await load(
-                        one.home_assistant.port,
-                        reports(one.stations, FIELDS),
-                        CONNECTIONS,
-                        plan.seconds,
-                    )
-                )
+            for one, request, results in zip(
+                (*grown, *plain), requests, loads, strict=True
+            ):
+                port = one.home_assistant.port
+                results.append(await load(port, request, CONNECTIONS, plan.seconds))
 
-    def memory_per_station(few: int, many: int) -> str:
-        added = plan.stations[-1] - plan.stations[0]
-        return f"{(many - few) / added / 1000:.1f} kB"
+    def memory_per_station(one: Sequence[Plain]) -> str:
+        return f"{(one[-1].memory - one[0].memory) / (ends[1] - ends[0]) / 1000:.1f} kB"
 
-    ours = memory_per_station(grown[0].memory, grown[-1].memory)
-    floor = memory_per_station(*floors)
+    plain_ratio = ratio(loads[-1], loads[-2], lambda r: r.rate)
     return f"""\
 Stations with two fields each, without recorder, {CONNECTIONS} connections:
 
-{_table(grown, loads)}
+{_table(grown, loads[: len(grown)])}
 
-Memory per station: {ours}. Of a config entry with four entities that do nothing: {floor}."""
+Of the view that only writes states of plain entities, with as many entities as {ends[1]:,} stations
+have, against {ends[0]}: {plain_ratio}.
+
+Memory per station: {memory_per_station(grown)}. Of a config entry with four entities that do nothing: \
+{memory_per_station(plain)}."""
 
 
 def _table(grown: Sequence[Grown], loads: Sequence[Sequence[Load]]) -> str:
@@ -119,10 +129,10 @@ async def _grow(config: Path, number: int) -> Grown:
     return Grown(
         home_assistant,
         stations,
+        held,
         next(one["seconds"] for one in setup if one["domain"] == "esp_weather"),
         running - started,
         reported.result() - started,
-        held,
     )
 
 
@@ -155,13 +165,14 @@ async def _report(
         await response.read()
 
 
-async def _memory_of_plain_entities(config: Path, number: int) -> int:
-    """Return the memory of a HA with entities that do nothing, in its second start."""
+async def _grow_plain(config: Path, number: int) -> Plain:
+    """Return a HA with entities that do nothing, in its second start."""
+    stations = many_stations(number)
     home_assistant = BenchHomeAssistant(
-        config, many_stations(number), recorder=False, domain=BENCH_VIEW.name
+        config, stations, recorder=False, domain=BENCH_VIEW.name
     )
     async with home_assistant:
         pass
-    async with home_assistant:
-        await asyncio.sleep(SETTLE)
-        return memory(home_assistant.process.pid)
+    await home_assistant.start()
+    await asyncio.sleep(SETTLE)
+    return Plain(home_assistant, stations, memory(home_assistant.process.pid))

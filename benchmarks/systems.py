@@ -16,7 +16,7 @@ import socket
 import aiohttp
 
 from dev.home_assistant import free_port
-from dev.station import Station
+from dev.station import OUTDOOR, Station
 
 from .home_assistant import BenchHomeAssistant, many_stations
 from .load import SIGNED, Load, load
@@ -79,6 +79,16 @@ def post(path: str, content: object, *headers: str) -> bytes:
     return "\r\n".join([*lines, "", body]).encode()
 
 
+def state_writes(
+    stations: Sequence[Station], fields: Sequence[int] = (1,)
+) -> list[bytes]:
+    """Return the same for the view that only writes states of plain sensors."""
+    return [
+        request.replace(b"/update/", b"/bench_state/")
+        for request in reports(stations, fields)
+    ]
+
+
 def reports(stations: Sequence[Station], fields: Sequence[int] = (1,)) -> list[bytes]:
     """Return legacy reports of the stations' fields in turn."""
     turns = [(station, field) for field in fields for station in stations]
@@ -100,9 +110,7 @@ def without_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
         System(
             "route that sets a state", server, [get(f"/bench_set{t}") for t in tails]
         ),
-        System(
-            "view that writes a state", server, [get(f"/bench_state{t}") for t in tails]
-        ),
+        System("view that writes a state", server, state_writes([OUTDOOR])),
         System("legacy report", server, reports([station])),
         signed_reports(home_assistant, server, 1),
         signed_reports(home_assistant, server, 20),

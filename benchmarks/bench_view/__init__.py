@@ -24,12 +24,13 @@ PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR)
 
 type BenchConfigEntry = ConfigEntry[list[PlainSensor]]
 
-# Those of the first config entry
-DATA_SENSORS: HassKey[list[PlainSensor]] = HassKey(DOMAIN)
+# By the part of a report's address that names station and field
+DATA_SENSORS: HassKey[dict[str, PlainSensor]] = HassKey(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the views."""
+    hass.data[DATA_SENSORS] = {}
     hass.http.register_view(EmptyView())
     hass.http.register_view(StateView(hass))
     hass.http.app.router.add_get("/bench_memory", _tell_memory)
@@ -39,8 +40,9 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: BenchConfigEntry) -> bool:
     """Set up plain entities, as many as a station with two fields has."""
-    entry.runtime_data = []
-    hass.data.setdefault(DATA_SENSORS, entry.runtime_data)
+    entry.runtime_data = [PlainSensor(entry, number) for number in (1, 2)]
+    for number, sensor in enumerate(entry.runtime_data, start=1):
+        hass.data[DATA_SENSORS][f"mac={entry.unique_id}/field={number}"] = sensor
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     return True
 
@@ -82,14 +84,15 @@ class StateView(HomeAssistantView):
 
     name = f"{DOMAIN}:state"
     requires_auth = False
-    url = "/bench_state/{report:.*}"
+    url = "/bench_state/API_key={key}/{sensor:.*}/data={data}"
 
     def __init__(self, hass: HomeAssistant) -> None:
-        """Prepare to write the first sensor."""
+        """Prepare to write sensors."""
         self._hass = hass
 
-    async def get(self, request: web.Request, report: str) -> web.Response:
-        """Take what follows the last `=` as the state."""
-        sensor = self._hass.data[DATA_SENSORS][0]
-        sensor.async_set(float(report.rpartition("=")[2]))
+    async def get(
+        self, request: web.Request, key: str, sensor: str, data: str
+    ) -> web.Response:
+        """Take the data as the state."""
+        self._hass.data[DATA_SENSORS][sensor].async_set(float(data))
         return web.Response(text="OK")

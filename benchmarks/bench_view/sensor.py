@@ -19,7 +19,6 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add two temperatures and a time."""
-    entry.runtime_data.extend(PlainSensor(entry, number) for number in (1, 2))
     async_add_entities([*entry.runtime_data, PlainTimestamp(entry, 3)])
 
 
