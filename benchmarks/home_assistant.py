@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, override
 
 from dev.home_assistant import HomeAssistant, free_port
-from dev.seed import seed, store
+from dev.seed import LOGGER, LOGIN, seed, store
 from dev.station import OUTDOOR, Station
 
 from .server import keep_off_load_core
@@ -14,26 +14,12 @@ from .server import keep_off_load_core
 BENCH_VIEW = Path(__file__).with_name("bench_view")
 CREATED = "2026-01-01T00:00:00+00:00"
 
-CONFIGURATION = """\
-homeassistant:
-  auth_providers:
-    - type: trusted_networks
-      trusted_networks:
-        - 127.0.0.1
-      allow_bypass_login: true
-    - type: homeassistant
-
+CONFIGURATION = f"""\
+{LOGIN}
 frontend:
 webhook:
 
-logger:
-  default: warning
-  logs:
-    aiohttp_fast_zlib: error
-    haffmpeg: critical
-    homeassistant.components.camera.img_util: critical
-
-"""
+{LOGGER}"""
 # For each station a sensor that is written by a webhook
 WEBHOOK = """\
   - triggers:

@@ -12,8 +12,8 @@ CHECKOUT = Path(__file__).parents[1]
 INTEGRATION = CHECKOUT / "custom_components" / "esp_weather"
 BLUEPRINTS = CHECKOUT / "blueprints" / "automation" / "esp_weather"
 
-CONFIGURATION = """\
-# Written by scripts/develop at its first start. Change it as you like.
+# Who comes from this machine is let in without a password.
+LOGIN = """\
 homeassistant:
   auth_providers:
     - type: trusted_networks
@@ -22,7 +22,19 @@ homeassistant:
         - ::1
       allow_bypass_login: true
     - type: homeassistant
-
+"""
+LOGGER = """\
+logger:
+  default: warning
+  logs:
+    # No need of ffmpeg, libturbojpeg and isal, which this machine may not have
+    haffmpeg: critical
+    homeassistant.components.camera.img_util: critical
+    aiohttp_fast_zlib: error
+"""
+CONFIGURATION = f"""\
+# Written by scripts/develop at its first start. Change it as you like.
+{LOGIN}
 # What default_config brings, less what looks for devices or asks the internet
 energy:
 history:
@@ -33,14 +45,7 @@ recorder:
 sun:
 webhook:
 
-logger:
-  default: warning
-  logs:
-    # No need of ffmpeg, libturbojpeg and isal, which this machine may not have
-    haffmpeg: critical
-    homeassistant.components.camera.img_util: critical
-    aiohttp_fast_zlib: error
-
+{LOGGER}
 automation: !include automations.yaml
 script: !include scripts.yaml
 scene: !include scenes.yaml
