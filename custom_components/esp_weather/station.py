@@ -112,11 +112,7 @@ class Station:
         field = self.fields[reading.field]
         value = field.calibrate(reading.value)
         now = dt_util.utcnow()
-        measurements = [Measurement(value, now)]
-        if (receiver := self._receivers.get(field.number)) is not None:
-            receiver(measurements)
-        else:
-            await self._async_give(field, measurements)
+        await self._async_give(field, [Measurement(value, now)])
         self._async_heard(now)
         return value
 
