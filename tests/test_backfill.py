@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+import logging
 from pathlib import Path
 from random import Random
 import sqlite3
@@ -373,6 +374,35 @@ async def test_all_purged(
 
     assert answer.status == HTTPStatus.OK
     assert await select(*STATES) == [("21.0", 60 - 3600)]
+
+
+@pytest.mark.parametrize("pause", [0, 1])
+async def test_purged_meanwhile(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    recorder_mock: Recorder,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+    caplog: pytest.LogCaptureFixture,
+    pause: float,
+) -> None:
+    """Statistics stay as they are if states are deleted before they are corrected.
+
+    Without a pause the newest state is not old enough to be deleted.
+    """
+    await signed.report(reading(20))
+    freezer.tick(480)
+    do_adhoc_statistics(hass)
+    before = await _statistics(select, SENSOR)
+    await recorder_mock.lock_database()
+    await signed.report(reading(30, 400), reading(31))
+    freezer.tick(pause)
+    await _purge(hass)
+    recorder_mock.unlock_database()
+
+    assert await _statistics(select, SENSOR) == before
+    errors = [each for each in caplog.records if each.levelno >= logging.ERROR]
+    assert not [each for each in errors if "recorder" in each.name]
 
 
 async def test_recorder_disabled(

@@ -252,6 +252,8 @@ def _correct_statistics(instance: Recorder, entity_id: str, first: datetime) -> 
     # The recorder makes no statistics either of what is of another quantity.
     if not values or _time(values[-1]) < first:
         return True
+    # What there was before may have been purged since.
+    start = max(start, _floor(_time(values[0]), _SHORT_TERM))
     periods = [
         start + number * _SHORT_TERM
         for number in range((last - start) // _SHORT_TERM + 1)
