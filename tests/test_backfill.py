@@ -236,9 +236,15 @@ async def test_first_report(
 ) -> None:
     """The first report of a field may bring readings of the past, too."""
     await signed.report(reading(20, 7200), reading(21, 60))
+    # Two of the same time
+    await signed.report(reading(30, field=2), reading(31, field=2))
 
     assert state_of(hass, "1") == "21.0"
     assert await select(*STATES) == [("20.0", -7200), ("21.0", -60), ("21.0", 0)]
+    assert state_of(hass, "2") == "31.0"
+    sql, (start, _) = STATES
+    rows = await select(sql, (start, "sensor.outdoor_temperature_2"))
+    assert sorted(rows) == [("30.0", 0), ("31.0", 0)]
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -14,7 +14,7 @@ from .journal import DATA_JOURNAL, Journal
 from .redaction import keep_keys_out_of_logs
 from .services import async_setup_services
 from .signed import SignedReportView
-from .station import EspWeatherConfigEntry, Station
+from .station import DATA_STATIONS, EspWeatherConfigEntry, Station
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR, Platform.UPDATE)
@@ -24,6 +24,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the addresses for reports, the actions and the dashboard."""
     keep_keys_out_of_logs()
     hass.data[DATA_JOURNAL] = Journal(hass)
+    hass.data[DATA_STATIONS] = {}
     hass.http.register_view(LegacyReportView())
     hass.http.register_view(SignedReportView())
     async_setup_services(hass)
@@ -42,14 +43,17 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: EspWeatherConfigEntry) -> bool:
     """Set up the station of a config entry."""
-    entry.runtime_data = Station(hass, entry)
+    station = entry.runtime_data = Station(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    hass.data[DATA_STATIONS][station.mac] = station
     return True
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: EspWeatherConfigEntry) -> bool:
     """Unload the station of a config entry."""
-    await entry.runtime_data.async_stop()
+    station = entry.runtime_data
+    del hass.data[DATA_STATIONS][station.mac]
+    await station.async_stop()
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
 

@@ -11,7 +11,6 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractRouter
 from multidict import CIMultiDict, istr
 
-from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_API_KEY
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
@@ -24,7 +23,7 @@ from .messages import async_message
 from .pairing import async_pair
 from .problem import INVALID_FIELD, WRONG_KEY
 from .protocol import FieldError, ReportError, parse_legacy_reading
-from .station import EspWeatherConfigEntry, Station, async_find_entry
+from .station import Station, async_find_entry, async_find_station
 
 _RETRY_AFTER: Final[Mapping[str, str]] = {hdrs.RETRY_AFTER: "10"}
 _HEADERS: Final[Mapping[str, str]] = {
@@ -85,44 +84,43 @@ class LegacyReportView(HomeAssistantView):
     def register(
         self, hass: HomeAssistant, app: web.Application, router: AbstractRouter
     ) -> None:
-        """Register the route for every method.
+        """Register the route.
 
         Not as the base class does it: its handler logs the path, and so the
         key, at debug level, answers a stopping Home Assistant without
         Retry-After, and opens the route to other origins.
         """
         handler = partial(_handle_legacy_report, hass)
-        app.router.add_route(hdrs.METH_ANY, self.url, handler)
+        app.router.add_route(hdrs.METH_GET, self.url, handler)
+        app.router.add_route(hdrs.METH_ANY, self.url, _refuse_method)
 
 
 async def _handle_legacy_report(
     hass: HomeAssistant, request: web.Request
 ) -> web.Response:
-    try:
-        return await _take_legacy_report(hass, request)
-    except RefusedError as refusal:
-        return await async_answer_refusal(request, refusal)
-
-
-async def _take_legacy_report(
-    hass: HomeAssistant, request: web.Request
-) -> web.Response:
-    require_method(request, hdrs.METH_GET)
-    if _is_prefetch(request):
-        # The status upon which a browser asks again when the page is wanted.
-        raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "prefetch")
-    if hass.state is not CoreState.running:
-        raise not_ready()
-    entry = await _authenticated_entry(hass, request)
-    station = require_station(entry)
     parts = request.match_info
     try:
-        reading = parse_legacy_reading(parts["field"], parts["data"])
-        value = await station.async_report(reading)
-    except ReportError as err:
-        if isinstance(err, FieldError):
-            station.problem.async_refused(INVALID_FIELD)
-        raise RefusedError(HTTPStatus.BAD_REQUEST, err.key, err.placeholders) from err
+        if _is_prefetch(request):
+            # The status upon which a browser asks again when the page is wanted.
+            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "prefetch")
+        if hass.state is not CoreState.running:
+            raise not_ready()
+        station = async_find_station(hass, parts["mac"])
+        right = _is_same_key(_NO_KEY if station is None else station.key, parts["key"])
+        if station is None or not right or not station.is_legacy:
+            raise await _refusal(hass, request)
+        require_recorder(station)
+        try:
+            reading = parse_legacy_reading(parts["field"], parts["data"])
+            value = await station.async_report(reading)
+        except ReportError as err:
+            if isinstance(err, FieldError):
+                station.problem.async_refused(INVALID_FIELD)
+            raise RefusedError(
+                HTTPStatus.BAD_REQUEST, err.key, err.placeholders
+            ) from err
+    except RefusedError as refusal:
+        return await async_answer_refusal(request, refusal)
     if not _wants_html(request):
         return web.Response(body=b"OK", headers=_OK_HEADERS)
     unit = station.fields[reading.field].unit or ""
@@ -133,53 +131,51 @@ async def _take_legacy_report(
     )
 
 
-async def _authenticated_entry(
-    hass: HomeAssistant, request: web.Request
-) -> EspWeatherConfigEntry:
-    """Return the config entry of the station that a request names, MAC and key.
+async def _refuse_method(request: web.Request) -> web.Response:
+    return await async_answer_refusal(request, method_not_allowed(hdrs.METH_GET))
 
-    Raises RefusedError, the same one whatever is wrong.
+
+async def _refusal(hass: HomeAssistant, request: web.Request) -> RefusedError:
+    """Return why a request has not the MAC and key of a station that is loaded.
+
+    The same whatever is wrong, unless a right one may come through later.
     """
     mac, key = request.match_info["mac"], request.match_info["key"]
     entry = async_find_entry(hass, mac)
-    expected = _NO_KEY if entry is None else entry.data.get(CONF_API_KEY, _NO_KEY)
-    right = _is_same_key(expected, key)
+    known = _NO_KEY if entry is None else entry.data.get(CONF_API_KEY, _NO_KEY)
+    right = _is_same_key(known, key)
     if entry is not None and right and entry.options.get(CONF_LEGACY, DEFAULT_LEGACY):
-        return entry
+        return not_ready()
     if async_pair(hass, key, mac):
         # The station is kept waiting until the config flow has made its entry.
-        raise not_ready()
+        return not_ready()
     if entry is None:
         async_discover(hass, lambda known: mac if _is_same_key(known, key) else None)
     if not right:
-        if entry is not None and entry.state is ConfigEntryState.LOADED:
-            entry.runtime_data.problem.async_refused(WRONG_KEY)
+        if (station := async_find_station(hass, mac)) is not None:
+            station.problem.async_refused(WRONG_KEY)
         await count_wrong_key(request, mac, key)
-    raise RefusedError(HTTPStatus.FORBIDDEN, "forbidden")
+    return RefusedError(HTTPStatus.FORBIDDEN, "forbidden")
 
 
 def _is_same_key(known: str, sent: str) -> bool:
     return compare_digest(known.encode(), sent.encode(errors="replace"))
 
 
-def require_method(request: web.Request, method: str) -> None:
-    """Raise RefusedError unless a request has this method."""
-    if request.method != method:
-        raise RefusedError(
-            HTTPStatus.METHOD_NOT_ALLOWED,
-            "method_not_allowed",
-            {"method": method},
-            {hdrs.ALLOW: method},
-        )
-
-
-def require_station(entry: EspWeatherConfigEntry) -> Station:
-    """Return the station of a config entry. Raises RefusedError if it has to wait."""
-    if entry.state is not ConfigEntryState.LOADED or (
-        entry.runtime_data.journal.is_behind
-    ):
+def require_recorder(station: Station) -> None:
+    """Raise RefusedError if the recorder might drop what a station reports."""
+    if station.journal.is_behind:
         raise not_ready()
-    return entry.runtime_data
+
+
+def method_not_allowed(method: str) -> RefusedError:
+    """Return the refusal of a request that has another method."""
+    return RefusedError(
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        {"method": method},
+        {hdrs.ALLOW: method},
+    )
 
 
 def not_ready() -> RefusedError:
@@ -203,11 +199,9 @@ async def async_answer_refusal(
 
 def _is_prefetch(request: web.Request) -> bool:
     headers = request.headers
-    return any(
-        purpose in headers[header].lower()
-        for header in _PREFETCH_HEADERS
-        if header in headers
-        for purpose in _PREFETCH_PURPOSES
+    said = [headers[name].lower() for name in _PREFETCH_HEADERS if name in headers]
+    return said != [] and any(
+        purpose in each for each in said for purpose in _PREFETCH_PURPOSES
     )
 
 

@@ -215,14 +215,19 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
 
     @callback
     def _async_receive(
-        self, measurements: Sequence[Measurement], *, repeated: bool = False
+        self,
+        newest: Measurement | None,
+        past: Sequence[Measurement] = (),
+        *,
+        repeated: bool = False,
     ) -> None:
         """Take measurements: the newest as the state, the others as history."""
-        *past, newest = measurements
-        if repeated and self._is_known(newest):
+        if newest is None:
+            pass
+        elif repeated and self._is_known(newest):
             self._silence.async_heard(newest.age)
         elif not self._is_newest(newest) or not self._async_write(newest):
-            past.append(newest)
+            past = [*past, newest]
         if past:
             self._station.journal.async_add_past(
                 [

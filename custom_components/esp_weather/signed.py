@@ -7,7 +7,6 @@ from typing import Final, override
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractRouter
 
-from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_API_KEY, CONF_MAC
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
@@ -19,16 +18,16 @@ from .http import (
     RefusedError,
     answer,
     async_answer_refusal,
+    method_not_allowed,
     not_ready,
-    require_method,
-    require_station,
+    require_recorder,
 )
 from .messages import async_message
 from .pairing import async_pair, async_waiting_keys
 from .problem import INVALID_FIELD, WRONG_KEY
 from .protocol import FieldError, ReportError, parse_report
 from .signature import Nonces, SignatureError, SignedRequest
-from .station import EspWeatherConfigEntry, async_find_entry
+from .station import EspWeatherConfigEntry, async_find_entry, async_find_station
 
 PATH: Final = f"/api/{DOMAIN}/report"
 
@@ -78,7 +77,8 @@ class SignedReportView(HomeAssistantView):
         return response
 
     async def _take_report(self, hass: HomeAssistant, request: web.Request) -> None:
-        require_method(request, hdrs.METH_POST)
+        if request.method != hdrs.METH_POST:
+            raise method_not_allowed(hdrs.METH_POST)
         if hass.state is not CoreState.running:
             raise not_ready()
         signed = SignedRequest(
@@ -87,8 +87,10 @@ class SignedReportView(HomeAssistantView):
             request.headers,
             await _read(request),
         )
-        entry = await self._authenticated_entry(request, signed)
-        station = require_station(entry)
+        mac = await self._authenticated_mac(request, signed)
+        if (station := async_find_station(hass, mac)) is None:
+            raise not_ready()
+        require_recorder(station)
         try:
             report = parse_report(signed.body, station.mac)
             await station.async_take_report(
@@ -100,10 +102,10 @@ class SignedReportView(HomeAssistantView):
             raise await _bad_request(hass, err) from err
         self._repeating.discard(station.mac)
 
-    async def _authenticated_entry(
+    async def _authenticated_mac(
         self, request: web.Request, signed: SignedRequest
-    ) -> EspWeatherConfigEntry:
-        """Return the config entry of the station that has signed a request.
+    ) -> str:
+        """Return the MAC of the station that has signed a request.
 
         Raises RefusedError, the same one whatever is wrong.
         """
@@ -127,8 +129,8 @@ class SignedReportView(HomeAssistantView):
             if not entries:
                 async_discover(hass, signed.keyid_if)
             for entry in entries:
-                if entry.state is ConfigEntryState.LOADED:
-                    entry.runtime_data.problem.async_refused(WRONG_KEY)
+                if station := async_find_station(hass, entry.data[CONF_MAC]):
+                    station.problem.async_refused(WRONG_KEY)
             await count_wrong_signature(request)
             raise _unauthorized() from None
         (entry,) = entries
@@ -136,7 +138,7 @@ class SignedReportView(HomeAssistantView):
         if not self._nonces.use(mac, signer.nonce):
             self._repeating.add(mac)
             raise _unauthorized()
-        return entry
+        return mac
 
 
 async def _read(request: web.Request) -> bytes:

@@ -6,14 +6,21 @@ from datetime import datetime, timedelta
 from functools import partial
 import logging
 from operator import attrgetter
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import CONF_MAC
+from homeassistant.const import CONF_API_KEY, CONF_MAC
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.util import dt as dt_util
+from homeassistant.util.hass_dict import HassKey
 
-from .const import CONF_TIMEOUT, DEFAULT_TIMEOUT, DOMAIN
+from .const import (
+    CONF_LEGACY,
+    CONF_TIMEOUT,
+    DEFAULT_LEGACY,
+    DEFAULT_TIMEOUT,
+    DOMAIN,
+)
 from .field import Field, fields_of
 from .journal import DATA_JOURNAL
 from .problem import Problem
@@ -23,6 +30,9 @@ from .silence import SilenceTimer
 _LOGGER = logging.getLogger(__name__)
 
 type EspWeatherConfigEntry = ConfigEntry[Station]
+
+# The stations whose config entries are loaded, by MAC
+DATA_STATIONS: Final[HassKey[dict[str, Station]]] = HassKey("esp_weather_stations")
 
 
 class Measurement(NamedTuple):
@@ -34,12 +44,19 @@ class Measurement(NamedTuple):
 
 
 class Receiver(Protocol):
-    """Takes what a field has measured, in the order of time."""
+    """Takes what a field has measured."""
 
     def __call__(
-        self, measurements: Sequence[Measurement], *, repeated: bool = False
+        self,
+        newest: Measurement | None,
+        past: Sequence[Measurement] = (),
+        *,
+        repeated: bool = False,
     ) -> None:
-        """Take at least one measurement; `repeated` ones may be known already."""
+        """Take what may be the state now, and those before it as history.
+
+        `repeated` ones may be known already.
+        """
 
 
 class Station:
@@ -56,6 +73,8 @@ class Station:
     def __init__(self, hass: HomeAssistant, entry: EspWeatherConfigEntry) -> None:
         """Create the station of a config entry."""
         self.mac: str = entry.data[CONF_MAC]
+        self.key: str = entry.data[CONF_API_KEY]
+        self.is_legacy: bool = entry.options.get(CONF_LEGACY, DEFAULT_LEGACY)
         self.name = entry.title
         self.fields = fields_of(entry.options)
         # In seconds; 0 means that the station may be silent for ever.
@@ -110,11 +129,10 @@ class Station:
         Raises ReportError if the field's kind cannot have this value.
         """
         field = self.fields[reading.field]
-        value = field.calibrate(reading.value)
-        now = dt_util.utcnow()
-        await self._async_give(field, [Measurement(value, now)])
-        self._async_heard(now)
-        return value
+        newest = Measurement(field.calibrate(reading.value), dt_util.utcnow())
+        await self._async_give(field, newest)
+        self._async_heard(newest.time)
+        return newest.value
 
     async def async_take_report(self, report: Report, *, repeated: bool) -> None:
         """Take each reading of a signed report, and its status.
@@ -137,29 +155,33 @@ class Station:
             started = now - timedelta(seconds=report.status.uptime)
             self.started = started.replace(microsecond=0)
         for field_number, measurements in measured.items():
-            measurements.sort(key=attrgetter("time"))
+            *past, newest = sorted(measurements, key=attrgetter("time"))
             await self._async_give(
-                self.fields[field_number], measurements, repeated=repeated
+                self.fields[field_number], newest, past, repeated=repeated
             )
         self._async_heard(now, has_status=report.status != Status())
 
     async def _async_give(
-        self, field: Field, measurements: Sequence[Measurement], repeated: bool = False
+        self,
+        field: Field,
+        newest: Measurement,
+        past: Sequence[Measurement] = (),
+        *,
+        repeated: bool = False,
     ) -> None:
         if (receiver := self._receivers.get(field.number)) is not None:
-            receiver(measurements, repeated=repeated)
+            receiver(newest, past, repeated=repeated)
             return
         async with self._adding_field:
             # Another report of the field may have come while this one waited.
             if (receiver := self._receivers.get(field.number)) is not None:
-                receiver(measurements, repeated=repeated)
+                receiver(newest, past, repeated=repeated)
                 return
-            await self.add_field(field, measurements[-1])
+            await self.add_field(field, newest)
             # Nobody receives if the user has disabled the entity.
             receiver = self._receivers.setdefault(field.number, _ignore)
             # The state that was just written is of now.
-            if past := [each for each in measurements if each.age]:
-                receiver(past)
+            receiver(None, [*past, newest] if newest.age else past)
 
     @callback
     def _async_heard(self, now: datetime, *, has_status: bool = False) -> None:
@@ -207,6 +229,15 @@ class Station:
 
 
 @callback
+def async_find_station(hass: HomeAssistant, mac: str) -> Station | None:
+    """Return the loaded station with this MAC, however it is written."""
+    try:
+        return hass.data[DATA_STATIONS].get(normalize_mac(mac))
+    except ValueError:
+        return None
+
+
+@callback
 def async_find_entry(hass: HomeAssistant, mac: str) -> EspWeatherConfigEntry | None:
     """Return the config entry of the station with this MAC, however it is written."""
     try:
@@ -222,5 +253,10 @@ def seconds_since(time: datetime) -> float:
 
 
 @callback
-def _ignore(measurements: Sequence[Measurement], *, repeated: bool = False) -> None:
+def _ignore(
+    newest: Measurement | None,
+    past: Sequence[Measurement] = (),
+    *,
+    repeated: bool = False,
+) -> None:
     """Receive what a field measures whose entity is disabled."""
