@@ -43,7 +43,7 @@ _OK_HEADERS: Final = CIMultiDict(
     {hdrs.CACHE_CONTROL: "no-store", hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}
 )
 # Compared with when the MAC is unknown, so that the answer takes the same time.
-_NO_KEY: Final = "no station has this key"
+_NO_KEY: Final = b"no station has this key"
 
 
 class RefusedError(Exception):
@@ -142,15 +142,17 @@ async def _refusal(hass: HomeAssistant, request: web.Request) -> RefusedError:
     """
     mac, key = request.match_info["mac"], request.match_info["key"]
     entry = async_find_entry(hass, mac)
-    known = _NO_KEY if entry is None else entry.data.get(CONF_API_KEY, _NO_KEY)
-    right = _is_same_key(known, key)
+    known = None if entry is None else entry.data.get(CONF_API_KEY)
+    right = _is_same_key(known.encode() if known else _NO_KEY, key)
     if entry is not None and right and entry.options.get(CONF_LEGACY, DEFAULT_LEGACY):
         return not_ready()
     if async_pair(hass, key, mac):
         # The station is kept waiting until the config flow has made its entry.
         return not_ready()
     if entry is None:
-        async_discover(hass, lambda known: mac if _is_same_key(known, key) else None)
+        async_discover(
+            hass, lambda known: mac if _is_same_key(known.encode(), key) else None
+        )
     if not right:
         if (station := async_find_station(hass, mac)) is not None:
             station.problem.async_refused(WRONG_KEY)
@@ -158,8 +160,8 @@ async def _refusal(hass: HomeAssistant, request: web.Request) -> RefusedError:
     return RefusedError(HTTPStatus.FORBIDDEN, "forbidden")
 
 
-def _is_same_key(known: str, sent: str) -> bool:
-    return compare_digest(known.encode(), sent.encode(errors="replace"))
+def _is_same_key(known: bytes, sent: str) -> bool:
+    return compare_digest(known, sent.encode(errors="replace"))
 
 
 def require_recorder(station: Station) -> None:

@@ -72,10 +72,10 @@ class Journal:
 
         Those that are `repeated` may be recorded already, at about that time.
         """
-        if self._recorder is None:
-            return
         within = SAME_MEASUREMENT if repeated else SAME_TIME
         entries = [Entry(state.entity_id, state, within) for state in states]
+        if self._recorder is None or not entries:
+            return
         # At once, so that they are not lost if Home Assistant stops before the check.
         async_record(self._recorder, entries)
         for entry in entries:

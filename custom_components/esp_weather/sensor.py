@@ -47,11 +47,15 @@ async def async_setup_entry(
     station = entry.runtime_data
     platform = async_get_current_platform()
 
-    async def async_add_field(field: Field, newest: Measurement) -> None:
-        # Awaited, unlike the callback: a report is answered when it is a state.
+    async def async_add_field(field: Field, measurements: Sequence[Measurement]) -> None:
+        *past, newest = measurements
         sensor = FieldSensor(station, field, newest)
+        # Awaited, unlike the callback: a report is answered when it is a state.
         await platform.async_add_entities([sensor])
-        station.journal.async_add(sensor.entity_id)
+        if sensor.enabled:
+            station.journal.async_add(sensor.entity_id)
+            # The state that was just written is of now.
+            sensor.async_record([*past, newest] if newest.age else past)
 
     station.add_field = async_add_field
 
@@ -194,7 +198,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
             self._silence.async_heard(ago)
         self.async_on_remove(self._silence.async_cancel)
         self.async_on_remove(
-            self._station.async_receive(self._field, self._async_receive)
+            self._station.async_receive(self._field, self)
         )
 
     async def _async_restore(self) -> None:
@@ -214,33 +218,34 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         self._station.async_restore(time)
 
     @callback
-    def _async_receive(
-        self,
-        newest: Measurement | None,
-        past: Sequence[Measurement] = (),
-        *,
-        repeated: bool = False,
+    def async_take(
+        self, measurements: Sequence[Measurement], *, repeated: bool
     ) -> None:
         """Take measurements: the newest as the state, the others as history."""
-        if newest is None:
-            pass
-        elif repeated and self._is_known(newest):
+        *past, newest = measurements
+        if repeated and self._is_known(newest):
             self._silence.async_heard(newest.age)
-        elif not self._is_newest(newest) or not self._async_write(newest):
-            past = [*past, newest]
-        if past:
-            self._station.journal.async_add_past(
-                [
-                    State(
-                        self.entity_id,
-                        self._as_state(each.value),
-                        self._attributes,
-                        last_reported=each.time,
-                    )
-                    for each in past
-                ],
-                repeated=repeated,
-            )
+        elif not self._is_newest(newest) or not self.async_set(*newest):
+            past.append(newest)
+        self.async_record(past, repeated=repeated)
+
+    @callback
+    def async_record(
+        self, measurements: Sequence[Measurement], *, repeated: bool = False
+    ) -> None:
+        """Have measurements in the history that are not to be the state."""
+        self._station.journal.async_add_past(
+            [
+                State(
+                    self.entity_id,
+                    self._as_state(each.value),
+                    self._attributes,
+                    last_reported=each.time,
+                )
+                for each in measurements
+            ],
+            repeated=repeated,
+        )
 
     def _is_newest(self, measurement: Measurement) -> bool:
         """Return whether a measurement is newer than the state, and not too old."""
@@ -262,7 +267,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         return 0 < self._station.timeout <= ago
 
     @callback
-    def _async_write(self, newest: Measurement) -> bool:
+    def async_set(self, value: float, time: datetime, age: float = 0.0) -> bool:
         """Make a measurement the state; return whether with the time it was measured.
 
         It cannot have that time when the state has been written since.
@@ -272,30 +277,30 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         if basis != self._basis:
             self._basis = basis
             self.async_write_ha_state()
-        self._value = newest.value
+        self._value = value
         if not self.available:
             self._attr_available = True
-        self._time = newest.time
-        self._silence.async_heard(newest.age)
+        self._time = time
+        self._silence.async_heard(age)
         timestamp = None
         if (
-            newest.age
+            age
             and (state := self.hass.states.get(self.entity_id))
-            and newest.time > state.last_updated
+            and time > state.last_updated
         ):
-            timestamp = newest.time.timestamp()
+            timestamp = time.timestamp()
         # Each report is a row in the history, equal values too. What else writes the
         # state, such as a change in the entity registry, is none. The attributes are
         # not made anew, which would take as long as all else that is done here.
         self.hass.states.async_set(
             self.entity_id,
-            self._as_state(newest.value),
+            self._as_state(value),
             self._attributes,
             force_update=True,
             timestamp=timestamp,
         )
         self._station.journal.async_add(self.entity_id)
-        return timestamp is not None or not newest.age
+        return timestamp is not None or not age
 
     @callback
     @override

@@ -44,18 +44,17 @@ class Measurement(NamedTuple):
 
 
 class Receiver(Protocol):
-    """Takes what a field has measured."""
+    """Takes what a field measures."""
 
-    def __call__(
-        self,
-        newest: Measurement | None,
-        past: Sequence[Measurement] = (),
-        *,
-        repeated: bool = False,
+    def async_set(self, value: float, time: datetime) -> object:
+        """Take what is measured now as the state."""
+
+    def async_take(
+        self, measurements: Sequence[Measurement], *, repeated: bool
     ) -> None:
-        """Take what may be the state now, and those before it as history.
+        """Take what was measured, in the order of time: the newest may be the state.
 
-        `repeated` ones may be known already.
+        `repeated` measurements may be known already.
         """
 
 
@@ -68,12 +67,12 @@ class Station:
 
     # Makes the entity of a field that reports for the first time, with what it
     # measured, and returns when its state is written. Set by the sensor platform.
-    add_field: Callable[[Field, Measurement], Awaitable[None]]
+    add_field: Callable[[Field, Sequence[Measurement]], Awaitable[None]]
 
     def __init__(self, hass: HomeAssistant, entry: EspWeatherConfigEntry) -> None:
         """Create the station of a config entry."""
         self.mac: str = entry.data[CONF_MAC]
-        self.key: str = entry.data[CONF_API_KEY]
+        self.key: bytes = entry.data[CONF_API_KEY].encode()
         self.is_legacy: bool = entry.options.get(CONF_LEGACY, DEFAULT_LEGACY)
         self.name = entry.title
         self.fields = fields_of(entry.options)
@@ -87,7 +86,8 @@ class Station:
         self.journal = hass.data[DATA_JOURNAL]
         self._loop = hass.loop
         self._adding_field = asyncio.Lock()
-        self._receivers: dict[int, Receiver] = {}
+        # None is the receiver of a field whose entity is disabled.
+        self._receivers: dict[int, Receiver | None] = {}
         self._listeners: list[CALLBACK_TYPE] = []
         self._silence = self.silence_timer(self._async_silent)
 
@@ -129,10 +129,14 @@ class Station:
         Raises ReportError if the field's kind cannot have this value.
         """
         field = self.fields[reading.field]
-        newest = Measurement(field.calibrate(reading.value), dt_util.utcnow())
-        await self._async_give(field, newest)
-        self._async_heard(newest.time)
-        return newest.value
+        value = field.calibrate(reading.value)
+        now = dt_util.utcnow()
+        if field.number not in self._receivers:
+            await self._async_add_field(field, [Measurement(value, now)])
+        elif receiver := self._receivers[field.number]:
+            receiver.async_set(value, now)
+        self._async_heard(now)
+        return value
 
     async def async_take_report(self, report: Report, *, repeated: bool) -> None:
         """Take each reading of a signed report, and its status.
@@ -155,33 +159,24 @@ class Station:
             started = now - timedelta(seconds=report.status.uptime)
             self.started = started.replace(microsecond=0)
         for field_number, measurements in measured.items():
-            *past, newest = sorted(measurements, key=attrgetter("time"))
-            await self._async_give(
-                self.fields[field_number], newest, past, repeated=repeated
-            )
+            measurements.sort(key=attrgetter("time"))
+            if field_number not in self._receivers:
+                await self._async_add_field(self.fields[field_number], measurements)
+            elif receiver := self._receivers[field_number]:
+                receiver.async_take(measurements, repeated=repeated)
         self._async_heard(now, has_status=report.status != Status())
 
-    async def _async_give(
-        self,
-        field: Field,
-        newest: Measurement,
-        past: Sequence[Measurement] = (),
-        *,
-        repeated: bool = False,
+    async def _async_add_field(
+        self, field: Field, measurements: Sequence[Measurement]
     ) -> None:
-        if (receiver := self._receivers.get(field.number)) is not None:
-            receiver(newest, past, repeated=repeated)
-            return
         async with self._adding_field:
             # Another report of the field may have come while this one waited.
-            if (receiver := self._receivers.get(field.number)) is not None:
-                receiver(newest, past, repeated=repeated)
-                return
-            await self.add_field(field, newest)
-            # Nobody receives if the user has disabled the entity.
-            receiver = self._receivers.setdefault(field.number, _ignore)
-            # The state that was just written is of now.
-            receiver(None, [*past, newest] if newest.age else past)
+            if field.number not in self._receivers:
+                await self.add_field(field, measurements)
+                # Nobody receives if the user has disabled the entity.
+                self._receivers.setdefault(field.number)
+            elif receiver := self._receivers[field.number]:
+                receiver.async_take(measurements, repeated=False)
 
     @callback
     def _async_heard(self, now: datetime, *, has_status: bool = False) -> None:
@@ -250,13 +245,3 @@ def async_find_entry(hass: HomeAssistant, mac: str) -> EspWeatherConfigEntry | N
 def seconds_since(time: datetime) -> float:
     """Return the seconds since `time`, 0 if the clock was set back past it."""
     return max(0.0, (dt_util.utcnow() - time).total_seconds())
-
-
-@callback
-def _ignore(
-    newest: Measurement | None,
-    past: Sequence[Measurement] = (),
-    *,
-    repeated: bool = False,
-) -> None:
-    """Receive what a field measures whose entity is disabled."""
