@@ -169,8 +169,9 @@ async def test_each_report_is_a_state(
     station: MockConfigEntry,
     get: Get,
     freezer: FrozenDateTimeFactory,
+    pass_time: PassTime,
 ) -> None:
-    """An equal value is a new state; last report moves along in seconds."""
+    """An equal value is a new state; last report follows within five seconds."""
     await get(legacy_url())
     sensor = entity_id(hass, "1")
     assert sensor is not None
@@ -186,6 +187,8 @@ async def test_each_report_is_a_state(
 
     freezer.tick(1)
     await get(legacy_url())
+    assert state_of(hass, "last_report") == "2026-11-24T12:00:00+00:00"
+    await pass_time(4 / 60)
     assert state_of(hass, "last_report") == "2026-11-24T12:00:01+00:00"
 
 
@@ -266,6 +269,7 @@ async def test_clock_is_set(
     station: MockConfigEntry,
     get: Get,
     freezer: FrozenDateTimeFactory,
+    pass_time: PassTime,
     monkeypatch: pytest.MonkeyPatch,
     integration_log: Callable[[], list[str]],
     hours: int,
@@ -274,6 +278,7 @@ async def test_clock_is_set(
     # Only the time of day is set. The freezer would set that of the timers, too.
     monkeypatch.setattr("custom_components.esp_weather.silence.monotonic", lambda: 0.0)
     await get(legacy_url())
+    await pass_time(0.1)
     now = START + timedelta(hours=hours)
     freezer.move_to(now)
     await hass.async_block_till_done()

@@ -45,6 +45,7 @@ async def test_status(
     hass: HomeAssistant,
     station: MockConfigEntry,
     signed: SignedStation,
+    pass_time: PassTime,
     snapshot: SnapshotAssertion,
 ) -> None:
     """Each thing becomes an entity when the station first says it."""
@@ -54,7 +55,7 @@ async def test_status(
     assert _firmware(hass) is None
 
     await signed.report(status=STATUS)
-    await hass.async_block_till_done()
+    await pass_time(0.1)
 
     assert [
         entity
@@ -135,15 +136,15 @@ async def test_firmware(
     hass: HomeAssistant,
     station: MockConfigEntry,
     signed: SignedStation,
+    pass_time: PassTime,
     device_registry: dr.DeviceRegistry,
     version: str,
     state: str,
 ) -> None:
     """Firmware that is older than what belongs to the integration is an update."""
-    await signed.report(status={"firmware": "0.0.1"})
-    await signed.report(status={"firmware": version})
-    await hass.async_block_till_done()
-    await signed.report(status={"firmware": version})
+    for each in ("0.0.1", version, version):
+        await signed.report(status={"firmware": each})
+        await pass_time(0.1)
 
     assert _firmware(hass).state == state
     assert _firmware(hass).attributes["latest_version"] == FIRMWARE_VERSION

@@ -100,9 +100,7 @@ async def _handle_legacy_report(
 ) -> web.Response:
     parts = request.match_info
     try:
-        if _is_prefetch(request):
-            # The status upon which a browser asks again when the page is wanted.
-            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "prefetch")
+        _require_wanted(request)
         if hass.state is not CoreState.running:
             raise not_ready()
         station = async_find_station(hass, parts["mac"])
@@ -199,12 +197,13 @@ async def async_answer_refusal(
     return answer(request, text, refusal.status, refusal.headers)
 
 
-def _is_prefetch(request: web.Request) -> bool:
+def _require_wanted(request: web.Request) -> None:
+    """Raise RefusedError if a browser only guesses that somebody will ask for it."""
     headers = request.headers
     said = [headers[name].lower() for name in _PREFETCH_HEADERS if name in headers]
-    return said != [] and any(
-        purpose in each for each in said for purpose in _PREFETCH_PURPOSES
-    )
+    if said and any(purpose in each for each in said for purpose in _PREFETCH_PURPOSES):
+        # The status upon which a browser asks again when the page is wanted.
+        raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "prefetch")
 
 
 def _wants_html(request: web.Request) -> bool:

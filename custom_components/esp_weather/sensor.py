@@ -47,7 +47,9 @@ async def async_setup_entry(
     station = entry.runtime_data
     platform = async_get_current_platform()
 
-    async def async_add_field(field: Field, measurements: Sequence[Measurement]) -> None:
+    async def async_add_field(
+        field: Field, measurements: Sequence[Measurement]
+    ) -> None:
         *past, newest = measurements
         sensor = FieldSensor(station, field, newest)
         # Awaited, unlike the callback: a report is answered when it is a state.
@@ -197,9 +199,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         else:
             self._silence.async_heard(ago)
         self.async_on_remove(self._silence.async_cancel)
-        self.async_on_remove(
-            self._station.async_receive(self._field, self)
-        )
+        self.async_on_remove(self._station.async_receive(self._field, self))
 
     async def _async_restore(self) -> None:
         reading = await self.async_get_last_sensor_data()

@@ -11,16 +11,11 @@ from typing import Final, NamedTuple, Protocol
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_API_KEY, CONF_MAC
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.debounce import Debouncer
 from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
-from .const import (
-    CONF_LEGACY,
-    CONF_TIMEOUT,
-    DEFAULT_LEGACY,
-    DEFAULT_TIMEOUT,
-    DOMAIN,
-)
+from .const import CONF_LEGACY, CONF_TIMEOUT, DEFAULT_LEGACY, DEFAULT_TIMEOUT, DOMAIN
 from .field import Field, fields_of
 from .journal import DATA_JOURNAL
 from .problem import Problem
@@ -28,6 +23,9 @@ from .protocol import Reading, Report, Status, in_reading, normalize_mac
 from .silence import SilenceTimer
 
 _LOGGER = logging.getLogger(__name__)
+
+# Each telling writes states, which would cost a fast station as much as its readings.
+_TELL_EVERY: Final = 5.0  # seconds
 
 type EspWeatherConfigEntry = ConfigEntry[Station]
 
@@ -89,6 +87,13 @@ class Station:
         # None is the receiver of a field whose entity is disabled.
         self._receivers: dict[int, Receiver | None] = {}
         self._listeners: list[CALLBACK_TYPE] = []
+        self._telling = Debouncer(
+            hass,
+            _LOGGER,
+            cooldown=_TELL_EVERY,
+            immediate=True,
+            function=self._async_tell_listeners,
+        )
         self._silence = self.silence_timer(self._async_silent)
 
     def silence_timer(self, on_silence: Callable[[], None]) -> SilenceTimer:
@@ -99,7 +104,8 @@ class Station:
     def async_listen(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
         """Call `listener` when `last_report`, `connected` or `status` has changed.
 
-        Returns a function that ends this.
+        It is told once of all reports within 5 seconds. Returns a function that
+        ends this.
         """
         self._listeners.append(listener)
         return partial(self._listeners.remove, listener)
@@ -131,10 +137,10 @@ class Station:
         field = self.fields[reading.field]
         value = field.calibrate(reading.value)
         now = dt_util.utcnow()
-        if field.number not in self._receivers:
-            await self._async_add_field(field, [Measurement(value, now)])
-        elif receiver := self._receivers[field.number]:
+        if (receiver := self._receivers.get(field.number)) is not None:
             receiver.async_set(value, now)
+        else:
+            await self._async_give(field, [Measurement(value, now)])
         self._async_heard(now)
         return value
 
@@ -160,36 +166,38 @@ class Station:
             self.started = started.replace(microsecond=0)
         for field_number, measurements in measured.items():
             measurements.sort(key=attrgetter("time"))
-            if field_number not in self._receivers:
-                await self._async_add_field(self.fields[field_number], measurements)
-            elif receiver := self._receivers[field_number]:
-                receiver.async_take(measurements, repeated=repeated)
-        self._async_heard(now, has_status=report.status != Status())
+            await self._async_give(
+                self.fields[field_number], measurements, repeated=repeated
+            )
+        self._async_heard(now)
 
-    async def _async_add_field(
-        self, field: Field, measurements: Sequence[Measurement]
+    async def _async_give(
+        self,
+        field: Field,
+        measurements: Sequence[Measurement],
+        *,
+        repeated: bool = False,
     ) -> None:
-        async with self._adding_field:
-            # Another report of the field may have come while this one waited.
-            if field.number not in self._receivers:
-                await self.add_field(field, measurements)
-                # Nobody receives if the user has disabled the entity.
-                self._receivers.setdefault(field.number)
-            elif receiver := self._receivers[field.number]:
-                receiver.async_take(measurements, repeated=False)
+        if field.number not in self._receivers:
+            async with self._adding_field:
+                # Another report of the field may have come while this one waited.
+                if field.number not in self._receivers:
+                    await self.add_field(field, measurements)
+                    # Nobody receives if the user has disabled the entity.
+                    self._receivers.setdefault(field.number)
+                    return
+        if (receiver := self._receivers[field.number]) is not None:
+            receiver.async_take(measurements, repeated=repeated)
 
     @callback
-    def _async_heard(self, now: datetime, *, has_status: bool = False) -> None:
+    def _async_heard(self, now: datetime) -> None:
         self._silence.async_heard()
         self.problem.async_accepted()
-        # In whole seconds, so that many reports in one are told of once.
-        second = now.replace(microsecond=0)
-        if second != self.last_report or not self.connected or has_status:
-            if not self.connected and self.last_report is not None:
-                _LOGGER.info("%s reports again", self.name)
-            self.connected = True
-            self.last_report = second
-            self._async_tell_listeners()
+        if not self.connected and self.last_report is not None:
+            _LOGGER.info("%s reports again", self.name)
+        self.connected = True
+        self.last_report = now
+        self._telling.async_schedule_call()
 
     @callback
     def async_restore(self, last_report: datetime) -> None:
@@ -207,6 +215,7 @@ class Station:
         """Let a report in flight finish and end what the station has running."""
         async with self._adding_field:
             self._silence.async_cancel()
+            self._telling.async_shutdown()
             self.problem.async_clear()
 
     @callback
