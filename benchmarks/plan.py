@@ -20,8 +20,8 @@ class Plan:
 
 
 FULL = Plan(
-    rounds=5,
-    seconds=2,
+    rounds=15,
+    seconds=1,
     bursts=3,
     long_runs=2,
     long_run=15,
