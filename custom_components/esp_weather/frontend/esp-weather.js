@@ -6,6 +6,10 @@
  * none), and `days` of statistics.
  */
 
+// Until then, an older Home Assistant (2026.3) may replace the registry of elements, and
+// with it the class of which they are.
+await customElements.whenDefined("home-assistant");
+
 const DOMAIN = "esp_weather";
 const DEFAULT_DAYS = 30;
 const MAX_COLUMNS = 4;
@@ -257,7 +261,6 @@ class EspWeatherDashboardEditor extends HTMLElement {
 
 /** Offer the dashboard in the dialog 'new dashboard', in the user's language. */
 const register = async () => {
-  await customElements.whenDefined("home-assistant");
   const app = document.querySelector("home-assistant");
   const hass = await new Promise((resolve) => {
     app.provideHass({
