@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp.test_utils import TestClient
 
-from dev.signature import SIGNED_PATH, Signer, nonce_in
+from tools.signature import SIGNED_PATH, Signer, nonce_in
 
 from . import conftest
 from .conftest import KEY, Answer

@@ -276,7 +276,9 @@ async def test_clock_is_set(
 ) -> None:
     """A clock that is set an hour on or back makes no station silent."""
     # Only the time of day is set. The freezer would set that of the timers, too.
-    monkeypatch.setattr("custom_components.esp_weather.silence.monotonic", lambda: 0.0)
+    monkeypatch.setattr(
+        "custom_components.esp_weather.inactivity.monotonic", lambda: 0.0
+    )
     await get(legacy_url())
     await pass_time(0.1)
     now = START + timedelta(hours=hours)

@@ -9,11 +9,11 @@ from homeassistant.helpers.typing import ConfigType
 
 from .const import DOMAIN
 from .dashboard import async_register_dashboard
-from .http import LegacyReportView
-from .journal import DATA_JOURNAL, Journal
-from .redaction import keep_keys_out_of_logs
+from .recording.journal import DATA_JOURNAL, Journal
+from .reporting.legacy_view import LegacyReportView
+from .reporting.redaction import keep_keys_out_of_logs
+from .reporting.signed_view import SignedReportView
 from .services import async_setup_services
-from .signed import SignedReportView
 from .station import DATA_STATIONS, EspWeatherConfigEntry, Station
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)

@@ -50,9 +50,9 @@ from .const import (
     DOMAIN,
 )
 from .field import KINDS, fields_of
-from .history_flow import HistoryFlow
-from .pairing import async_end_pairing, async_start_pairing
-from .protocol import FIELDS, normalize_mac
+from .history.flow import HistoryFlow
+from .protocol.readings import FIELDS, normalize_mac
+from .reporting.pairing import async_end_pairing, async_start_pairing
 from .station import EspWeatherConfigEntry
 
 CONF_FIELD: Final = "field"

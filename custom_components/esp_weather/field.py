@@ -19,7 +19,7 @@ from homeassistant.const import (
 )
 
 from .const import CONF_FIELDS, CONF_KIND, CONF_OFFSET
-from .protocol import FIELDS, ReportError
+from .protocol.readings import FIELDS, ReportError
 
 # As the old server stored them.
 _DECIMALS: Final = 4

@@ -29,10 +29,10 @@ from homeassistant.helpers.entity_platform import (
 )
 from homeassistant.util import dt as dt_util
 
-from .backfill import SAME_MEASUREMENT
 from .const import DOMAIN
 from .entity import EspWeatherEntity
 from .field import Field
+from .recording.backfill import SAME_MEASUREMENT
 from .station import EspWeatherConfigEntry, Measurement, Station, seconds_since
 
 PARALLEL_UPDATES = 0

@@ -25,7 +25,7 @@ from homeassistant.helpers.service import (
 )
 
 from .const import DOMAIN
-from .history_import import HistoryImport, invalid, uploaded_file
+from .history.importer import HistoryImport, invalid, uploaded_file
 from .messages import async_message
 
 SERVICE_IMPORT_HISTORY: Final = "import_history"

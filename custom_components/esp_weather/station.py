@@ -17,10 +17,11 @@ from homeassistant.util.hass_dict import HassKey
 
 from .const import CONF_LEGACY, CONF_TIMEOUT, DEFAULT_LEGACY, DEFAULT_TIMEOUT, DOMAIN
 from .field import Field, fields_of
-from .journal import DATA_JOURNAL
-from .problem import Problem
-from .protocol import Reading, Report, Status, in_reading, normalize_mac
-from .silence import SilenceTimer
+from .inactivity import SilenceTimer
+from .protocol.readings import Reading, in_reading, normalize_mac
+from .protocol.signed import Report, Status
+from .recording.journal import DATA_JOURNAL
+from .refusals import Problem
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-from dev.home_assistant import HomeAssistant, ending_with_this_process, free_port
+from tools.home_assistant import HomeAssistant, ending_with_this_process, free_port
 
 DEVELOP_LIMIT = 240  # seconds in which scripts/develop has to start or to end
 
@@ -34,7 +34,7 @@ async def bare_url(tmp_path: Path, socket_enabled: None) -> AsyncGenerator[str]:
     Ctrl-C has to end it and all that it has started.
     """
     develop = await asyncio.create_subprocess_exec(
-        *ending_with_this_process(sys.executable, "-m", "dev.develop", "--bare"),
+        *ending_with_this_process(sys.executable, "-m", "tools.develop", "--bare"),
         *("--config", str(tmp_path / "config"), "--port", str(free_port())),
         stdout=PIPE,
         stderr=STDOUT,

@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from dev.signature import SIGNED_PATH, Signer, nonce_in
-from dev.station import Station, run_station
+from tools.signature import SIGNED_PATH, Signer, nonce_in
+from tools.station import Station, run_station
 
 INTERVAL = 0.5  # seconds between two reports
 

@@ -11,10 +11,10 @@ import re
 from playwright.async_api import Browser, Page, expect
 import pytest
 
-from dev.browser import browser as run_browser
-from dev.home_assistant import HomeAssistant
-from dev.station import INDOOR, OUTDOOR, Station, add_station, open_on_dashboard
 from homeassistant.const import MAJOR_VERSION, MINOR_VERSION
+from tools.browser import browser as run_browser
+from tools.home_assistant import HomeAssistant
+from tools.station import INDOOR, OUTDOOR, Station, add_station, open_on_dashboard
 
 from .reporter import Reporter, firmware, report_status
 

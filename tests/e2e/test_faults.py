@@ -1,6 +1,6 @@
 """Nothing lost and nothing broken when things go wrong, in short versions.
 
-`python -m dev.faults` has the long ones, for docs/security-and-reliability.md.
+`python -m tools.faults` has the long ones, for docs/security-and-reliability.md.
 """
 
 import asyncio
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.databases import POSTGRESQL, DatabaseMissingError
-from dev.faults import (
+from tools.databases import POSTGRESQL, DatabaseMissingError
+from tools.faults import (
     RATE,
     FaultError,
     Result,
@@ -23,7 +23,7 @@ from dev.faults import (
     overload,
     restart,
 )
-from dev.load import NO_ANSWER
+from tools.load import NO_ANSWER
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -33,7 +33,7 @@ UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
 
 @pytest.fixture(autouse=True)
 async def _fast_loop() -> None:
-    """Report as fast as `python -m dev.faults` does: Home Assistant's plugin debugs."""
+    """Report as fast as `python -m tools.faults` does: Home Assistant's plugin debugs."""
     asyncio.get_running_loop().set_debug(False)
 
 

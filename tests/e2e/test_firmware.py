@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from dev.home_assistant import HomeAssistant
-from dev.station import (
+from tools.home_assistant import HomeAssistant
+from tools.station import (
     CHECKOUT,
     INDOOR,
     MICROPYTHON,
@@ -23,7 +23,7 @@ from dev.station import (
 
 from .conftest import rows
 
-CLOCK = CHECKOUT / "tests" / "firmware" / "clock"
+CLOCK = CHECKOUT / "firmware" / "simulator" / "clock"
 TEMPERATURE = "sensor.outdoor_temperature"
 FLOWS = "/api/config/config_entries/flow"
 LIMIT = 60  # seconds for what is waited for

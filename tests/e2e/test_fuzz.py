@@ -1,7 +1,7 @@
 """Nonsense over raw sockets, in a short version of scripts/fuzz."""
 
-from dev.fuzz import fuzz
-from dev.home_assistant import HomeAssistant
+from tools.fuzz import fuzz
+from tools.home_assistant import HomeAssistant
 
 
 async def test_fuzz(home_assistant: HomeAssistant) -> None:

@@ -7,9 +7,9 @@ import sqlite3
 import aiohttp
 from yarl import URL
 
-from dev.home_assistant import HomeAssistant
-from dev.station import OUTDOOR, add_station
 from tests.old_server import OldServer
+from tools.home_assistant import HomeAssistant
+from tools.station import OUTDOOR, add_station
 
 START = datetime(2019, 5, 1, 11, 30, tzinfo=UTC)
 

@@ -6,9 +6,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from dev.home_assistant import HomeAssistant, free_port
-from dev.seed import seed
-from dev.station import OUTDOOR, add_station
+from tools.home_assistant import HomeAssistant, free_port
+from tools.seed import seed
+from tools.station import OUTDOOR, add_station
 
 
 @pytest.mark.usefixtures("socket_enabled")

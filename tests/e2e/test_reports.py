@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 from yarl import URL
 
-from dev.home_assistant import HomeAssistant
-from dev.station import Station, add_station
+from tools.home_assistant import HomeAssistant
+from tools.station import Station, add_station
 
 from .conftest import rows
 

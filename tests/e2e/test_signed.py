@@ -17,9 +17,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from dev.home_assistant import HomeAssistant
-from dev.signature import SIGNED_PATH, Signer, nonce_in
-from dev.station import OUTDOOR, add_station
+from tools.home_assistant import HomeAssistant
+from tools.signature import SIGNED_PATH, Signer, nonce_in
+from tools.station import OUTDOOR, add_station
 
 from .conftest import rows
 

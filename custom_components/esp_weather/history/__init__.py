@@ -1,0 +1,1 @@
+"""Readings of an old server, imported into long-term statistics."""

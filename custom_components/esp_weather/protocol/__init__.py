@@ -1,0 +1,1 @@
+"""The wire protocol of the stations. Imports nothing of Home Assistant."""

@@ -1,0 +1,34 @@
+"""The legacy report: one reading in the path of a GET, unsigned."""
+
+from math import isfinite
+from typing import Final
+
+from .readings import FIELDS, Reading, ReportError, invalid_field
+
+MAX_DATA_LENGTH: Final = 32
+
+_FIELD_NUMBERS: Final = {str(number): number for number in FIELDS}
+# What float() takes beyond this (nan, inf, underscores, white space, digits of
+# other scripts) is no decimal number to the stations.
+_DECIMAL_CHARACTERS: Final = frozenset("0123456789+-.eE")
+
+
+def parse_legacy_reading(field: str, data: str) -> Reading:
+    """Return the reading of a legacy report (README.md, "What a station sends").
+
+    `field` is 1 to 9, `data` a finite decimal number of at most 32 characters.
+    Raises FieldError or ReportError.
+    """
+    if (number := _FIELD_NUMBERS.get(field)) is None:
+        raise invalid_field()
+    if len(data) > MAX_DATA_LENGTH:
+        raise ReportError("data_too_long", maximum=str(MAX_DATA_LENGTH))
+    if not _DECIMAL_CHARACTERS.issuperset(data):
+        raise ReportError("invalid_data")
+    try:
+        value = float(data)
+    except ValueError:
+        raise ReportError("invalid_data") from None
+    if not isfinite(value):
+        raise ReportError("data_not_finite")
+    return Reading(number, value)

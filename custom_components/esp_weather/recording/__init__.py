@@ -1,0 +1,1 @@
+"""Readings on their way into the database of Home Assistant's recorder."""

@@ -1,0 +1,1 @@
+"""Reports over HTTP: views, authentication and answers."""

@@ -1,0 +1,183 @@
+"""The protocol on its own, driven by hypothesis."""
+
+import json
+from math import isfinite
+from typing import Any
+
+from hypothesis import example, given, strategies as st
+import pytest
+
+from custom_components.esp_weather.protocol.legacy import (
+    MAX_DATA_LENGTH,
+    parse_legacy_reading,
+)
+from custom_components.esp_weather.protocol.readings import (
+    FIELDS,
+    FieldError,
+    Reading,
+    ReportError,
+    normalize_mac,
+)
+from custom_components.esp_weather.protocol.signed import (
+    MAX_AGE,
+    MAX_READINGS,
+    Report,
+    Status,
+    parse_report,
+)
+
+ANY_TEXT = st.text() | st.text("0123456789+-.eE_ ,naif\u0661\uff11")
+# The decimal numbers of the grammar, written independently of the parser.
+DECIMALS = st.from_regex(
+    r"[+-]?([0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9})([eE][+-]?[0-9]{1,2})?",
+    fullmatch=True,
+)
+
+
+def _parsed(field: str, data: str) -> Reading | ReportError:
+    try:
+        return parse_legacy_reading(field, data)
+    except ReportError as err:
+        return err
+
+
+@given(field=ANY_TEXT | st.integers().map(str), data=ANY_TEXT)
+@example(field="1", data="1_0")
+@example(field="\u0661", data="1")
+@example(field="1", data="nan")
+@example(field="1", data="\u0661")
+def test_any_text(field: str, data: str) -> None:
+    """Any text gives a reading within the limits or a ReportError."""
+    result = _parsed(field, data)
+
+    if isinstance(result, ReportError):
+        assert result.key in {
+            "invalid_field",
+            "data_too_long",
+            "invalid_data",
+            "data_not_finite",
+        }
+        assert isinstance(result, FieldError) == (result.key == "invalid_field")
+    else:
+        assert result.field in FIELDS
+        assert str(result.field) == field
+        assert isfinite(result.value)
+        assert len(data) <= MAX_DATA_LENGTH
+        assert data.isascii()
+        assert "_" not in data
+
+
+@given(field=st.sampled_from(FIELDS), data=DECIMALS)
+def test_decimal_numbers(field: int, data: str) -> None:
+    """Each decimal number of up to 32 characters is the value it says."""
+    assert parse_legacy_reading(str(field), data) == Reading(field, float(data))
+
+
+@given(
+    pairs=st.lists(
+        st.from_regex(r"[0-9a-zA-Z]{2}", fullmatch=True), min_size=6, max_size=6
+    )
+)
+def test_mac_notations(pairs: list[str]) -> None:
+    """Each way of writing a MAC is stored the same way, which is stable."""
+    stored = ":".join(pairs).lower()
+    for separator in (":", "-", "", "."):
+        assert normalize_mac(f" {separator.join(pairs)} ") == stored
+    assert normalize_mac(stored) == stored
+
+
+@given(text=st.text())
+@example("")
+@example("5c:cf:7f:2b:0e")
+@example("5c:cf:7f:2b:0e:a8:00")
+@example("5c:cf:7f:2b:0e:ä8")
+def test_any_mac(text: str) -> None:
+    """Any text is six pairs or a ValueError."""
+    try:
+        mac = normalize_mac(text)
+    except ValueError:
+        return
+    assert len(mac) == 17
+    assert mac.isascii()
+    assert mac == mac.lower()
+
+
+def test_errors_say_what_was_wrong() -> None:
+    """The placeholders name the limits."""
+    with pytest.raises(FieldError) as error:
+        parse_legacy_reading("10", "1")
+    assert error.value.placeholders == {"minimum": "1", "maximum": "9"}
+
+
+MAC = "5c:cf:7f:2b:0e:a8"
+NUMBERS = st.integers() | st.floats()
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+ALMOST_READINGS = st.fixed_dictionaries(
+    {"field": st.integers(0, 10) | JSON, "value": NUMBERS | JSON},
+    optional={"age": NUMBERS | JSON},
+)
+ALMOST_REPORTS = st.fixed_dictionaries(
+    {"mac": st.just(MAC) | JSON, "readings": st.lists(ALMOST_READINGS) | JSON},
+    optional={
+        "status": JSON
+        | st.dictionaries(
+            st.sampled_from(["rssi", "uptime", "battery", "firmware"]), JSON
+        )
+    },
+)
+READINGS = st.lists(
+    st.builds(
+        Reading,
+        st.sampled_from(FIELDS),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.floats(0, MAX_AGE),
+    ),
+    max_size=20,
+)
+STATUSES = st.builds(
+    Status,
+    st.none() | st.floats(-200, 100),
+    st.none() | st.integers(0, 10**9),
+    st.none() | st.floats(0, 100),
+    st.none() | st.text("0123456789.", max_size=32),
+)
+
+
+@given(
+    body=st.binary()
+    | (JSON | ALMOST_REPORTS).map(lambda content: json.dumps(content).encode())
+)
+def test_any_body(body: bytes) -> None:
+    """Any body is a report within the limits or a ReportError."""
+    try:
+        report = parse_report(body, MAC)
+    except ReportError:
+        return
+    assert len(report.readings) <= MAX_READINGS
+    for reading in report.readings:
+        assert reading.field in FIELDS
+        assert isfinite(reading.value)
+        assert 0 <= reading.age <= MAX_AGE
+    for number in report.status[:3]:
+        assert number is None or isfinite(number)
+
+
+@given(
+    readings=READINGS,
+    status=STATUSES,
+    more=st.dictionaries(st.text(), st.none() | st.booleans() | st.text()),
+)
+def test_reports(readings: list[Reading], status: Status, more: dict[str, Any]) -> None:
+    """A report is read as it was written, and what is unknown is passed over."""
+    content = {
+        **more,
+        "mac": MAC.upper().replace(":", "-"),
+        "readings": [more | reading._asdict() for reading in readings],
+        "status": more | status._asdict(),
+    }
+    body = json.dumps(content).encode()
+    assert parse_report(body, MAC) == Report(tuple(readings), status)

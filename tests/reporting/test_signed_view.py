@@ -1,0 +1,546 @@
+"""The signed report over HTTP: each row of the table in README.md."""
+
+import asyncio
+from http import HTTPStatus
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from aiohttp.test_utils import TestClient
+from freezegun.api import FrozenDateTimeFactory
+from http_message_signatures import ContentDigest, HTTPMessageSigner, MappingKeyResolver
+from http_message_signatures.algorithms import HMAC_SHA256
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
+
+from custom_components.esp_weather.const import CONF_LEGACY, DOMAIN
+from custom_components.esp_weather.protocol.nonces import NONCE_LIFETIME
+from homeassistant.config_entries import (
+    SOURCE_IGNORE,
+    SOURCE_INTEGRATION_DISCOVERY,
+    SOURCE_USER,
+    ConfigEntryDisabler,
+)
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.core import CoreState, HomeAssistant
+from tests.conftest import (
+    KEY,
+    Answer,
+    Get,
+    entity_id,
+    legacy_url,
+    state_of,
+    station_entry,
+)
+from tests.signed_station import INDOOR, OUTDOOR, SignedStation, nonce_of, reading
+from tests.test_refusals import _issues as issues
+from tools.signature import SIGNED_PATH, Signer
+
+OK = (HTTPStatus.OK, "OK")
+REFUSAL = (
+    "No station with this MAC has signed this with its key and a fresh nonce."
+    " Sign it again with the nonce of this answer."
+)
+
+
+@pytest.fixture
+def signed(client: TestClient[Any, Any]) -> SignedStation:
+    """Return a station that signs its reports."""
+    return SignedStation(client)
+
+
+def _assert_unauthorized(answer: Answer) -> None:
+    assert (answer.status, answer.text) == (HTTPStatus.UNAUTHORIZED, REFUSAL)
+    assert answer.headers["WWW-Authenticate"] == "Signature"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert len(nonce_of(answer)) == 48
+
+
+async def test_report(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
+) -> None:
+    """A report is taken once it is signed with a nonce that was handed out."""
+    body = signed.body(reading(21.5), reading(-3, field=2), {"field": 3, "value": 7})
+
+    _assert_unauthorized(await signed.post(body))
+    assert entity_id(hass, "1") is None
+
+    answer = await signed.post(body)
+    assert (answer.status, answer.text) == OK
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert [state_of(hass, field) for field in "123"] == ["21.5", "-3.0", "7.0"]
+    # Each answer brings the nonce for the next report.
+    assert (await signed.post(signed.body(reading(22)))).status == HTTPStatus.OK
+    assert state_of(hass, "1") == "22.0"
+
+
+@pytest.mark.parametrize("options", [{CONF_LEGACY: False}])
+async def test_without_legacy(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation, get: Get
+) -> None:
+    """A station whose legacy reports are refused may sign."""
+    assert (await get(legacy_url())).status == HTTPStatus.FORBIDDEN
+    assert (await signed.report(reading(21.5))).status == HTTPStatus.OK
+    assert state_of(hass, "1") == "21.5"
+
+
+async def test_last_of_equal_age(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
+) -> None:
+    """The order in the report decides between readings of the same time."""
+    await signed.report(reading(1), reading(2), reading(3, 10))
+    assert state_of(hass, "1") == "2.0"
+
+
+@pytest.mark.parametrize("options", [{"fields": {"1": {"offset": -0.75}}}])
+async def test_value(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
+) -> None:
+    """A value is calibrated and rounded as that of a legacy report."""
+    await signed.report(reading(21.12344))
+    assert state_of(hass, "1") == "20.3734"
+
+
+async def test_used_nonce(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
+) -> None:
+    """What somebody has recorded cannot be sent again, not even after a reload."""
+    await signed.post(b"")
+    body = signed.body(reading(21.5))
+    headers = OUTDOOR.headers(body, signed.nonce)
+    assert (await signed.post(body, headers)).status == HTTPStatus.OK
+    changes = async_capture_events(hass, EVENT_STATE_CHANGED)
+
+    _assert_unauthorized(await signed.post(body, headers))
+    await hass.config_entries.async_reload(station.entry_id)
+    changes.clear()
+    _assert_unauthorized(await signed.post(body, headers))
+    assert (await signed.post(signed.body(reading(22)))).status == HTTPStatus.OK
+    changes.clear()
+    _assert_unauthorized(await signed.post(body, headers))
+
+    assert not changes
+
+
+async def test_older_nonce(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
+) -> None:
+    """A report that was held back is worth nothing once a later one was taken."""
+    await signed.post(b"")
+    held_back = signed.body(reading(30))
+    headers = OUTDOOR.headers(held_back, signed.nonce)
+    # The nonces that others are given meanwhile take nothing from the station.
+    nonce = signed.nonce
+    for _ in range(3):
+        await signed.post(b"", {})
+    assert (await signed.post(signed.body(reading(21)))).status == HTTPStatus.OK
+
+    _assert_unauthorized(await signed.post(held_back, headers))
+    signed.nonce = nonce
+    _assert_unauthorized(await signed.post(held_back))
+    assert state_of(hass, "1") == "21.0"
+
+
+async def test_unused_nonce_stays_good(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A nonce is good for an hour, whatever others ask for meanwhile."""
+    await signed.post(b"")
+    nonce = signed.nonce
+    await signed.post(b"", {})
+    freezer.tick(NONCE_LIFETIME - 1)
+    signed.nonce = nonce
+    assert (await signed.post(signed.body(reading(21)))).status == HTTPStatus.OK
+
+    freezer.tick(NONCE_LIFETIME + 1)
+    _assert_unauthorized(await signed.post(signed.body(reading(22))))
+
+
+@pytest.mark.parametrize("nonce", ["", "0" * 48, "f" * 48, "00", "x", "ü"])
+async def test_own_nonce(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation, nonce: str
+) -> None:
+    """Only what was handed out is a nonce."""
+    signed.nonce = nonce
+    _assert_unauthorized(await signed.post(signed.body(reading(21))))
+
+
+async def test_two_stations(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
+) -> None:
+    """What one station has signed is not another's, though they share the key."""
+    station_entry(INDOOR.mac, "Indoor").add_to_hass(hass)
+    await hass.config_entries.async_setup(
+        hass.config_entries.async_entries(DOMAIN)[-1].entry_id
+    )
+    await signed.post(b"")
+    body = signed.body(reading(21))
+    headers = OUTDOOR.headers(body, signed.nonce)
+    headers["Signature-Input"] = headers["Signature-Input"].replace(
+        OUTDOOR.mac, INDOOR.mac
+    )
+    _assert_unauthorized(await signed.post(body, headers))
+
+    answer = await signed.post(body, INDOOR.headers(body, signed.nonce))
+    assert (answer.status, answer.text) == (
+        HTTPStatus.BAD_REQUEST,
+        "mac is not the MAC address that the report is signed with.",
+    )
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        Signer(OUTDOOR.mac, "wrong"),
+        Signer("00:00:00:00:00:00", KEY),
+        Signer("not a MAC", KEY),
+        Signer("00:00:00:00:00:01", KEY),
+    ],
+)
+async def test_wrong_key(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    forged: Signer,
+) -> None:
+    """A wrong key and a MAC that is unknown or ignored are answered alike."""
+    MockConfigEntry(
+        domain=DOMAIN, unique_id="00:00:00:00:00:01", source=SOURCE_IGNORE
+    ).add_to_hass(hass)
+    await signed.post(b"")
+    signed.signer = forged
+    for _ in range(3):
+        _assert_unauthorized(await signed.post(signed.body(reading(21))))
+
+    assert entity_id(hass, "1") is None
+    assert bool(issues(hass)) == (forged.mac == OUTDOOR.mac)
+
+    signed.signer = OUTDOOR
+    assert (await signed.report(reading(21))).status == HTTPStatus.OK
+    assert not issues(hass)
+
+
+@pytest.mark.parametrize(
+    ("header", "old", "new"),
+    [
+        ("Content-Digest", "=:", "=:A"),
+        ("Content-Digest", "sha-256", "md5"),
+        ("Signature", "=:", "=:A"),
+        ("Signature", "sig", "other"),
+        ("Signature", ":", "é"),
+        ("Signature-Input", ' "content-digest"', ""),
+        ("Signature-Input", '"@method"', '"@status"'),
+        ("Signature-Input", ";keyid", ";other"),
+        ("Signature-Input", '"@path"', '"@path";x=("@path"'),
+        ("Signature-Input", ";keyid", ';alg="ed25519";keyid'),
+        ("Signature-Input", ";keyid", ";expires=1;keyid"),
+        ("Signature-Input", "sig=", "sig=(),sig="),
+    ],
+)
+async def test_changed_headers(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    header: str,
+    old: str,
+    new: str,
+) -> None:
+    """No part of the signature can be changed or left out."""
+    await signed.post(b"")
+    body = signed.body(reading(21))
+    headers = OUTDOOR.headers(body, signed.nonce)
+    assert old in headers[header]
+    changed = headers | {header: headers[header].replace(old, new, 1)}
+    _assert_unauthorized(await signed.post(body, changed))
+    del headers[header]
+    _assert_unauthorized(await signed.post(body, headers))
+    assert entity_id(hass, "1") is None
+
+
+async def test_changed_body(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
+) -> None:
+    """Another body under the same signature is refused, and so is another path."""
+    await signed.post(b"")
+    body = signed.body(reading(21))
+    headers = OUTDOOR.headers(body, signed.nonce)
+    _assert_unauthorized(await signed.post(signed.body(reading(22)), headers))
+
+    headers = OUTDOOR.headers(body, signed.nonce, "/api/states")
+    _assert_unauthorized(await signed.post(body, headers))
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"", "The body is not JSON."),
+        (b"[" * 10_000, "The body is not JSON."),
+        (b"[]", "The report needs a mac and a list of readings."),
+        (b'{"mac": "6c:rf:7f:2b:0e:g8"}', None),
+        (b'{"mac": 1, "readings": []}', None),
+        (b'{"mac": "6c:rf:7f:2b:0e:g8", "readings": {}}', None),
+        (b'{"mac": "x", "readings": []}', "mac is not the MAC address"),
+        ([{}], "Reading 1: A reading needs a field and a value."),
+        ([1], "Reading 1: A reading needs a field and a value."),
+        (
+            [reading(1), reading(1, field=10)],
+            "Reading 2: field is not a number from 1 to 9.",
+        ),
+        ([{"field": True, "value": 1}], "Reading 1: field is not a number"),
+        ([{"field": 1.0, "value": 1}], "Reading 1: field is not a number"),
+        ([{"field": 1, "value": "1"}], "Reading 1: value is not a number."),
+        ([{"field": 1, "value": None}], "Reading 1: value is not a number."),
+        ([{"field": 1, "value": False}], "Reading 1: value is not a number."),
+        ([reading(1, -0.1)], "age is not a number of seconds from 0 to 604800."),
+        ([reading(1, 604801)], "age is not a number of seconds from 0 to 604800."),
+        ([{"field": 1, "value": 1, "age": None}], "Reading 1: age is not a number"),
+        (
+            [reading(20), reading(20, field=2), reading(1001)],
+            "Reading 3: data is not between -273.15 and 1000 °C,",
+        ),
+        ([reading(1)] * 501, "The report has more than 500 readings."),
+        ({"status": 1}, "status in the status is not something that it can be."),
+        ({"status": {"rssi": "x"}}, "rssi in the status"),
+        ({"status": {"uptime": -1}}, "uptime in the status"),
+        ({"status": {"battery": 1e9}}, "battery in the status"),
+        ({"status": {"firmware": 1}}, "firmware in the status"),
+        ({"status": {"firmware": "x" * 33}}, "firmware in the status"),
+        ({"status": {"firmware": "\n"}}, "firmware in the status"),
+    ],
+)
+async def test_bad_request(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    body: Any,
+    text: str | None,
+) -> None:
+    """A wrong report is refused as a whole, with the reason."""
+    if isinstance(body, list):
+        body = signed.body(*body)
+    elif isinstance(body, dict):
+        body = signed.body(reading(20), **body)
+    changes = async_capture_events(hass, EVENT_STATE_CHANGED)
+    await signed.post(b"")
+
+    answer = await signed.post(body)
+
+    assert answer.status == HTTPStatus.BAD_REQUEST
+    assert (text or "The report needs a mac and a list of readings.") in answer.text
+    assert not changes
+    assert entity_id(hass, "1") is None
+    assert (await signed.post(signed.body(reading(21)))).status == HTTPStatus.OK
+
+
+async def test_wrong_field_is_a_problem(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
+) -> None:
+    """A field that does not exist is told to the user, as that of a legacy report."""
+    for _ in range(3):
+        await signed.report(reading(1, field=10))
+    assert issues(hass) == [("invalid_field", "Outdoor")]
+
+
+async def test_too_large(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
+) -> None:
+    """A body that no report can have is not read to its end."""
+    answer = await signed.post(b" " * 70_000, {})
+    assert (answer.status, answer.text) == (
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "The report has more than 65536 bytes.",
+    )
+    full = [reading(-123.4567, 604799.123, 9)] * 500
+    assert (await signed.report(*full)).status == HTTPStatus.OK
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
+async def test_other_methods(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get, method: str
+) -> None:
+    """Only POST reports; a browser that looks is told so."""
+    answer = await get(SIGNED_PATH, method=method)
+    assert answer.status == HTTPStatus.METHOD_NOT_ALLOWED
+    assert answer.headers["Allow"] == "POST"
+    assert answer.text == ("" if method == "HEAD" else "Only POST is allowed here.")
+
+
+async def test_not_ready(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    signed: SignedStation,
+) -> None:
+    """Nothing is taken that could be lost, and the next report is."""
+    await signed.post(b"")
+    body = signed.body(reading(21))
+
+    hass.set_state(CoreState.stopping)
+    answers = [await signed.post(body)]
+    hass.set_state(CoreState.running)
+    await hass.config_entries.async_set_disabled_by(
+        station.entry_id, ConfigEntryDisabler.USER
+    )
+    answers.append(await signed.post(body))
+    signed.signer = Signer(OUTDOOR.mac, "wrong")
+    _assert_unauthorized(await signed.post(body))
+    signed.signer = OUTDOOR
+    await hass.config_entries.async_set_disabled_by(station.entry_id, None)
+
+    for answer in answers:
+        assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+        assert int(answer.headers["Retry-After"]) > 0
+    assert entity_id(hass, "1") is None
+    assert (await signed.post(body)).status == HTTPStatus.OK
+
+
+async def test_at_the_same_time(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
+) -> None:
+    """Of the same report sent many times at once, one is taken."""
+    await signed.post(b"")
+    body = signed.body(reading(21))
+    headers = OUTDOOR.headers(body, signed.nonce)
+    answers = await asyncio.gather(*(signed.post(body, headers) for _ in range(5)))
+
+    assert sorted(answer.status for answer in answers) == [200, 401, 401, 401, 401]
+
+
+async def test_first_reports_at_the_same_time(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation, get: Get
+) -> None:
+    """A legacy report of a new field does not disturb a signed one."""
+    await signed.post(b"")
+    answers = await asyncio.gather(
+        get(legacy_url("20")), signed.post(signed.body(reading(21))), get(legacy_url())
+    )
+    assert {answer.status for answer in answers} == {HTTPStatus.OK}
+
+
+async def test_pairing(
+    hass: HomeAssistant, client: TestClient[Any, Any], signed: SignedStation
+) -> None:
+    """A station that signs with the key that the dialog shows brings its MAC."""
+    flow = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_USER}
+    )
+    flow = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {"next_step_id": "pair"}
+    )
+    assert flow["description_placeholders"] is not None
+    key = json.loads(flow["description_placeholders"]["config"])["key"]
+    _assert_unauthorized(await signed.post(signed.body(reading(21))))
+    signed.signer = Signer("not a MAC", key)
+    _assert_unauthorized(await signed.post(signed.body(reading(21))))
+
+    signed.signer = Signer("5c-cf-7f-2b-0e-a8", key)
+    answer = await signed.post(signed.body(reading(21)))
+    assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+    await hass.async_block_till_done()
+
+    flow = await hass.config_entries.flow.async_configure(flow["flow_id"])
+    assert flow["step_id"] == "name"
+    flow = await hass.config_entries.flow.async_configure(
+        flow["flow_id"], {"name": "New"}
+    )
+    assert flow["result"].unique_id == "5c:cf:7f:2b:0e:a8"
+    assert (await signed.post(signed.body(reading(21)))).status == HTTPStatus.OK
+
+
+async def _offered(hass: HomeAssistant) -> list[str | None]:
+    """Return the MACs of the stations that are offered because of reports."""
+    await hass.async_block_till_done(wait_background_tasks=True)
+    return [
+        flow["context"]["unique_id"]
+        for flow in hass.config_entries.flow.async_progress_by_handler(
+            DOMAIN, match_context={"source": SOURCE_INTEGRATION_DISCOVERY}
+        )
+    ]
+
+
+async def test_discovered_by_its_key(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
+) -> None:
+    """A second station of the same owner is offered, one with another key is not."""
+    for signer in (
+        Signer(INDOOR.mac, "PHDNGI2346"),
+        Signer("not a MAC", KEY),
+        Signer(OUTDOOR.mac, "PHDNGI2346"),
+    ):
+        signed.signer = signer
+        _assert_unauthorized(await signed.report(reading(21)))
+    assert await _offered(hass) == []
+
+    signed.signer = INDOOR
+    for _ in range(2):
+        _assert_unauthorized(await signed.report(reading(21)))
+    assert await _offered(hass) == [INDOOR.mac]
+
+
+async def test_key_is_not_logged(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nobody logs the key, nor what is made of it."""
+    caplog.set_level("DEBUG")
+    await signed.report(reading(21))
+    signed.signer = Signer(OUTDOOR.mac, f"{KEY}x")
+    await signed.report(reading(21))
+
+    assert KEY not in caplog.text
+
+
+def _library_headers(
+    body: bytes, nonce: str, components: tuple[str, ...]
+) -> dict[str, str]:
+    """Return the headers that the library makes of a report."""
+    message = SimpleNamespace(
+        method="POST",
+        url=f"http://home.example{SIGNED_PATH}",
+        headers={"Content-Digest": ContentDigest.create(body)},
+    )
+    HTTPMessageSigner(
+        signature_algorithm=HMAC_SHA256,
+        key_resolver=MappingKeyResolver(
+            private_keys={OUTDOOR.mac: KEY.encode()}, public_keys={}
+        ),
+    ).sign(
+        message,
+        key_id=OUTDOOR.mac,
+        nonce=nonce,
+        covered_component_ids=components,
+        use_existing_digest=True,
+    )
+    headers: dict[str, str] = message.headers
+    return headers
+
+
+COMPONENTS = ("@method", "@path", "content-digest")
+
+
+@pytest.mark.parametrize("missing", [None, *COMPONENTS])
+async def test_library(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    missing: str | None,
+) -> None:
+    """A client of the library can report, if it signs all that matters."""
+    await signed.post(b"")
+    body = signed.body(reading(21))
+    components = tuple(each for each in COMPONENTS if each != missing)
+    headers = _library_headers(body, signed.nonce, components)
+
+    answer = await signed.post(body, headers)
+
+    if missing:
+        _assert_unauthorized(answer)
+    else:
+        assert (answer.status, answer.text) == OK

@@ -1,0 +1,128 @@
+"""A Home Assistant (HA) to measure: with stations, and with or without recorder."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, override
+
+from tools.home_assistant import HomeAssistant, free_port
+from tools.seed import LOGGER, LOGIN, seed, store
+from tools.station import OUTDOOR, Station
+
+from .server import keep_off_load_core
+
+BENCH_VIEW = Path(__file__).with_name("bench_view")
+CREATED = "2026-01-01T00:00:00+00:00"
+
+CONFIGURATION = f"""\
+{LOGIN}
+frontend:
+webhook:
+
+{LOGGER}"""
+# For each station a sensor that is written by a webhook
+WEBHOOK = """\
+  - triggers:
+      - trigger: webhook
+        webhook_id: bench_{number}
+        allowed_methods: [POST]
+        local_only: true
+    sensor:
+      - name: Webhook {number}
+        state: "{{{{ trigger.json.value }}}}"
+        device_class: temperature
+        state_class: measurement
+        unit_of_measurement: °C
+"""
+
+
+class BenchHomeAssistant(HomeAssistant):
+    """An HA process with stations that need not be entered one by one."""
+
+    def __init__(
+        self,
+        config: Path,
+        stations: Sequence[Station],
+        *,
+        recorder: bool,
+        domain: str = "esp_weather",
+        environment: Mapping[str, str] = {},
+    ) -> None:
+        """Prepare the configuration folder.
+
+        With the recorder, HA has a webhook beside each station, for comparison.
+        `domain` is the integration that the stations' config entries are of; the
+        one other than esp_weather is bench_view, for comparison.
+        """
+        super().__init__(config, free_port(), environment)
+        seed(config, self.port)
+        webhooks = range(len(stations)) if recorder else ()
+        (config / "configuration.yaml").write_text(
+            CONFIGURATION
+            + ("recorder:\ntemplate:\n" if recorder else "")
+            + "".join(WEBHOOK.format(number=number) for number in webhooks)
+        )
+        (config / "custom_components" / BENCH_VIEW.name).symlink_to(BENCH_VIEW)
+        entries = [_entry(domain, station) for station in stations]
+        if domain != BENCH_VIEW.name:
+            entries.append(_entry(BENCH_VIEW.name, OUTDOOR))
+        store(config, "core.config_entries", 1, {"entries": entries}, minor_version=5)
+
+    @property
+    def token(self) -> str:
+        """Return the token that a client of the REST API needs."""
+        return self._token
+
+    async def states(self, entity_id: str) -> AsyncGenerator[str]:
+        """Yield each state of an entity as a browser is told of it."""
+        async with self._http.ws_connect("/api/websocket") as connection:
+            await connection.receive_json()
+            await connection.send_json({"type": "auth", "access_token": self._token})
+            await connection.receive_json()
+            await connection.send_json(
+                {"id": 1, "type": "subscribe_events", "event_type": "state_changed"}
+            )
+            async for message in connection:
+                if (event := message.json().get("event")) is not None:
+                    if event["data"]["entity_id"] == entity_id:
+                        yield event["data"]["new_state"]["state"]
+
+    @override
+    async def start(self) -> None:
+        """Start HA, its event loop not on the core that the load comes from."""
+        await super().start()
+        keep_off_load_core(self.process.pid)
+
+
+def many_stations(number: int) -> list[Station]:
+    """Return `number` stations."""
+    return [
+        replace(
+            OUTDOOR,
+            name=f"Station {station}",
+            mac=f"02:00:00:00:{station // 100:02}:{station % 100:02}",
+        )
+        for station in range(number)
+    ]
+
+
+def _entry(domain: str, station: Station) -> dict[str, Any]:
+    """Return the config entry of a station as HA stores it."""
+    return {
+        "created_at": CREATED,
+        "data": {"mac": station.mac, "api_key": station.key},
+        "discovery_keys": {},
+        "disabled_by": None,
+        "domain": domain,
+        "entry_id": f"{domain}_{station.mac.replace(':', '')}",
+        "minor_version": 1,
+        "modified_at": CREATED,
+        "options": {},
+        "pref_disable_new_entities": False,
+        "pref_disable_polling": False,
+        "source": "user",
+        "subentries": [],
+        "title": station.name,
+        "unique_id": station.mac,
+        "version": 1,
+    }

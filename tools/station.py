@@ -1,0 +1,120 @@
+"""The two stations that scripts/develop sets up, and how a station is set up and run."""
+
+import asyncio
+from asyncio.subprocess import DEVNULL, STDOUT
+from collections.abc import Mapping
+from dataclasses import dataclass
+import json
+from pathlib import Path
+from typing import Any
+
+from .home_assistant import HomeAssistant, HomeAssistantError, ending_with_this_process
+
+CHECKOUT = Path(__file__).parents[1]
+MICROPYTHON = CHECKOUT / ".tools" / "micropython" / "bin" / "micropython"
+CONSOLE = "console.log"
+SIMULATOR = CHECKOUT / "firmware" / "simulator"
+MODULES = (CHECKOUT / "firmware", SIMULATOR / "modules")
+
+
+@dataclass(frozen=True)
+class Station:
+    """A station: what it reports with, and the temperature around it in °C."""
+
+    name: str
+    mac: str
+    mean: float = 20
+    swing: float = 5
+    key: str = "PHDNGI2345"
+
+    def report_path(self, field: int, value: str) -> str:
+        """Return the path of the legacy report of a reading."""
+        return f"/update/API_key={self.key}/mac={self.mac}/field={field}/data={value}"
+
+    def config(self, port: int, interval: int) -> dict[str, Any]:
+        """Return the settings of a board that reports to a port of this machine."""
+        return {
+            "wifi": {"ssid": "Home", "password": "password"},
+            "server": {"host": "127.0.0.1", "port": port, "tls": False},
+            "key": self.key,
+            "interval": interval,
+            "deep_sleep": False,
+            "signed": True,
+            "sensors": [
+                {"type": "mcp9808", "field": 1, "scl": 5, "sda": 4, "address": 24}
+            ],
+        }
+
+
+OUTDOOR = Station("Outdoor", "5c:cf:7f:2b:0e:68", mean=20, swing=6)
+INDOOR = Station("Indoor", "5c:cf:7f:3b:0d:a8", mean=23, swing=1)
+
+
+async def add_station(home_assistant: HomeAssistant, station: Station) -> Any:
+    """Set up a station through the config flow unless it is set up already.
+
+    Returns what the flow's last step shows, or None if the station was set up.
+    Raises HomeAssistantError if the flow goes another way.
+    """
+    flows = "/api/config/config_entries/flow"
+    step = await home_assistant.rest("POST", flows, {"handler": "esp_weather"})
+    flow = f"{flows}/{step['flow_id']}"
+    await home_assistant.rest("POST", flow, {"next_step_id": "manual"})
+    shown = await home_assistant.rest(
+        "POST",
+        flow,
+        {"name": station.name, "mac": station.mac, "api_key": station.key},
+    )
+    if shown.get("reason") == "already_configured":
+        return None
+    if shown.get("step_id") != "station":
+        raise HomeAssistantError(f"{station.name} was not set up: {shown}")
+    await home_assistant.rest("POST", flow, {})
+    return shown
+
+
+async def open_on_dashboard(home_assistant: HomeAssistant) -> None:
+    """Have HA's first page show the stations."""
+    await home_assistant.websocket(
+        "lovelace/config/save", config={"strategy": {"type": "custom:esp-weather"}}
+    )
+
+
+async def run_station(
+    station: Station, folder: Path, config: Mapping[str, Any], *, rising: bool = False
+) -> None:
+    """Run the firmware under MicroPython, on a board that board.py stands in for.
+
+    Its config.json and its console are in `folder`. If `rising`, each measurement is
+    higher than all before, from the station's mean on. Ends when it is cancelled.
+    Raises HomeAssistantError if the board fails.
+    """
+    with _prepare(folder, config).open("wb") as console:
+        process = await asyncio.create_subprocess_exec(
+            *ending_with_this_process(
+                *(str(MICROPYTHON), str(SIMULATOR / "board.py")),
+                *(station.mac, str(station.mean), str(station.swing)),
+                *(["rising"] if rising else []),
+            ),
+            cwd=folder,
+            env={"MICROPYPATH": ":".join(str(module) for module in MODULES)},
+            stdin=DEVNULL,
+            stdout=console,
+            stderr=STDOUT,
+            # A terminal's Ctrl-C is for scripts/develop, which ends it.
+            start_new_session=True,
+        )
+    try:
+        await process.wait()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    raise HomeAssistantError(f"{station.name} has ended: see {folder}/{CONSOLE}")
+
+
+def _prepare(folder: Path, config: Mapping[str, Any]) -> Path:
+    """Make a board's folder and return the file for its console."""
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config, indent=2))
+    return folder / CONSOLE
