@@ -1,6 +1,6 @@
 """What all reports have in common: one request, one answer, and what became of it.
 
-README.md, "What a station sends", says what comes back and what it means.
+docs/protocol.md, says what comes back and what it means.
 """
 
 import gc

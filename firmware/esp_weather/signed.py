@@ -1,6 +1,6 @@
 """Reports that are signed: many readings with their age, and the key stays here.
 
-README.md, "The signed report", is what this follows.
+docs/protocol.md, "The signed report", is what this follows.
 """
 
 from hashlib import sha256

@@ -23,7 +23,7 @@ from tools.station import OUTDOOR, add_station
 
 from .conftest import rows
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "protocol.md"
 SENSOR = "sensor.outdoor_temperature"
 SIGNER = Signer(OUTDOOR.mac, OUTDOOR.key)
 HOURS = 3
@@ -43,8 +43,8 @@ async def _post(
 
 
 async def _run_example(home_assistant: HomeAssistant, folder: Path) -> str:
-    """Run the program in the README with the address of this Home Assistant."""
-    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    """Run the program in docs/protocol.md with the address of this Home Assistant."""
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     url = URL(home_assistant.url)
     for old, new in {
         '"192.168.1.2", 8123': f'"{url.host}", {url.port}',

@@ -1,4 +1,4 @@
-"""The signed report over HTTP: each row of the table in README.md."""
+"""The signed report over HTTP: each row of the table in docs/protocol.md."""
 
 import asyncio
 from http import HTTPStatus

@@ -14,7 +14,7 @@ _DECIMAL_CHARACTERS: Final = frozenset("0123456789+-.eE")
 
 
 def parse_legacy_reading(field: str, data: str) -> Reading:
-    """Return the reading of a legacy report (README.md, "What a station sends").
+    """Return the reading of a legacy report (docs/protocol.md).
 
     `field` is 1 to 9, `data` a finite decimal number of at most 32 characters.
     Raises FieldError or ReportError.

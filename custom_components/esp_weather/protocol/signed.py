@@ -48,7 +48,7 @@ class Report(NamedTuple):
 
 
 def parse_report(body: bytes, mac: str) -> Report:
-    """Return the signed report in the body of a request (README.md, same section).
+    """Return the signed report in the body of a request (docs/protocol.md).
 
     `mac` is the one that has signed it, as normalize_mac returns it: the report
     must name the same.

@@ -71,7 +71,7 @@ class RefusedError(Exception):
 class LegacyReportView(HomeAssistantView):
     """The legacy report: one reading in the path of a GET.
 
-    The table of its answers is in README.md, "What a station sends".
+    The table of its answers is in docs/protocol.md.
     """
 
     name = f"{DOMAIN}:legacy"

@@ -45,7 +45,7 @@ _SIGNATURE_WANTED: Final = 'sig=("@method" "@path" "content-digest");nonce="{}"'
 class SignedReportView(HomeAssistantView):
     """The signed report: readings and status as JSON in the body of a POST.
 
-    The table of its answers is in README.md, "The signed report". Each answer
+    The table of its answers is in docs/protocol.md, "The signed report". Each answer
     brings the nonce for the next report.
     """
 
