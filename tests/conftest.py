@@ -1,15 +1,12 @@
-"""What the tests of the integration share."""
+"""The fixtures of the tests of the integration."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Generator
 from datetime import timedelta
 import logging
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiohttp.test_utils import TestClient
 from freezegun.api import FrozenDateTimeFactory
-from multidict import CIMultiDictProxy
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -21,92 +18,13 @@ from syrupy.assertion import SnapshotAssertion
 
 from custom_components.esp_weather.const import DOMAIN
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import CONF_API_KEY, CONF_MAC, Platform
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
+
+from .helpers import Answer, Get, PassTime, station_entry
 
 # Home Assistant's plugin has every statement of the recorder logged.
 logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
-
-# The key and the MACs of the old server's examples; they are not hexadecimal.
-KEY = "PHDNGI2345"
-OUTDOOR = "6c:rf:7f:2b:0e:g8"
-INDOOR = "5m:ct:7f:3b:0d:a8"
-
-
-class Answer(NamedTuple):
-    """What the web server answered."""
-
-    status: int
-    text: str
-    headers: CIMultiDictProxy[str]
-
-
-type Get = Callable[..., Awaitable[Answer]]
-type PassTime = Callable[[float], Awaitable[None]]
-
-
-def legacy_url(
-    data: str = "72.3", *, key: str = KEY, mac: str = OUTDOOR, field: str = "1"
-) -> str:
-    """Return the path of a legacy report."""
-    return f"/update/API_key={key}/mac={mac}/field={field}/data={data}"
-
-
-async def raw_get(
-    connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], path: str
-) -> str:
-    """Request a path as it is, on a connection that this closes; return the answer."""
-    reader, writer = connection
-    writer.write(
-        f"GET {path} HTTP/1.1\r\nHost: hass\r\nConnection: close\r\n\r\n".encode()
-    )
-    answer = await reader.read()
-    writer.close()
-    return answer.decode()
-
-
-def station_entry(
-    mac: str = OUTDOOR, title: str = "Outdoor", **kwargs: Any
-) -> MockConfigEntry:
-    """Return the config entry of a station."""
-    return MockConfigEntry(
-        domain=DOMAIN,
-        title=title,
-        unique_id=mac,
-        data={CONF_MAC: mac, CONF_API_KEY: KEY},
-        **kwargs,
-    )
-
-
-def entity_id(
-    hass: HomeAssistant,
-    key: str,
-    *,
-    mac: str = OUTDOOR,
-    platform: Platform = Platform.SENSOR,
-) -> str | None:
-    """Return the entity ID of a station's entity, found by its unique ID."""
-    return er.async_get(hass).async_get_entity_id(platform, DOMAIN, f"{mac}_{key}")
-
-
-def state_of(hass: HomeAssistant, key: str, *, mac: str = OUTDOOR) -> str:
-    """Return the state of a station's sensor."""
-    found = entity_id(hass, key, mac=mac)
-    assert found is not None
-    state = hass.states.get(found)
-    assert state is not None
-    return state.state
-
-
-def connectivity(hass: HomeAssistant) -> str:
-    """Return the state of the station's connectivity sensor."""
-    found = entity_id(hass, "connectivity", platform=Platform.BINARY_SENSOR)
-    assert found is not None
-    state = hass.states.get(found)
-    assert state is not None
-    return state.state
 
 
 @pytest.fixture
@@ -116,14 +34,6 @@ def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     Its plugin has the same fixture, which syrupy's own may hide.
     """
     return snapshot.use_extension(HomeAssistantSnapshotExtension)
-
-
-async def upload(client: TestClient[Any, Any], file: Path) -> str:
-    """Upload a file as a browser does and return its ID."""
-    with file.open("rb") as content:
-        response = await client.post("/api/file_upload", data={"file": content})
-    uploaded: str = (await response.json())["file_id"]
-    return uploaded
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from aiohttp.test_utils import TestClient
 
 from tools.signature import SIGNED_PATH, Signer, nonce_in
 
-from . import conftest
-from .conftest import KEY, Answer
+from . import helpers
+from .helpers import KEY, Answer
 
-OUTDOOR = Signer(conftest.OUTDOOR, KEY)
-INDOOR = Signer(conftest.INDOOR, KEY)
+OUTDOOR = Signer(helpers.OUTDOOR, KEY)
+INDOOR = Signer(helpers.INDOOR, KEY)
 
 
 def nonce_of(answer: Answer) -> str:

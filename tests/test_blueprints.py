@@ -20,7 +20,7 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 
-from .conftest import Get, PassTime, entity_id, legacy_url
+from .helpers import Get, PassTime, entity_id, legacy_url
 
 BLUEPRINTS = Path(__file__).parents[1] / "blueprints" / "automation" / "esp_weather"
 OUT = "sensor.out"

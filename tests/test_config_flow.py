@@ -25,7 +25,7 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 
-from .conftest import (
+from .helpers import (
     INDOOR,
     KEY,
     OUTDOOR,

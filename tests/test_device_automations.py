@@ -15,7 +15,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 
-from .conftest import Get, PassTime, legacy_url
+from .helpers import Get, PassTime, legacy_url
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
-from .conftest import KEY, OUTDOOR, Get, legacy_url
+from .helpers import KEY, OUTDOOR, Get, legacy_url
 
 
 @pytest.fixture(autouse=True)

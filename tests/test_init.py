@@ -20,7 +20,7 @@ from homeassistant.helpers import (
 )
 from homeassistant.setup import async_setup_component
 
-from .conftest import OUTDOOR, Get, entity_id, legacy_url, state_of
+from .helpers import OUTDOOR, Get, entity_id, legacy_url, state_of
 
 
 async def test_unload(hass: HomeAssistant, station: MockConfigEntry, get: Get) -> None:

@@ -5,21 +5,10 @@ from http import HTTPStatus
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.esp_weather.const import DOMAIN
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
-from .conftest import INDOOR, KEY, Get, PassTime, legacy_url, station_entry
-
-
-def _issues(hass: HomeAssistant) -> list[tuple[str, str]]:
-    """Return the kind of each issue and the station that it names."""
-    return [
-        (str(issue.translation_key), issue.translation_placeholders["station"])
-        for issue in ir.async_get(hass).issues.values()
-        # The one that a recorder is missing names no station.
-        if issue.domain == DOMAIN and issue.active and issue.translation_placeholders
-    ]
+from .helpers import INDOOR, KEY, Get, PassTime, issues, legacy_url, station_entry
 
 
 async def _refused(get: Get, times: int, url: str, status: HTTPStatus) -> None:
@@ -36,13 +25,13 @@ async def test_wrong_key(
 ) -> None:
     """The third wrong key raises one issue, the right key takes it back."""
     await _refused(get, 2, *WRONG_KEY)
-    assert _issues(hass) == []
+    assert issues(hass) == []
     await _refused(get, 5, *WRONG_KEY)
-    assert _issues(hass) == [("wrong_key", "Outdoor")]
+    assert issues(hass) == [("wrong_key", "Outdoor")]
     assert KEY not in str(ir.async_get(hass).issues)
 
     assert (await get(legacy_url())).status == HTTPStatus.OK
-    assert _issues(hass) == []
+    assert issues(hass) == []
 
 
 async def test_right_key_between(
@@ -53,7 +42,7 @@ async def test_right_key_between(
         await _refused(get, 2, *WRONG_KEY)
         await get(legacy_url())
 
-    assert _issues(hass) == []
+    assert issues(hass) == []
 
 
 async def test_wrong_field(
@@ -63,19 +52,19 @@ async def test_wrong_field(
     for _ in range(3):
         await get(legacy_url())
         await _refused(get, 1, *WRONG_FIELD)
-    assert _issues(hass) == [("invalid_field", "Outdoor")]
+    assert issues(hass) == [("invalid_field", "Outdoor")]
 
     await pass_time(59)
     await get(legacy_url())
-    assert _issues(hass) == [("invalid_field", "Outdoor")]
+    assert issues(hass) == [("invalid_field", "Outdoor")]
     await _refused(get, 1, *WRONG_FIELD)
     await pass_time(59)
-    assert _issues(hass) == [("invalid_field", "Outdoor")]
+    assert issues(hass) == [("invalid_field", "Outdoor")]
     await pass_time(2)
-    assert _issues(hass) == []
+    assert issues(hass) == []
 
     await _refused(get, 3, *WRONG_FIELD)
-    assert _issues(hass) == [("invalid_field", "Outdoor")]
+    assert issues(hass) == [("invalid_field", "Outdoor")]
 
 
 async def test_one_issue_for_each_station(
@@ -87,10 +76,10 @@ async def test_one_issue_for_each_station(
     await hass.config_entries.async_setup(indoor.entry_id)
     await _refused(get, 3, *WRONG_KEY)
     await _refused(get, 3, *WRONG_FIELD)
-    assert _issues(hass) == [("invalid_field", "Outdoor")]
+    assert issues(hass) == [("invalid_field", "Outdoor")]
 
     await _refused(get, 3, legacy_url(mac=INDOOR, key="x"), HTTPStatus.FORBIDDEN)
-    assert sorted(_issues(hass)) == [
+    assert sorted(issues(hass)) == [
         ("invalid_field", "Outdoor"),
         ("wrong_key", "Indoor"),
     ]
@@ -115,7 +104,7 @@ async def test_no_issue(
     """Not every refusal is an issue."""
     await _refused(get, 5, url, status)
 
-    assert _issues(hass) == []
+    assert issues(hass) == []
 
 
 async def test_issue_goes_with_the_station(
@@ -125,7 +114,7 @@ async def test_issue_goes_with_the_station(
     await _refused(get, 3, *WRONG_KEY)
 
     await hass.config_entries.async_unload(station.entry_id)
-    assert _issues(hass) == []
+    assert issues(hass) == []
     # Nobody counts for a station that is not loaded.
     await _refused(get, 3, *WRONG_KEY)
-    assert _issues(hass) == []
+    assert issues(hass) == []

@@ -1,7 +1,7 @@
 """The entities of a station: what they show, silence, and a restart."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -21,17 +21,18 @@ from homeassistant.helpers.entity_values import EntityValues
 from homeassistant.helpers.restore_state import STORAGE_KEY
 from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
 
-from .conftest import (
+from .helpers import (
     OUTDOOR,
+    START,
     Get,
     PassTime,
     connectivity,
+    entities,
     entity_id,
     legacy_url,
     state_of,
 )
 
-START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 KINDS = {
     "1": {"kind": "temperature", "unit_of_measurement": "°F", "name": "Porch"},
     "2": {"kind": "humidity", "unit_of_measurement": "%"},
@@ -48,32 +49,11 @@ def _noon(freezer: FrozenDateTimeFactory) -> None:
     freezer.move_to(START)
 
 
-async def _entities(
-    hass: HomeAssistant, entry: MockConfigEntry
-) -> list[dict[str, Any]]:
-    """Return what matters of a station's entities, on any version of HA."""
-    found = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
-    return [
-        {
-            "entity_id": entity.entity_id,
-            "unique_id": entity.unique_id,
-            "category": entity.entity_category,
-            "translation_key": entity.translation_key,
-            "state": state.state,
-            "attributes": {
-                str(name): value for name, value in state.attributes.items()
-            },
-        }
-        for entity in sorted(found, key=lambda entity: entity.entity_id)
-        if (state := hass.states.get(entity.entity_id))
-    ]
-
-
 async def test_new_station(
     hass: HomeAssistant, station: MockConfigEntry, snapshot: SnapshotAssertion
 ) -> None:
     """A station that has never reported has no fields yet."""
-    assert await _entities(hass, station) == snapshot
+    assert entities(hass, station) == snapshot
 
 
 async def test_fields_by_default(
@@ -86,7 +66,7 @@ async def test_fields_by_default(
     await get(legacy_url("72.3"))
     await get(legacy_url("15.2", field="2"))
 
-    assert await _entities(hass, station) == snapshot
+    assert entities(hass, station) == snapshot
 
 
 @pytest.mark.parametrize("options", [{"fields": KINDS}])
@@ -102,7 +82,7 @@ async def test_kinds(
     ):
         assert (await get(legacy_url(value, field=str(field)))).status == 200
 
-    assert await _entities(hass, station) == snapshot
+    assert entities(hass, station) == snapshot
 
 
 @pytest.mark.parametrize("options", [{"fields": KINDS}])

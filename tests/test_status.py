@@ -17,9 +17,8 @@ from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 
-from .conftest import Get, PassTime, entity_id, legacy_url, state_of
+from .helpers import START, Get, PassTime, entities, entity_id, legacy_url, state_of
 from .signed_station import SignedStation, reading
-from .test_sensor import START, _entities
 
 STATUS = {"rssi": -61, "uptime": 5220.4, "battery": 3.712, "firmware": "0.0.9"}
 
@@ -59,7 +58,7 @@ async def test_status(
 
     assert [
         entity
-        for entity in await _entities(hass, station)
+        for entity in entities(hass, station)
         if entity["entity_id"].startswith("sensor.")
     ] == snapshot
 

@@ -21,7 +21,7 @@ from tools.station import (
     run_station,
 )
 
-from .conftest import rows
+from .helpers import rows
 
 CLOCK = CHECKOUT / "firmware" / "simulator" / "clock"
 TEMPERATURE = "sensor.outdoor_temperature"

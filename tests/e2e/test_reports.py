@@ -8,7 +8,7 @@ from yarl import URL
 from tools.home_assistant import HomeAssistant
 from tools.station import Station, add_station
 
-from .conftest import rows
+from .helpers import rows
 
 # As in the old server's examples
 OUTDOOR = Station("Outdoor", "6c:rf:7f:2b:0e:g8", key="PHDNGI2345")

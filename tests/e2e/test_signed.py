@@ -21,7 +21,7 @@ from tools.home_assistant import HomeAssistant
 from tools.signature import SIGNED_PATH, Signer, nonce_in
 from tools.station import OUTDOOR, add_station
 
-from .conftest import rows
+from .helpers import rows
 
 PAGE = Path(__file__).parents[2] / "docs" / "protocol.md"
 SENSOR = "sensor.outdoor_temperature"

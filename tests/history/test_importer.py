@@ -32,7 +32,7 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.recorder import session_scope
-from tests.conftest import (
+from tests.helpers import (
     INDOOR,
     KEY,
     OUTDOOR,

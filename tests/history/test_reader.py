@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 import pytest
 
 from custom_components.esp_weather.history.reader import HistoryError, Hour, OldHistory
-from tests.conftest import INDOOR, KEY, OUTDOOR
+from tests.helpers import INDOOR, KEY, OUTDOOR
 from tests.old_server import OldServer
 
 END = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)

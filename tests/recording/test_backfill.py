@@ -29,7 +29,7 @@ from homeassistant.components.recorder import Recorder
 from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
-from tests.conftest import PassTime, connectivity, state_of, station_entry
+from tests.helpers import PassTime, connectivity, state_of, station_entry
 from tests.signed_station import INDOOR, SignedStation, reading
 
 START = datetime(2026, 11, 24, 11, 57, tzinfo=UTC)

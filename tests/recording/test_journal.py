@@ -40,7 +40,7 @@ from homeassistant.const import (
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.helpers.recorder import session_scope
-from tests.conftest import Get, PassTime, legacy_url
+from tests.helpers import Get, PassTime, legacy_url
 from tests.signed_station import SignedStation, reading
 
 START = datetime(2026, 11, 24, 11, 57, tzinfo=UTC)

@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 from homeassistant.components.recorder import Recorder
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
-from tests.conftest import Get, entity_id, legacy_url
+from tests.helpers import Get, entity_id, legacy_url
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
-from tests.conftest import KEY, OUTDOOR, Answer, Get, legacy_url, raw_get
+from tests.helpers import KEY, OUTDOOR, Answer, Get, legacy_url, raw_get
 from tests.signed_station import SignedStation, reading
 from tools.signature import Signer
 

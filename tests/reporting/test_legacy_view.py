@@ -15,7 +15,7 @@ from homeassistant.config_entries import SOURCE_IGNORE, ConfigEntryDisabler
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers.entity_platform import EntityPlatform
-from tests.conftest import (
+from tests.helpers import (
     INDOOR,
     KEY,
     OUTDOOR,

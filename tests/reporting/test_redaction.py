@@ -8,7 +8,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
-from tests.conftest import KEY, Get, legacy_url, raw_get
+from tests.helpers import KEY, Get, legacy_url, raw_get
 
 
 @pytest.fixture(autouse=True)

@@ -26,17 +26,17 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import CoreState, HomeAssistant
-from tests.conftest import (
+from tests.helpers import (
     KEY,
     Answer,
     Get,
     entity_id,
+    issues,
     legacy_url,
     state_of,
     station_entry,
 )
 from tests.signed_station import INDOOR, OUTDOOR, SignedStation, nonce_of, reading
-from tests.test_refusals import _issues as issues
 from tools.signature import SIGNED_PATH, Signer
 
 OK = (HTTPStatus.OK, "OK")
