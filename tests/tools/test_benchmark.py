@@ -1,7 +1,13 @@
-"""The figures and tables of the benchmark; what it measures is no matter for tests."""
+"""The benchmark's figures, tables and integration; what it measures is not tested."""
+
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from homeassistant.core import HomeAssistant
+from homeassistant.loader import Integration
+from tools.benchmark.home_assistant import BenchHomeAssistant
 from tools.benchmark.table import duration, percentile, ratio, table
 
 
@@ -38,3 +44,17 @@ def test_percentile() -> None:
     assert percentile(times, 50) == 51
     assert percentile(times, 99) == 100
     assert percentile([7.0], 99) == 7
+
+
+@pytest.mark.usefixtures("socket_enabled")
+async def test_bench_view(hass: HomeAssistant, tmp_path: Path) -> None:
+    """What the benchmark installs is an integration to Home Assistant."""
+    BenchHomeAssistant(tmp_path, [], recorder=False)
+    installed = ModuleType("custom_components")
+    installed.__path__ = [str(tmp_path / "custom_components")]
+
+    integration = Integration.resolve_from_root(hass, installed, "bench_view")
+
+    assert integration is not None
+    assert integration.config_flow
+    assert integration.version == "0.1.0"

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
+import json
 from pathlib import Path
 from typing import Any, override
 
@@ -12,6 +13,18 @@ from tools.station import OUTDOOR, Station
 from .server import keep_off_load_core
 
 BENCH_VIEW = Path(__file__).with_name("bench_view")
+# Written when it is installed: HACS takes a repository with one manifest.json only.
+MANIFEST = {
+    "domain": BENCH_VIEW.name,
+    "name": "The limits that ESP Weather is measured against",
+    "codeowners": [],
+    "config_flow": True,
+    "dependencies": ["http"],
+    "documentation": "https://github.com/esp-weather/esp_weather",
+    "iot_class": "local_push",
+    "requirements": [],
+    "version": "0.1.0",
+}
 CREATED = "2026-01-01T00:00:00+00:00"
 
 CONFIGURATION = f"""\
@@ -62,7 +75,7 @@ class BenchHomeAssistant(HomeAssistant):
             + ("recorder:\ntemplate:\n" if recorder else "")
             + "".join(WEBHOOK.format(number=number) for number in webhooks)
         )
-        (config / "custom_components" / BENCH_VIEW.name).symlink_to(BENCH_VIEW)
+        _install_bench_view(config)
         entries = [_entry(domain, station) for station in stations]
         if domain != BENCH_VIEW.name:
             entries.append(_entry(BENCH_VIEW.name, OUTDOOR))
@@ -104,6 +117,14 @@ def many_stations(number: int) -> list[Station]:
         )
         for station in range(number)
     ]
+
+
+def _install_bench_view(config: Path) -> None:
+    folder = config / "custom_components" / BENCH_VIEW.name
+    folder.mkdir()
+    for module in BENCH_VIEW.glob("*.py"):
+        (folder / module.name).symlink_to(module)
+    (folder / "manifest.json").write_text(json.dumps(MANIFEST, indent=2))
 
 
 def _entry(domain: str, station: Station) -> dict[str, Any]:
