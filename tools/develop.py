@@ -2,7 +2,12 @@
 
 import argparse
 import asyncio
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
+import fcntl
+from itertools import count
+import os
 from pathlib import Path
 import signal
 import sys
@@ -25,19 +30,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/develop", description=__doc__)
     parser.add_argument("--bare", action="store_true", help="start without stations")
     parser.add_argument("--config", type=Path, help="another folder for HA's files")
-    parser.add_argument("--port", type=int, help=f"a port other than {FIRST_PORT}")
+    parser.add_argument(
+        "--port", type=int, default=FIRST_PORT, help=f"a port other than {FIRST_PORT}"
+    )
     arguments = parser.parse_args()
     # Without stations means without those of an earlier run, too.
     default = CHECKOUT / ("config-bare" if arguments.bare else "config")
     try:
         asyncio.run(
-            develop(
-                HomeAssistant(
-                    arguments.config or default,
-                    arguments.port or free_port(FIRST_PORT),
-                ),
-                arguments.bare,
-            )
+            develop(arguments.config or default, arguments.port, arguments.bare)
         )
     except asyncio.CancelledError:
         print("Stopped.")
@@ -50,15 +51,22 @@ def main() -> None:
         sys.exit("\n".join(str(failure) for failure in failures.exceptions))
 
 
-async def develop(home_assistant: HomeAssistant, bare: bool) -> None:
+async def develop(config: Path, port: int, bare: bool) -> None:
     """Run HA, and two stations unless `bare`, until a signal or HA's end.
 
-    Raises HomeAssistantError if HA fails, and an ExceptionGroup of it if a station does.
+    Beside another one that runs already, in the next free folder and on the next
+    free port. Raises HomeAssistantError if HA fails, and an ExceptionGroup of it if
+    a station does.
     """
     _end_on_signal()
     print(f"Starting Home Assistant {__version__} …", flush=True)
     started = time.monotonic()
-    async with home_assistant:
+    async with AsyncExitStack() as stack:
+        # One that is starting does not occupy its port yet.
+        async with _starting_alone():
+            folder = stack.enter_context(_free_folder(config))
+            home_assistant = HomeAssistant(folder, free_port(port))
+            await stack.enter_async_context(home_assistant)
         if not bare:
             for station in STATIONS:
                 if await add_station(home_assistant, station):
@@ -80,6 +88,49 @@ async def develop(home_assistant: HomeAssistant, bare: bool) -> None:
             await home_assistant.wait()
             for board in boards:
                 board.cancel()
+
+
+@asynccontextmanager
+async def _starting_alone() -> AsyncGenerator[None]:
+    """Let no other one start until the block ends."""
+    with _opened(Path(__file__)) as lock:
+        while not _has_locked(lock):
+            await asyncio.sleep(0.2)
+        yield
+
+
+@contextmanager
+def _free_folder(config: Path) -> Generator[Path]:
+    """Return the folder or, if another one runs in it, the next one beside it.
+
+    No other one takes it until the block ends.
+    """
+    for number in count(1):
+        folder = config.with_name(f"{config.name}-{number}") if number > 1 else config
+        folder.mkdir(parents=True, exist_ok=True)
+        with _opened(folder) as lock:
+            if _has_locked(lock):
+                yield folder
+                return
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[int]:
+    """Open a file or folder to lock it; a lock ends with the block or the process."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _has_locked(descriptor: int) -> bool:
+    """Lock a file or folder unless another process has."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _end_on_signal() -> None:
