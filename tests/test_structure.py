@@ -1,0 +1,183 @@
+"""The structure of the repository: who may import whom, and what HACS expects."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+import subprocess
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+INTEGRATION = "custom_components.esp_weather"
+RECORDER = "homeassistant.components.recorder"
+
+# The integration from the bottom to the top. A module imports from its own package and
+# from lower rows, a module at the root also from its own row. What is in no row belongs
+# to the last: the files that Home Assistant looks for, which nothing below imports.
+LAYERS = (
+    # Plain Python: parsing, checking and signing
+    {"protocol"},
+    {"const", "inactivity", "messages"},
+    # What a config entry says
+    {"config", "field"},
+    # States with their own time; knows no station, which hands it what it measured
+    {"recording"},
+    # Takes reports, and knows neither HTTP nor who asks
+    {"data", "entity", "refusals", "station"},
+    # Each knows stations, none knows the other
+    {"dashboard", "history", "reporting", "windows"},
+)
+# Home Assistant's recorder is used here only.
+RECORDER_USERS = {"history", "recording"}
+
+
+def _files(*folders: str) -> list[Path]:
+    """Return the Python files that are in these folders."""
+    return sorted(
+        path for folder in folders for path in (CHECKOUT / folder).rglob("*.py")
+    )
+
+
+def _module(path: Path) -> str:
+    """Return the name of the module in a file."""
+    parts = path.relative_to(CHECKOUT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imports(path: Path) -> Iterator[tuple[str, str | None]]:
+    """Return each module that a file imports, with the name that it takes from it."""
+    package = path.relative_to(CHECKOUT).parent.parts
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*base, *filter(None, [node.module])])
+            yield from ((module, alias.name) for alias in node.names)
+
+
+def _graph(*folders: str) -> dict[str, set[str]]:
+    """Return the modules of these folders, each with those of them that it imports."""
+    files = {_module(path): path for path in _files(*folders)}
+    return {
+        module: {
+            found
+            for imported, name in _imports(path)
+            # The name may be a module, too: `from . import const`
+            if (found := f"{imported}.{name}") in files or (found := imported) in files
+        }
+        for module, path in files.items()
+    }
+
+
+def _room(module: str) -> str:
+    """Return the package or the module at the root that a module belongs to."""
+    room, _, _ = module.removeprefix(INTEGRATION).lstrip(".").partition(".")
+    return room or "__init__"
+
+
+def _layer(room: str) -> int:
+    """Return the number of a room's row."""
+    return next(
+        (number for number, layer in enumerate(LAYERS) if room in layer), len(LAYERS)
+    )
+
+
+def _is_package(room: str) -> bool:
+    return (CHECKOUT / INTEGRATION.replace(".", "/") / room).is_dir()
+
+
+def _may_import(importer: str, imported: str) -> bool:
+    """Return whether a room of the integration may import another one."""
+    above = _layer(importer) - _layer(imported)
+    beside = not above and not _is_package(importer) and not _is_package(imported)
+    return importer == imported or above > 0 or beside
+
+
+def test_arrows() -> None:
+    """Each module of the integration imports what is below it."""
+    assert not [
+        f"{module} imports {imported}: see LAYERS"
+        for module, imports in _graph("custom_components").items()
+        for imported in imports
+        if not _may_import(_room(module), _room(imported))
+    ]
+
+
+@pytest.mark.parametrize("folder", ["custom_components", "tools", "tests"])
+def test_no_circle(folder: str) -> None:
+    """No module imports itself through others."""
+    try:
+        TopologicalSorter(_graph(folder)).prepare()
+    except CycleError as err:
+        pytest.fail(" imports ".join(reversed(err.args[1])))
+
+
+def test_protocol_without_home_assistant() -> None:
+    """The protocol can be read, tried and used without Home Assistant."""
+    assert not [
+        f"{path.name} imports {module}"
+        for path in _files("custom_components/esp_weather/protocol")
+        for module, _ in _imports(path)
+        if module.partition(".")[0] == "homeassistant"
+    ]
+
+
+def test_recorder() -> None:
+    """Home Assistant's recorder is used in the packages that are there for it."""
+    assert not [
+        f"{_module(path)} imports {module}"
+        for path in _files("custom_components")
+        for module, name in _imports(path)
+        # `from homeassistant.components import recorder` counts, too.
+        if f"{module}.{name}.".startswith(f"{RECORDER}.")
+        and _room(_module(path)) not in RECORDER_USERS
+    ]
+
+
+@pytest.mark.parametrize(
+    ("importers", "others"),
+    [
+        ("custom_components", ("tests", "tools", "firmware")),
+        ("firmware", ("tests", "tools", "custom_components", "homeassistant")),
+        ("tools", ("tests",)),
+    ],
+)
+def test_folders(importers: str, others: tuple[str, ...]) -> None:
+    """What is used does without what tests it."""
+    assert not [
+        f"{_module(path)} imports {module}"
+        for path in _files(importers)
+        for module, _ in _imports(path)
+        if module.partition(".")[0] in others
+    ]
+
+
+def test_tests() -> None:
+    """Tests share helpers through modules of their own, by public names."""
+    assert not [
+        f"{_module(path)} imports {name} of {module}"
+        for path in _files("tests")
+        for module, name in _imports(path)
+        if module.partition(".")[0] == "tests"
+        and (
+            module.rpartition(".")[2].startswith(("test_", "conftest"))
+            or (name or "").startswith(("_", "test_", "conftest"))
+        )
+    ]
+
+
+def test_hacs() -> None:
+    """HACS takes a repository that holds one integration, and finds one only."""
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=CHECKOUT, check=True, capture_output=True, text=True
+    )
+    files = [Path(line) for line in listed.stdout.splitlines()]
+
+    assert [path for path in files if path.name == "manifest.json"] == [
+        Path("custom_components/esp_weather/manifest.json")
+    ]
+    assert {
+        path.parts[1] for path in files if path.parts[0] == "custom_components"
+    } == {"esp_weather"}
