@@ -1,5 +1,6 @@
-"""The translations: complete, and filled in alike in each language."""
+"""The translations: complete in each language, with a text for all that the code says."""
 
+import ast
 from collections.abc import Iterator
 import json
 from pathlib import Path
@@ -8,8 +9,16 @@ from typing import Any
 
 import pytest
 
+from custom_components.esp_weather.field import KINDS
+from custom_components.esp_weather.sensor import STATUS
+
 INTEGRATION = Path(__file__).parents[1] / "custom_components" / "esp_weather"
 TRANSLATIONS = INTEGRATION / "translations"
+LANGUAGES = sorted(path.stem for path in TRANSLATIONS.glob("*.json"))
+# What the options of each selector with translated options are, in the code
+SELECTORS = {"kind": KINDS}
+# Functions that are given the key of an exception's text, with what fills it in
+RAISING = ("Error", "invalid")
 
 
 def _texts(translations: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
@@ -21,27 +30,201 @@ def _texts(translations: dict[str, Any], path: str = "") -> Iterator[tuple[str, 
             yield path + key, value
 
 
+def _json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
 def _load(language: str) -> dict[str, str]:
-    return dict(_texts(json.loads((TRANSLATIONS / f"{language}.json").read_text())))
+    return dict(_texts(_json(TRANSLATIONS / f"{language}.json")))
 
 
 def _placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-def test_languages() -> None:
-    """These are the languages that there are."""
-    assert {path.stem for path in TRANSLATIONS.iterdir()} == {"de", "en", "es", "fr"}
+ENGLISH = _json(TRANSLATIONS / "en.json")
+ICONS = _json(INTEGRATION / "icons.json")
+NODES = [
+    node
+    for path in sorted(INTEGRATION.rglob("*.py"))
+    for node in ast.walk(ast.parse(path.read_bytes()))
+]
+CALLS = [node for node in NODES if isinstance(node, ast.Call)]
 
 
-@pytest.mark.parametrize("language", ["de", "es", "fr"])
+def _keys(node: ast.AST) -> Iterator[str]:
+    """Return each string in an expression that can be a key."""
+    match node:
+        case ast.Constant(value=str(key)) if key.isidentifier():
+            yield key
+        case ast.JoinedStr():
+            pass  # parts of keys
+        case _:
+            for part in ast.iter_child_nodes(node):
+                yield from _keys(part)
+
+
+def _arguments(name: str) -> set[str]:
+    """Return all keys that the code gives as the argument `name`, whatever it calls."""
+    return {
+        key
+        for call in CALLS
+        for keyword in call.keywords
+        if keyword.arg == name
+        for key in _keys(keyword.value)
+    }
+
+
+def _raised() -> Iterator[tuple[str, set[str]]]:
+    """Return the key of each exception in the code, with its placeholders."""
+    for call in CALLS:
+        if not ast.unparse(call.func).endswith(RAISING):
+            continue
+        given = {keyword.arg or "**" for keyword in call.keywords} - {"headers"}
+        for argument in call.args:
+            if isinstance(argument, ast.Dict):
+                given.update(
+                    key for each in argument.keys if each for key in _keys(each)
+                )
+        for argument in call.args:
+            if isinstance(argument, ast.Constant):
+                yield from ((key, given) for key in _keys(argument))
+
+
+def _errors() -> Iterator[str]:
+    """Return the key of each error that a dialog shows."""
+    for node in NODES:
+        match node:
+            case ast.Assign(
+                targets=[ast.Subscript(value=ast.Name(id="errors"))], value=error
+            ):
+                yield from _keys(error)
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="errors"), attr="setdefault"),
+                args=[_, error],
+            ):
+                yield from _keys(error)
+            case ast.keyword(arg="errors", value=value):
+                for part in ast.walk(value):
+                    if isinstance(part, ast.Dict):
+                        for error in part.values:
+                            yield from _keys(error)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_same_keys(language: str) -> None:
-    """Each text is there in each language, with the same things to fill in."""
+    """Each text is there in each language, with the same placeholders."""
     english, other = _load("en"), _load(language)
 
     assert other.keys() == english.keys()
     for key, text in other.items():
         assert text.strip(), key
         assert _placeholders(text) == _placeholders(english[key]), key
-        # Words that are the same in both languages are short.
-        assert text != english[key] or len(text) < 20, key
+        if language != "en":
+            # Words that are the same in both languages are short.
+            assert text != english[key] or len(text) < 20, key
+
+
+def test_exceptions() -> None:
+    """Each exception has a text, with the placeholders that come with it."""
+    raised = list(_raised())
+    texts = ENGLISH["exceptions"]
+
+    assert raised
+    for key, given in raised:
+        assert given == _placeholders(texts[key]["message"]), key
+
+
+@pytest.mark.parametrize("section", ["exceptions", "issues"])
+def test_no_text_without_use(section: str) -> None:
+    """Each text of this section is named in the code."""
+    named = {key for node in NODES for key in _keys(node)}
+
+    assert ENGLISH[section].keys() <= named
+
+
+@pytest.mark.parametrize(
+    ("argument", "part"),
+    [
+        ("reason", "abort"),
+        # Home Assistant's name for the reason why a known station ends a dialog
+        ("error", "abort"),
+        ("progress_action", "progress"),
+        ("step_id", "step"),
+    ],
+)
+def test_flows(argument: str, part: str) -> None:
+    """Each step, progress and end of a dialog has its text."""
+    texts = {
+        key for flow in ("config", "options") for key in ENGLISH[flow].get(part, {})
+    }
+
+    assert (keys := _arguments(argument))
+    assert keys <= texts
+
+
+def test_errors() -> None:
+    """Each error in a dialog has its text."""
+    texts = {key for flow in ("config", "options") for key in ENGLISH[flow]["error"]}
+
+    assert (keys := set(_errors()))
+    assert keys <= texts
+
+
+def test_translation_keys() -> None:
+    """Each translation key in the code is one of an entity, issue, … with a text."""
+    assigned = {
+        key
+        for node in NODES
+        if isinstance(node, ast.Assign)
+        and any(
+            ast.unparse(target).endswith("_translation_key") for target in node.targets
+        )
+        for key in _keys(node.value)
+    }
+    texts = {
+        key
+        for group in (
+            *ENGLISH["entity"].values(),
+            *(ENGLISH[section] for section in ("exceptions", "issues", "selector")),
+        )
+        for key in group
+    }
+
+    assert assigned | _arguments("translation_key") <= texts
+
+
+def test_selectors() -> None:
+    """Each option of a selector has a text, and no other has one."""
+    assert ENGLISH["selector"].keys() == SELECTORS.keys()
+    for name, options in SELECTORS.items():
+        assert ENGLISH["selector"][name]["options"].keys() == options.keys(), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds(kind: str) -> None:
+    """The sensor of each kind has a name, and an icon unless its device class has one."""
+    for key in (kind, f"{kind}_numbered"):
+        assert ENGLISH["entity"]["sensor"][key]["name"]
+        assert KINDS[kind].device_class or key in ICONS["entity"]["sensor"]
+    assert "{field}" in ENGLISH["entity"]["sensor"][f"{kind}_numbered"]["name"]
+
+
+@pytest.mark.parametrize("status", STATUS, ids=lambda status: status.key)
+def test_status(status: Any) -> None:
+    """Each status value has a name and an icon, or a device class that has them."""
+    if status.translation_key is None:
+        assert status.device_class
+    else:
+        assert ENGLISH["entity"]["sensor"][status.translation_key]["name"]
+        assert status.device_class or (
+            status.translation_key in ICONS["entity"]["sensor"]
+        )
+
+
+def test_icons() -> None:
+    """Each icon is one of an entity or action that has a name."""
+    for domain, entities in ICONS["entity"].items():
+        assert entities.keys() <= ENGLISH["entity"][domain].keys()
+    assert ICONS["services"].keys() == ENGLISH["services"].keys()
