@@ -2,15 +2,20 @@
 
 import asyncio
 from collections.abc import Generator
+from datetime import timedelta
 from http import HTTPStatus
 import json
 import re
 from typing import Any
 
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 
 from custom_components.esp_weather.const import DOMAIN
+from homeassistant.components.http import ApiConfig
 from homeassistant.config_entries import (
     SOURCE_DHCP,
     SOURCE_IGNORE,
@@ -24,6 +29,7 @@ from homeassistant.core_config import async_process_ha_core_config
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
+from homeassistant.util import dt as dt_util
 
 from .helpers import (
     INDOOR,
@@ -38,6 +44,11 @@ from .helpers import (
 )
 
 STATION = {CONF_NAME: "Outdoor", CONF_MAC: OUTDOOR, CONF_API_KEY: KEY}
+MANUAL = {**STATION, "place": "outside"}
+# What the user enters for a station that has sent field 1
+NAMED = {CONF_NAME: "Outdoor", "place": "outside", "kind_1": "temperature"}
+# What entry data has of a field that was guessed to be a temperature
+GUESSED = {"kind": "temperature"}
 
 pytestmark = pytest.mark.usefixtures("client")
 
@@ -92,13 +103,11 @@ async def test_manual(
     assert form["step_id"] == "manual"
     assert re.fullmatch("[0-9a-f]{20}", _filled_in(form, CONF_API_KEY))
 
-    last = await _submit(hass, form, name=name, mac=mac, api_key=key)
-    assert (last["type"], last["step_id"]) == (FlowResultType.FORM, "station")
-
-    result = await _submit(hass, last)
+    result = await _submit(hass, form, name=name, mac=mac, api_key=key, place="inside")
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["title"] == "Outdoor"
-    assert result["data"] == {CONF_MAC: OUTDOOR, CONF_API_KEY: KEY}
+    assert result["data"] == {CONF_MAC: OUTDOOR, CONF_API_KEY: KEY, "fields": {}}
+    assert result["options"] == {"place": "inside"}
     assert result["result"].unique_id == OUTDOOR
     await hass.async_block_till_done()
     assert (await get(legacy_url())).status == HTTPStatus.OK
@@ -111,7 +120,7 @@ async def test_fresh_keys(hass: HomeAssistant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "address", "server"),
+    ("source", "address", "server"),
     [
         (
             "http://192.168.7.2:8123",
@@ -124,6 +133,16 @@ async def test_fresh_keys(hass: HomeAssistant) -> None:
             {"host": "ha.example.org", "port": 443, "tls": True},
         ),
         (
+            ApiConfig("192.168.7.3", "0.0.0.0", 8443, use_ssl=True),
+            "https://192.168.7.3:8443",
+            {"host": "192.168.7.3", "port": 8443, "tls": True},
+        ),
+        (
+            ApiConfig("fd00::7", "::", 8123, use_ssl=False),
+            "http://[fd00::7]:8123",
+            {"host": "fd00::7", "port": 8123, "tls": False},
+        ),
+        (
             None,
             "http://homeassistant.local:8123",
             {"host": "homeassistant.local", "port": 8123, "tls": False},
@@ -131,17 +150,22 @@ async def test_fresh_keys(hass: HomeAssistant) -> None:
     ],
 )
 async def test_what_to_put_into_the_station(
-    hass: HomeAssistant, url: str | None, address: str, server: dict[str, Any]
+    hass: HomeAssistant,
+    source: str | ApiConfig | None,
+    address: str,
+    server: dict[str, Any],
 ) -> None:
     """The last step shows the address and the config.json, ready to copy."""
-    if url is None:
-        hass.config.api = None
+    if isinstance(source, str):
+        # Home Assistant refuses an IP address by default once it uses TLS itself.
+        hass.config.api = ApiConfig("192.168.7.3", "0.0.0.0", 8443, use_ssl=True)
+        await async_process_ha_core_config(hass, {"internal_url": source})
     else:
-        await async_process_ha_core_config(hass, {"internal_url": url})
+        hass.config.api = source
 
-    last = await _submit(hass, await _choose(hass, "manual"), **STATION)
+    created = await _submit(hass, await _choose(hass, "manual"), **MANUAL)
 
-    shown = last["description_placeholders"]
+    shown = created["description_placeholders"]
     assert shown is not None
     assert shown["url"] == f"{address}{legacy_url('21.5')}"
     config = json.loads(shown["config"])
@@ -177,38 +201,38 @@ async def test_input_errors(
     """Each error stands beside its field, and what was typed stays."""
     form = await _choose(hass, "manual")
 
-    result = await _submit(hass, form, **{**STATION, **wrong})
+    result = await _submit(hass, form, **{**MANUAL, **wrong})
 
     assert (result["step_id"], result["errors"]) == ("manual", errors)
     for field, value in wrong.items():
         assert _filled_in(result, field) == value
     assert not hass.config_entries.async_entries(DOMAIN)
 
-    assert (await _submit(hass, result, **STATION))["step_id"] == "station"
+    assert (await _submit(hass, result, **MANUAL))["title"] == "Outdoor"
 
 
 async def test_short_key(hass: HomeAssistant) -> None:
     """A short key is taken when the user has been warned of just this one."""
     form = await _choose(hass, "manual")
     for key in ("seven_7", "6_char"):
-        form = await _submit(hass, form, **{**STATION, CONF_API_KEY: key})
+        form = await _submit(hass, form, **{**MANUAL, CONF_API_KEY: key})
         assert form["errors"] == {CONF_API_KEY: "short_key"}
         assert _filled_in(form, CONF_API_KEY) == key
 
-    last = await _submit(hass, form, **{**STATION, CONF_API_KEY: "6_char"})
-    assert last["step_id"] == "station"
+    result = await _submit(hass, form, **{**MANUAL, CONF_API_KEY: "6_char"})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
 
     form = await _choose(hass, "manual")
-    long = {**STATION, CONF_MAC: INDOOR, CONF_API_KEY: "eight__8"}
-    last = await _submit(hass, form, **long)
-    assert last["step_id"] == "station"
+    long = {**MANUAL, CONF_MAC: INDOOR, CONF_API_KEY: "eight__8"}
+    result = await _submit(hass, form, **long)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
 async def test_manual_duplicate(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     """A MAC can be set up once."""
     form = await _choose(hass, "manual")
 
-    result = await _submit(hass, form, **{**STATION, CONF_MAC: OUTDOOR.upper()})
+    result = await _submit(hass, form, **{**MANUAL, CONF_MAC: OUTDOOR.upper()})
 
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "already_configured"
@@ -219,8 +243,7 @@ async def test_two_stations_share_a_key(
 ) -> None:
     """One key may be in all the stations of a person."""
     form = await _choose(hass, "manual")
-    last = await _submit(hass, form, **{**STATION, CONF_MAC: INDOOR})
-    await _submit(hass, last)
+    await _submit(hass, form, **{**MANUAL, CONF_MAC: INDOOR})
     await hass.async_block_till_done()
 
     for mac in (OUTDOOR, INDOOR):
@@ -239,6 +262,9 @@ def _shown_key(result: ConfigFlowResult) -> str:
 async def _next(hass: HomeAssistant, result: ConfigFlowResult) -> ConfigFlowResult:
     """Return what the dialog shows once it has gone on by itself."""
     await hass.async_block_till_done()
+    # A station may send its other fields with requests of their own.
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=4))
+    await hass.async_block_till_done()
     return await hass.config_entries.flow.async_configure(result["flow_id"])
 
 
@@ -256,14 +282,20 @@ async def test_pair(hass: HomeAssistant, get: Get) -> None:
 
     form = await _next(hass, waiting)
     assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "name")
-    assert form["description_placeholders"] == {"mac": OUTDOOR}
+    assert form["description_placeholders"] == {"mac": OUTDOOR, "value_1": "72.3"}
+    assert _filled_in(form, "kind_1") == "temperature"
     assert (await get(legacy_url(key=key))).status == HTTPStatus.SERVICE_UNAVAILABLE
-    form = await _submit(hass, form, name=" ")
+    form = await _submit(hass, form, name=" ", place="outside", kind_1="humidity")
     assert form["errors"] == {CONF_NAME: "name_missing"}
 
-    result = await _submit(hass, form, name="Outdoor")
+    assert _filled_in(form, "kind_1") == "humidity"
+    result = await _submit(hass, form, **NAMED)
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["data"] == {CONF_MAC: OUTDOOR, CONF_API_KEY: key}
+    assert result["data"] == {CONF_MAC: OUTDOOR, CONF_API_KEY: key, "fields": {}}
+    assert result["options"] == {
+        "place": "outside",
+        "fields": {"1": {"kind": "temperature"}},
+    }
     await hass.async_block_till_done()
     assert (await get(legacy_url(key=key))).status == HTTPStatus.OK
     # The key is the station's now, and no longer anybody's who finds it.
@@ -304,7 +336,7 @@ async def test_pair_named_late(
     await pass_time(10.1)
     assert (await get(legacy_url(key=key))).status == HTTPStatus.FORBIDDEN
 
-    result = await _submit(hass, form, name="Outdoor")
+    result = await _submit(hass, form, **NAMED)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done()
     assert (await get(legacy_url(key=key))).status == HTTPStatus.OK
@@ -333,7 +365,10 @@ async def test_pair_two_at_once(hass: HomeAssistant, get: Get) -> None:
 
     assert [
         (await _next(hass, dialog))["description_placeholders"] for dialog in dialogs
-    ] == [{"mac": OUTDOOR}, {"mac": INDOOR}]
+    ] == [
+        {"mac": OUTDOOR, "value_1": "72.3"},
+        {"mac": INDOOR, "value_1": "72.3"},
+    ]
 
 
 async def test_pair_known_station(
@@ -367,20 +402,27 @@ async def test_pair_ignored_station(hass: HomeAssistant, get: Get) -> None:
     key = _shown_key(waiting)
     await get(legacy_url(key=key, mac=DHCP_MAC))
 
-    await _submit(hass, await _next(hass, waiting), name="Outdoor")
+    await _submit(hass, await _next(hass, waiting), **NAMED)
 
     (entry,) = hass.config_entries.async_entries(DOMAIN)
     assert entry.title == "Outdoor"
-    assert entry.data == {CONF_MAC: DHCP_MAC, CONF_API_KEY: key}
+    assert entry.data == {CONF_MAC: DHCP_MAC, CONF_API_KEY: key, "fields": {}}
 
 
-async def test_two_dialogs_for_one_station(hass: HomeAssistant) -> None:
+async def _next_of(
+    hass: HomeAssistant, get: Get, dialog: ConfigFlowResult
+) -> ConfigFlowResult:
+    """Report with the key of a dialog and return the form that it goes on with."""
+    await get(legacy_url(key=_shown_key(dialog)))
+    return await _next(hass, dialog)
+
+
+async def test_two_dialogs_for_one_station(hass: HomeAssistant, get: Get) -> None:
     """The dialog that is finished first closes the other one."""
-    dialogs = [
-        await _submit(hass, await _choose(hass, "manual"), **STATION) for _ in range(2)
-    ]
+    dialogs = [await _choose(hass, "pair") for _ in range(2)]
+    forms = [await _next_of(hass, get, dialog) for dialog in dialogs]
 
-    result = await _submit(hass, dialogs[0])
+    result = await _submit(hass, forms[0], **NAMED)
 
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert hass.config_entries.flow.async_progress() == []
@@ -393,7 +435,10 @@ async def test_pair_without_a_mac(hass: HomeAssistant, get: Get) -> None:
 
     answer = await get(legacy_url(key=key, mac="MAC"))
 
-    assert answer.status == HTTPStatus.FORBIDDEN
+    assert answer.status == HTTPStatus.BAD_REQUEST
+    assert answer.text == "Replace MAC by the MAC address of the station."
+    assert (await get(legacy_url(key=key, mac="6c"))).status == HTTPStatus.BAD_REQUEST
+    assert (await get(legacy_url("21,5", key=key))).status == HTTPStatus.BAD_REQUEST
     assert (await get(legacy_url(key=key))).status == HTTPStatus.SERVICE_UNAVAILABLE
 
 
@@ -424,10 +469,10 @@ async def test_dhcp_pair(hass: HomeAssistant, get: Get) -> None:
     waiting = await _submit(hass, menu, next_step_id="pair")
     key = _shown_key(waiting)
     await get(legacy_url(key=key, mac=DHCP_MAC))
-    result = await _submit(hass, await _next(hass, waiting), name="Outdoor")
+    result = await _submit(hass, await _next(hass, waiting), **NAMED)
 
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["data"] == {CONF_MAC: DHCP_MAC, CONF_API_KEY: key}
+    assert result["data"] == {CONF_MAC: DHCP_MAC, CONF_API_KEY: key, "fields": {}}
     assert (await _discover_by_dhcp(hass))["reason"] == "already_configured"
 
 
@@ -437,10 +482,8 @@ async def test_dhcp_manual(hass: HomeAssistant) -> None:
     form = await _submit(hass, menu, next_step_id="manual")
     assert _filled_in(form, CONF_MAC) == DHCP_MAC
 
-    last = await _submit(hass, form, **{**STATION, CONF_MAC: DHCP_MAC})
-
-    result = await _submit(hass, last)
-    assert result["data"] == {CONF_MAC: DHCP_MAC, CONF_API_KEY: KEY}
+    result = await _submit(hass, form, **{**MANUAL, CONF_MAC: DHCP_MAC})
+    assert result["data"] == {CONF_MAC: DHCP_MAC, CONF_API_KEY: KEY, "fields": {}}
 
 
 async def test_dhcp_does_not_get_in_the_way(hass: HomeAssistant, get: Get) -> None:
@@ -449,7 +492,7 @@ async def test_dhcp_does_not_get_in_the_way(hass: HomeAssistant, get: Get) -> No
     waiting = await _choose(hass, "pair")
     await get(legacy_url(key=_shown_key(waiting), mac=DHCP_MAC))
 
-    result = await _submit(hass, await _next(hass, waiting), name="Outdoor")
+    result = await _submit(hass, await _next(hass, waiting), **NAMED)
 
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert hass.config_entries.flow.async_progress() == []
@@ -476,10 +519,10 @@ async def test_discovered_by_its_key(
     assert offer["context"]["title_placeholders"] == {"name": INDOOR}
     assert KEY not in str(offer)
 
-    result = await _submit(hass, offer, name="Indoor")
+    result = await _submit(hass, offer, name="Indoor", place="inside")
 
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert result["data"] == {CONF_MAC: INDOOR, CONF_API_KEY: KEY}
+    assert result["data"] == {CONF_MAC: INDOOR, CONF_API_KEY: KEY, "fields": {}}
     await hass.async_block_till_done()
     assert (await get(legacy_url(mac=INDOOR))).status == HTTPStatus.OK
     assert not await _discovered(hass)
@@ -532,6 +575,29 @@ async def test_ignored_discovery(
     assert not await _discovered(hass)
 
 
+async def _change(hass: HomeAssistant, station: MockConfigEntry) -> ConfigFlowResult:
+    """Open the dialog that changes a station."""
+    menu = await station.start_reconfigure_flow(hass)
+    assert menu["menu_options"] == ["change", "address"]
+    return await _submit(hass, menu, next_step_id="change")
+
+
+async def test_address(hass: HomeAssistant, station: MockConfigEntry) -> None:
+    """What to put into a station can be looked up later, which changes nothing."""
+    before = dict(station.data)
+    menu = await station.start_reconfigure_flow(hass)
+    page = await _submit(hass, menu, next_step_id="address")
+    placeholders = page["description_placeholders"]
+    assert placeholders is not None
+    assert f"/update/API_key={KEY}/mac={OUTDOOR}/field=1" in placeholders["url"]
+    assert json.loads(placeholders["config"])["key"] == KEY
+
+    result = await _submit(hass, page)
+
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "unchanged")
+    assert station.data == before
+
+
 async def test_reconfigure(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
@@ -544,7 +610,7 @@ async def test_reconfigure(
         )
     }
     (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), station.entry_id)
-    form = await station.start_reconfigure_flow(hass)
+    form = await _change(hass, station)
     assert [_filled_in(form, field) for field in STATION] == list(STATION.values())
 
     result = await _submit(hass, form, name="Garden", mac=INDOOR, api_key="new-key_1")
@@ -555,7 +621,11 @@ async def test_reconfigure(
         "reconfigure_successful",
     )
     assert (station.title, station.unique_id) == ("Garden", INDOOR)
-    assert station.data == {CONF_MAC: INDOOR, CONF_API_KEY: "new-key_1"}
+    assert station.data == {
+        CONF_MAC: INDOOR,
+        CONF_API_KEY: "new-key_1",
+        "fields": {"1": GUESSED},
+    }
     assert {
         entity.id: entity.entity_id
         for entity in er.async_entries_for_config_entry(
@@ -577,7 +647,7 @@ async def test_reconfigure_errors(
 ) -> None:
     """Wrong input changes nothing, and another station's MAC is refused."""
     station_entry(INDOOR, "Indoor").add_to_hass(hass)
-    form = await station.start_reconfigure_flow(hass)
+    form = await _change(hass, station)
 
     form = await _submit(hass, form, name="", mac="x", api_key="")
     assert form["errors"] == {
@@ -601,13 +671,13 @@ async def test_reconfigure_short_key(
     hass.config_entries.async_update_entry(
         station, data={CONF_MAC: OUTDOOR, CONF_API_KEY: "old"}
     )
-    form = await station.start_reconfigure_flow(hass)
+    form = await _change(hass, station)
     form = await _submit(hass, form, name="Garden", mac=OUTDOOR, api_key="new")
     assert form["errors"] == {CONF_API_KEY: "short_key"}
     result = await _submit(hass, form, name="Garden", mac=OUTDOOR, api_key="new")
     assert result["reason"] == "reconfigure_successful"
 
-    form = await station.start_reconfigure_flow(hass)
+    form = await _change(hass, station)
     result = await _submit(hass, form, name="Porch", mac=OUTDOOR, api_key="new")
     assert result["reason"] == "reconfigure_successful"
     await hass.async_block_till_done()
@@ -618,7 +688,7 @@ async def _options(
 ) -> ConfigFlowResult:
     """Open the options and choose from their menu."""
     menu = await hass.config_entries.options.async_init(entry.entry_id)
-    assert menu["menu_options"] == ["station", "field", "history"]
+    assert menu["menu_options"] == ["station", "fields", "history"]
     return await hass.config_entries.options.async_configure(
         menu["flow_id"], {"next_step_id": step}
     )
@@ -635,48 +705,84 @@ async def _submit_options(
     return result
 
 
+def _fields_filled_in(result: ConfigFlowResult) -> dict[str, dict[str, Any]]:
+    """Return what is filled into the sections of the form of the fields."""
+    assert result["data_schema"] is not None
+    return {
+        str(name): {
+            str(marker): (marker.description or {}).get("suggested_value")
+            for marker in section.schema.schema
+        }
+        for name, section in result["data_schema"].schema.items()
+    }
+
+
 async def test_station_options(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """The timeout and whether legacy reports are taken."""
+    """Place, timeout and whether unsigned reports are taken."""
     form = await _options(hass, station, "station")
     assert _filled_in(form, "timeout") == 15
     assert _filled_in(form, "legacy") is True
+    assert _filled_in(form, "place") == "elsewhere"
 
-    result = await _submit_options(hass, form, timeout=30.0, legacy=False)
+    result = await _submit_options(
+        hass, form, timeout=30.0, legacy=False, place="inside"
+    )
 
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert station.options == {"timeout": 30, "legacy": False}
+    assert station.options == {"timeout": 30, "legacy": False, "place": "inside"}
     assert (await get(legacy_url())).status == HTTPStatus.FORBIDDEN
     form = await _options(hass, station, "station")
     assert (_filled_in(form, "timeout"), _filled_in(form, "legacy")) == (30, False)
+    assert _filled_in(form, "place") == "inside"
+
+    await _submit_options(hass, form, timeout=30.0, legacy=False, place="elsewhere")
+    assert station.options == {"timeout": 30, "legacy": False}
 
 
 async def test_field_options(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """Kind, name, unit and calibration of a field take effect at once."""
+    """Kind, name, unit and calibration of all fields in one dialog."""
     await get(legacy_url(field="2"))
-    form = await _options(hass, station, "field")
-    form = await _submit_options(hass, form, field="2", kind="temperature")
-    assert form["step_id"] == "measurement"
-    assert form["description_placeholders"] == {"field": "2"}
-    assert _filled_in(form, "unit_of_measurement") == "°C"
-    assert _filled_in(form, "offset") == 0.0
+    form = await _options(hass, station, "fields")
+    assert form["data_schema"] is not None
+    assert next(iter(form["data_schema"].schema)) == "field_2"
+    filled_in = _fields_filled_in(form)
+    assert filled_in["field_2"] == {
+        "kind": "temperature",
+        "unit_of_measurement": "°C",
+        "name": None,
+        "offset": 0.0,
+    }
+    assert form["description_placeholders"] is not None
+    assert form["description_placeholders"]["value_2"] == "72.3"
+    assert form["description_placeholders"]["value_1"] == "–"
+    entered: dict[str, dict[str, Any]] = {
+        f"field_{number}": {"offset": 0} for number in range(1, 10)
+    }
+    entered["field_2"] = {
+        "kind": "temperature",
+        "unit_of_measurement": "hPa",
+        "name": " Porch ",
+        "offset": -1.5,
+    }
+    form = await _submit_options(hass, form, **entered)
+    assert form["errors"] == {"base": "invalid_unit"}
+    assert form["description_placeholders"] is not None
+    assert form["description_placeholders"]["units"] == "°C, °F, K"
+    assert _fields_filled_in(form)["field_2"]["unit_of_measurement"] == "hPa"
 
-    result = await _submit_options(
-        hass, form, name="Porch", unit_of_measurement="°F", offset=-1.5
-    )
+    entered["field_2"]["unit_of_measurement"] = "°F"
+    entered["field_5"] = {"kind": "number", "unit_of_measurement": "drops", "offset": 0}
+    result = await _submit_options(hass, form, **entered)
 
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert station.options == {
         "fields": {
-            "2": {
-                "kind": "temperature",
-                "name": "Porch",
-                "unit_of_measurement": "°F",
-                "offset": -1.5,
-            }
+            "2": {"name": "Porch", "unit_of_measurement": "°F", "offset": -1.5},
+            "5": {"kind": "number", "unit_of_measurement": "drops"},
         }
     }
     await get(legacy_url("69.5", field="2"))
@@ -684,12 +790,18 @@ async def test_field_options(
     assert state is not None
     assert float(state.state) == pytest.approx(20)
     assert state.name == "Outdoor Porch"
+    await get(legacy_url("7", field="5"))
+    state = hass.states.get(str(entity_id(hass, "5")))
+    assert state is not None
+    assert state.attributes["unit_of_measurement"] == "drops"
 
-    form = await _options(hass, station, "field")
-    form = await _submit_options(hass, form, field="2", kind="temperature")
-    assert _filled_in(form, "name") == "Porch"
-    assert _filled_in(form, "unit_of_measurement") == "°F"
-    assert _filled_in(form, "offset") == -1.5
+    filled_in = _fields_filled_in(await _options(hass, station, "fields"))
+    assert filled_in["field_2"] == {
+        "kind": "temperature",
+        "unit_of_measurement": "°F",
+        "name": "Porch",
+        "offset": -1.5,
+    }
 
 
 @pytest.mark.parametrize(
@@ -699,26 +811,20 @@ async def test_field_options(
 async def test_field_of_another_kind(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """The unit and offset of the old kind are not offered; other options stay."""
-    form = await _options(hass, station, "field")
-    assert _filled_in(form, "kind") == "humidity"
-    form = await _submit_options(hass, form, field="1", kind="pressure")
-    assert _filled_in(form, "unit_of_measurement") == "hPa"
-    assert _filled_in(form, "offset") == 0.0
-    hass.config_entries.options.async_abort(form["flow_id"])
+    """A new kind has its own unit; other options stay."""
+    form = await _options(hass, station, "fields")
+    filled_in = _fields_filled_in(form)["field_1"]
+    assert filled_in["kind"] == "humidity"
+    entered: dict[str, dict[str, Any]] = {
+        f"field_{number}": {"offset": 0} for number in range(2, 10)
+    }
+    entered["field_1"] = {**filled_in, "kind": "pressure", "name": ""}
 
-    form = await _options(hass, station, "field")
-    form = await _submit_options(hass, form, field="3", kind="number")
-    assert form["data_schema"] is not None
-    assert "unit_of_measurement" not in form["data_schema"].schema
-    await _submit_options(hass, form, offset=0.5)
+    await _submit_options(hass, form, **entered)
 
     assert station.options == {
         "timeout": 5,
-        "fields": {
-            "1": {"kind": "humidity", "offset": 3.0},
-            "3": {"kind": "number", "offset": 0.5},
-        },
+        "fields": {"1": {"kind": "pressure", "offset": 3.0}},
     }
-    await get(legacy_url("1", field="3"))
-    assert state_of(hass, "3") == "1.5"
+    await get(legacy_url("1000"))
+    assert state_of(hass, "1") == "1003.0"

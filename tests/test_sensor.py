@@ -94,7 +94,8 @@ async def test_kinds(
         ("1", "1832", 200),
         ("1", "1832.1", 400),
         ("2", "100", 200),
-        ("2", "100.1", 400),
+        ("2", "105", 200),
+        ("2", "105.1", 400),
         ("2", "-0.1", 400),
         ("3", "2000.1", 400),
         ("4", "100000", 200),
@@ -120,12 +121,13 @@ async def test_limits_of_kinds(
 async def test_calibration(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """The offset is added before the value is rounded, limits hold without it."""
+    """The offset is added before the value is rounded and checked."""
     await get(legacy_url("21.12344"))
     assert state_of(hass, "1") == "20.3734"
 
-    assert (await get(legacy_url("-273.15"))).status == 200
-    assert state_of(hass, "1") == "-273.9"
+    assert (await get(legacy_url("-273.15"))).status == 400
+    assert (await get(legacy_url("-272.4"))).status == 200
+    assert state_of(hass, "1") == "-273.15"
 
 
 async def test_device(
@@ -408,6 +410,8 @@ async def test_start_without_stored_states(
     er.async_get(hass).async_get_or_create(
         Platform.SENSOR, DOMAIN, f"{OUTDOOR}_1", config_entry=entry
     )
+    # As before fields were stored in the data of the entry
+    hass.config_entries.async_update_entry(entry, minor_version=1)
     # Twice, since what is stored of a field without a value is not a value either.
     for _ in range(2):
         await hass.config_entries.async_reload(entry.entry_id)

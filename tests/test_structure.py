@@ -24,7 +24,7 @@ LAYERS = (
     # States with their own time; knows no station, which hands it what it measured
     {"recording"},
     # Takes reports, and knows neither HTTP nor who asks
-    {"data", "entity", "refusals", "station"},
+    {"data", "entity", "kind_change", "pairing", "refusals", "station"},
     # Each knows stations, none knows the other
     {"dashboard", "history", "reporting", "windows"},
 )

@@ -1,7 +1,7 @@
 """The translations: complete in each language, with a text for all that the code says."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Set as AbstractSet
 import json
 from pathlib import Path
 import string
@@ -9,14 +9,22 @@ from typing import Any
 
 import pytest
 
+from custom_components.esp_weather.config import Place
 from custom_components.esp_weather.field import KINDS
+from custom_components.esp_weather.history.reader import HistoryReason
+from custom_components.esp_weather.protocol.readings import Reason
 from custom_components.esp_weather.sensor import STATUS
 
 INTEGRATION = Path(__file__).parents[1] / "custom_components" / "esp_weather"
 TRANSLATIONS = INTEGRATION / "translations"
 LANGUAGES = sorted(path.stem for path in TRANSLATIONS.glob("*.json"))
 # What the options of each selector with translated options are, in the code
-SELECTORS = {"kind": KINDS}
+SELECTORS: dict[str, AbstractSet[str]] = {
+    "kind": KINDS.keys(),
+    "place": {*Place, "elsewhere"},
+}
+# The reasons of refusals, by whose names they are raised
+REASONS = (Reason, HistoryReason)
 # Functions that are given the key of an exception's text, with what fills it in
 RAISING = ("Error", "invalid")
 
@@ -88,7 +96,13 @@ def _raised() -> Iterator[tuple[str, set[str]]]:
                     key for each in argument.keys if each for key in _keys(each)
                 )
         for argument in call.args:
-            if isinstance(argument, ast.Constant):
+            if isinstance(argument, ast.Attribute) and argument.attr.isupper():
+                yield from (
+                    (reasons[argument.attr].value, given)
+                    for reasons in REASONS
+                    if argument.attr in reasons.__members__
+                )
+            elif isinstance(argument, ast.Constant):
                 yield from ((key, given) for key in _keys(argument))
 
 
@@ -199,7 +213,7 @@ def test_selectors() -> None:
     """Each option of a selector has a text, and no other has one."""
     assert ENGLISH["selector"].keys() == SELECTORS.keys()
     for name, options in SELECTORS.items():
-        assert ENGLISH["selector"][name]["options"].keys() == options.keys(), name
+        assert ENGLISH["selector"][name]["options"].keys() == options, name
 
 
 @pytest.mark.parametrize("kind", KINDS)

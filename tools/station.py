@@ -26,6 +26,7 @@ class Station:
     mean: float = 20
     swing: float = 5
     key: str = "PHDNGI2345"
+    place: str = "outside"
 
     def report_path(self, field: int, value: str) -> str:
         """Return the path of the legacy report of a reading."""
@@ -47,7 +48,7 @@ class Station:
 
 
 OUTDOOR = Station("Outdoor", "5c:cf:7f:2b:0e:68", mean=20, swing=6)
-INDOOR = Station("Indoor", "5c:cf:7f:3b:0d:a8", mean=23, swing=1)
+INDOOR = Station("Indoor", "5c:cf:7f:3b:0d:a8", mean=23, swing=1, place="inside")
 
 
 async def add_station(home_assistant: HomeAssistant, station: Station) -> Any:
@@ -63,13 +64,17 @@ async def add_station(home_assistant: HomeAssistant, station: Station) -> Any:
     shown = await home_assistant.rest(
         "POST",
         flow,
-        {"name": station.name, "mac": station.mac, "api_key": station.key},
+        {
+            "name": station.name,
+            "mac": station.mac,
+            "api_key": station.key,
+            "place": station.place,
+        },
     )
     if shown.get("reason") == "already_configured":
         return None
-    if shown.get("step_id") != "station":
+    if shown.get("type") != "create_entry":
         raise HomeAssistantError(f"{station.name} was not set up: {shown}")
-    await home_assistant.rest("POST", flow, {})
     return shown
 
 

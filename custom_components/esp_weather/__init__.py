@@ -1,58 +1,113 @@
 """ESP Weather: weather stations on ESP8266 and ESP32 boards that report over HTTP."""
 
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant
-from homeassistant.helpers import config_validation as cv, issue_registry as ir
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers import (
+    config_validation as cv,
+    device_registry as dr,
+    issue_registry as ir,
+)
 from homeassistant.helpers.device_registry import DeviceEntry
+from homeassistant.helpers.event import async_track_device_registry_updated_event
 from homeassistant.helpers.recorder import DATA_INSTANCE
 from homeassistant.helpers.typing import ConfigType
 
+from .config import MINOR_VERSION, VERSION, async_migrate_settings
 from .const import DOMAIN
 from .dashboard import async_register_dashboard
-from .recording.journal import DATA_JOURNAL, Journal
+from .data import DATA, EspWeatherConfigEntry, EspWeatherData
+from .pairing import Pairings
+from .recording.journal import Journal
+from .reporting import ban
 from .reporting.legacy_view import LegacyReportView
 from .reporting.redaction import keep_keys_out_of_logs
 from .reporting.signed_view import SignedReportView
 from .services import async_setup_services
-from .station import DATA_STATIONS, EspWeatherConfigEntry, Station
+from .station import Station
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR, Platform.UPDATE)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register the addresses for reports, the actions and the dashboard."""
+    """Register the views for reports, the actions and the dashboard."""
     keep_keys_out_of_logs()
-    hass.data[DATA_JOURNAL] = Journal(hass)
-    hass.data[DATA_STATIONS] = {}
+    hass.data[DATA] = EspWeatherData(Journal(hass), Pairings(hass))
     hass.http.register_view(LegacyReportView())
     hass.http.register_view(SignedReportView())
     async_setup_services(hass)
     await async_register_dashboard(hass)
-    if DATA_INSTANCE not in hass.data:
-        ir.async_create_issue(
-            hass,
-            DOMAIN,
-            "no_recorder",
-            is_fixable=False,
-            severity=ir.IssueSeverity.WARNING,
-            translation_key="no_recorder",
+    for issue, is_there in (
+        ("no_recorder", DATA_INSTANCE not in hass.data),
+        ("bans_not_counted", not ban.IS_COUNTED),
+    ):
+        if is_there:
+            ir.async_create_issue(
+                hass,
+                DOMAIN,
+                issue,
+                is_fixable=False,
+                severity=ir.IssueSeverity.WARNING,
+                translation_key=issue,
+            )
+    return True
+
+
+async def async_migrate_entry(
+    hass: HomeAssistant, entry: EspWeatherConfigEntry
+) -> bool:
+    """Bring an entry of an earlier version up to date.
+
+    Home Assistant does not load an entry of a newer major version. One of a newer
+    minor version is taken as it is.
+    """
+    if entry.version > VERSION:
+        return False
+    if entry.minor_version < MINOR_VERSION:
+        hass.config_entries.async_update_entry(
+            entry,
+            data=async_migrate_settings(hass, entry),
+            minor_version=MINOR_VERSION,
         )
     return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: EspWeatherConfigEntry) -> bool:
     """Set up the station of a config entry."""
-    station = entry.runtime_data = Station(hass, entry)
+    data = hass.data[DATA]
+    station = entry.runtime_data = Station(hass, entry, data.journal)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    hass.data[DATA_STATIONS][station.mac] = station
+    data.stations[station.mac] = station
+    station.async_start()
+    _async_reload_without_device(hass, entry)
     return True
+
+
+@callback
+def _async_reload_without_device(
+    hass: HomeAssistant, entry: EspWeatherConfigEntry
+) -> None:
+    """Reload an entry whose device is removed by somebody else, with its entities."""
+
+    @callback
+    def async_device_updated(
+        event: Event[dr.EventDeviceRegistryUpdatedData],
+    ) -> None:
+        if event.data["action"] == "remove":
+            hass.config_entries.async_schedule_reload(entry.entry_id)
+
+    for device in dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id):
+        entry.async_on_unload(
+            async_track_device_registry_updated_event(
+                hass, device.id, async_device_updated
+            )
+        )
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: EspWeatherConfigEntry) -> bool:
     """Unload the station of a config entry."""
     station = entry.runtime_data
-    del hass.data[DATA_STATIONS][station.mac]
+    hass.data[DATA].stations.pop(station.mac, None)
     await station.async_stop()
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 

@@ -10,8 +10,9 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .data import EspWeatherConfigEntry
 from .entity import EspWeatherEntity
-from .station import EspWeatherConfigEntry, Station
+from .station import Station
 
 PARALLEL_UPDATES = 0
 

@@ -1,13 +1,11 @@
-"""The dialogs that set up a station and its fields."""
+"""The dialogs that set up a station and change it."""
 
 import asyncio
 from collections.abc import Mapping
-import json
 import secrets
 from typing import Any, Final, override
 
 import voluptuous as vol
-from yarl import URL
 
 from homeassistant.config_entries import (
     SOURCE_IGNORE,
@@ -15,47 +13,22 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
     OptionsFlow,
 )
-from homeassistant.const import (
-    CONF_API_KEY,
-    CONF_MAC,
-    CONF_NAME,
-    CONF_UNIT_OF_MEASUREMENT,
-    UnitOfTime,
-)
+from homeassistant.const import CONF_API_KEY, CONF_MAC, CONF_NAME
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
-from homeassistant.helpers.network import NoURLAvailableError, get_url
-from homeassistant.helpers.selector import (
-    BooleanSelector,
-    NumberSelector,
-    NumberSelectorConfig,
-    NumberSelectorMode,
-    SelectSelector,
-    SelectSelectorConfig,
-    SelectSelectorMode,
-    TextSelector,
-)
+from homeassistant.helpers.selector import TextSelector
 from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 from homeassistant.helpers.typing import DiscoveryInfoType
 from homeassistant.setup import async_setup_component
 
-from .const import (
-    CONF_FIELDS,
-    CONF_KIND,
-    CONF_LEGACY,
-    CONF_OFFSET,
-    CONF_TIMEOUT,
-    DEFAULT_LEGACY,
-    DEFAULT_TIMEOUT,
-    DOMAIN,
-)
-from .field import KINDS, fields_of
-from .history.flow import HistoryFlow
-from .protocol.readings import FIELDS, normalize_mac
-from .reporting.pairing import async_end_pairing, async_start_pairing
-from .station import EspWeatherConfigEntry
-
-CONF_FIELD: Final = "field"
+from .address import setup_placeholders
+from .config import MINOR_VERSION, VERSION, declared_settings
+from .const import CONF_FIELDS, CONF_KIND, CONF_PLACE, DOMAIN
+from .data import DATA, EspWeatherConfigEntry
+from .field import KINDS, guess_kind
+from .options_flow import KIND_SELECTOR, PLACE_SELECTOR, EspWeatherOptionsFlow, place_of
+from .pairing import Pairing
+from .protocol.readings import normalize_mac
 
 # Home Assistant centres what a progress step says, which no JSON survives, and leaves
 # it a narrow column, which this is as wide as the JSON.
@@ -67,7 +40,8 @@ _KEY_BYTES: Final = 10
 _MAX_KEY_LENGTH: Final = 64
 # A shorter one is taken from an old station, once the user has been warned.
 _MIN_KEY_LENGTH: Final = 8
-_MAX_TIMEOUT: Final = 7 * 24 * 60
+# A station that sends one field with each request has sent the others by then.
+_SETTLE: Final = 3.0  # seconds
 
 _STATION_SCHEMA: Final = vol.Schema(
     {
@@ -76,21 +50,24 @@ _STATION_SCHEMA: Final = vol.Schema(
         vol.Required(CONF_API_KEY): TextSelector(),
     }
 )
-_NAME_SCHEMA: Final = vol.Schema({vol.Required(CONF_NAME): TextSelector()})
+_MANUAL_SCHEMA: Final = _STATION_SCHEMA.extend(
+    {vol.Required(CONF_PLACE): PLACE_SELECTOR}
+)
 
 
 class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     """Sets up a station or changes its name, MAC and key."""
 
-    VERSION = 1
+    VERSION = VERSION
+    MINOR_VERSION = MINOR_VERSION
 
     def __init__(self) -> None:
-        """Start with a fresh key."""
+        """Initialize the flow with a fresh key."""
         self._key = secrets.token_hex(_KEY_BYTES)
         # A key that is known to be short: the user was warned of it or has it already.
         self._short_key = ""
-        self._station: dict[str, str] = {}
-        self._pairing: asyncio.Task[str] | None = None
+        self._pairing: Pairing | None = None
+        self._waiting: asyncio.Task[str] | None = None
 
     @staticmethod
     @callback
@@ -103,7 +80,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask how the station gets to know its key."""
+        """Choose how to provide the key."""
         return self.async_show_menu(step_id="user", menu_options=["pair", "manual"])
 
     @override
@@ -119,7 +96,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_discovered(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask how the station that was seen gets to know its key."""
+        """Choose how to provide the key of a station that was seen."""
         return self.async_show_menu(
             step_id="discovered",
             menu_options=["pair", "manual"],
@@ -144,40 +121,27 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_manual(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for the name, MAC and key of a station."""
+        """Ask for the name, MAC, key and place of a station."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            self._station, errors = _checked(user_input)
-            self._warn_of_short_key(self._station, errors)
+            station, errors = _checked(user_input)
+            self._warn_of_short_key(station, errors)
             if not errors:
-                # A discovery of the same station is done with by this dialog.
+                # Supersede the discovery flow of the same station.
                 await self.async_set_unique_id(
-                    self._station[CONF_MAC], raise_on_progress=False
+                    station[CONF_MAC], raise_on_progress=False
                 )
                 self._abort_if_unique_id_configured()
-                return await self.async_step_station()
+                return self._create_entry(
+                    station, place_of(user_input), description="station"
+                )
         return self.async_show_form(
             step_id="manual",
             data_schema=self.add_suggested_values_to_schema(
-                _STATION_SCHEMA,
+                _MANUAL_SCHEMA,
                 user_input or {CONF_API_KEY: self._key, CONF_MAC: self.unique_id},
             ),
             errors=errors,
-            last_step=False,
-        )
-
-    async def async_step_station(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Show what to put into the station."""
-        if user_input is not None:
-            return self._create_entry()
-        return self.async_show_form(
-            step_id="station",
-            data_schema=vol.Schema({}),
-            description_placeholders=_for_the_station(
-                self.hass, self._station[CONF_API_KEY], self._station[CONF_MAC]
-            ),
             last_step=True,
         )
 
@@ -185,25 +149,25 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Show a fresh key and wait for a station to report with it."""
-        if self._pairing is None:
+        if self._waiting is None:
             # Until there is a first station, nothing has set up what it reports to.
             await async_setup_component(self.hass, DOMAIN, {})
-            self._pairing = self.hass.async_create_background_task(
-                _result_of(async_start_pairing(self.hass, self._key)),
-                f"{DOMAIN} pairing",
+            self._pairing = self.hass.data[DATA].pairings.async_start(self._key)
+            self._waiting = self.hass.async_create_background_task(
+                _mac_of(self._pairing), f"{DOMAIN} pairing"
             )
-        if not self._pairing.done():
+        if not self._waiting.done():
             return self.async_show_progress(
                 step_id="pair",
                 progress_action="pair",
                 description_placeholders={
-                    **_for_the_station(self.hass, self._key),
+                    **setup_placeholders(self.hass, self._key),
                     **_LEFT_ALIGNED,
                 },
-                progress_task=self._pairing,
+                progress_task=self._waiting,
             )
         return self.async_show_progress_done(
-            next_step_id="pair_timeout" if self._pairing.cancelled() else "paired"
+            next_step_id="pair_timeout" if self._waiting.cancelled() else "paired"
         )
 
     async def async_step_pair_timeout(
@@ -216,9 +180,9 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Go on with the station that has reported with the key."""
-        assert self._pairing is not None
-        mac = self._pairing.result()
-        # A discovery of the same station is done with by this dialog.
+        assert self._waiting is not None
+        mac = self._waiting.result()
+        # Supersede the discovery flow of the same station.
         await self.async_set_unique_id(mac, raise_on_progress=False)
         known = self.hass.config_entries.async_entry_for_domain_unique_id(DOMAIN, mac)
         if known is not None and known.source != SOURCE_IGNORE:
@@ -232,24 +196,70 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_name(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for the name of a station that has reported."""
+        """Ask for the name and place of a station, and what its fields measure."""
         mac = str(self.unique_id)
         errors: dict[str, str] = {}
         if user_input is not None:
-            self._station, errors = _checked(
+            station, errors = _checked(
                 {**user_input, CONF_MAC: mac, CONF_API_KEY: self._key}
             )
             if not errors:
-                return self._create_entry()
+                return self._create_entry(
+                    station, {**place_of(user_input), **self._chosen_kinds(user_input)}
+                )
+        kinds = self._kinds()
+        schema = vol.Schema(
+            {
+                vol.Required(CONF_NAME): TextSelector(),
+                vol.Required(CONF_PLACE): PLACE_SELECTOR,
+                **{vol.Required(_kind_key(number)): KIND_SELECTOR for number in kinds},
+            }
+        )
         return self.async_show_form(
             step_id="name",
-            data_schema=_NAME_SCHEMA,
+            data_schema=self.add_suggested_values_to_schema(
+                schema,
+                {
+                    **{_kind_key(number): kind for number, kind in kinds.items()},
+                    **(user_input or {}),
+                },
+            ),
             errors=errors,
-            description_placeholders={"mac": mac},
+            description_placeholders={
+                "mac": mac,
+                **{
+                    f"value_{number}": f"{value:g}"
+                    for number, value in self._values().items()
+                },
+            },
             last_step=True,
         )
 
     async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Choose between a change and a look at what to put into the station."""
+        return self.async_show_menu(
+            step_id="reconfigure", menu_options=["change", "address"]
+        )
+
+    async def async_step_address(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show what to put into the station."""
+        if user_input is not None:
+            return self.async_abort(reason="unchanged")
+        entry = self._get_reconfigure_entry()
+        return self.async_show_form(
+            step_id="address",
+            data_schema=vol.Schema({}),
+            description_placeholders=setup_placeholders(
+                self.hass, entry.data[CONF_API_KEY], entry.data[CONF_MAC]
+            ),
+            last_step=True,
+        )
+
+    async def async_step_change(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Change the name, MAC and key, keeping entities and history."""
@@ -272,10 +282,10 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
                     entry,
                     unique_id=station[CONF_MAC],
                     title=station.pop(CONF_NAME),
-                    data=station,
+                    data_updates=station,
                 )
         return self.async_show_form(
-            step_id="reconfigure",
+            step_id="change",
             data_schema=self.add_suggested_values_to_schema(
                 _STATION_SCHEMA, user_input or {CONF_NAME: entry.title, **entry.data}
             ),
@@ -286,7 +296,8 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     @override
     def async_remove(self) -> None:
         """Make the key of a pairing worthless when the dialog is over."""
-        async_end_pairing(self.hass, self._key)
+        if DATA in self.hass.data:
+            self.hass.data[DATA].pairings.async_end(self._key)
 
     @callback
     def _warn_of_short_key(
@@ -298,134 +309,51 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
             errors.setdefault(CONF_API_KEY, "short_key")
             self._short_key = key
 
+    def _values(self) -> Mapping[int, float]:
+        """Return what the fields have sent while the station was being paired."""
+        return {} if self._pairing is None else self._pairing.values
+
+    def _kinds(self) -> dict[int, str]:
+        """Return the kind of each field that has reported: declared or guessed."""
+        declared = {} if self._pairing is None else self._pairing.fields
+        return {
+            number: declared[number].kind
+            if number in declared and declared[number].kind in KINDS
+            else guess_kind(value)
+            for number, value in sorted(self._values().items())
+        }
+
+    def _chosen_kinds(self, user_input: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of the fields whose kind the user has decided."""
+        declared = {} if self._pairing is None else self._pairing.fields
+        fields = {
+            str(number): {CONF_KIND: user_input[_kind_key(number)]}
+            for number, kind in self._kinds().items()
+            if _kind_key(number) in user_input
+            and (number not in declared or user_input[_kind_key(number)] != kind)
+        }
+        return {CONF_FIELDS: fields} if fields else {}
+
     @callback
-    def _create_entry(self) -> ConfigFlowResult:
+    def _create_entry(
+        self,
+        station: dict[str, str],
+        options: Mapping[str, Any],
+        description: str | None = None,
+    ) -> ConfigFlowResult:
         is_first = not self._async_current_entries()
-        return self.async_create_entry(
-            title=self._station.pop(CONF_NAME),
-            data=self._station,
+        if is_first:
             # The page in the browser is older than the dashboard that it could offer.
-            description="first" if is_first else None,
-        )
-
-
-class EspWeatherOptionsFlow(HistoryFlow):
-    """Changes what a station may do and what its fields measure."""
-
-    def __init__(self) -> None:
-        """Start without a field chosen."""
-        self._field = ""
-        self._kind = ""
-
-    async def async_step_init(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Ask what to change."""
-        return self.async_show_menu(
-            step_id="init", menu_options=["station", "field", "history"]
-        )
-
-    async def async_step_station(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Ask for the silence timeout and whether the legacy URL is accepted."""
-        if user_input is not None:
-            user_input[CONF_TIMEOUT] = int(user_input[CONF_TIMEOUT])
-            return self.async_create_entry(
-                data={**self.config_entry.options, **user_input}
-            )
-        return self.async_show_form(
-            step_id="station",
-            data_schema=self.add_suggested_values_to_schema(
-                vol.Schema(
-                    {
-                        vol.Required(CONF_TIMEOUT): NumberSelector(
-                            NumberSelectorConfig(
-                                min=0,
-                                max=_MAX_TIMEOUT,
-                                mode=NumberSelectorMode.BOX,
-                                unit_of_measurement=UnitOfTime.MINUTES,
-                            )
-                        ),
-                        vol.Required(CONF_LEGACY): BooleanSelector(),
-                    }
-                ),
-                {
-                    CONF_TIMEOUT: DEFAULT_TIMEOUT,
-                    CONF_LEGACY: DEFAULT_LEGACY,
-                    **self.config_entry.options,
-                },
+            description = f"first_{description}" if description else "first"
+        declared = {} if self._pairing is None else self._pairing.fields
+        return self.async_create_entry(
+            title=station.pop(CONF_NAME),
+            data={**station, CONF_FIELDS: declared_settings(declared)},
+            options=options,
+            description=description,
+            description_placeholders=setup_placeholders(
+                self.hass, station[CONF_API_KEY], station[CONF_MAC]
             ),
-        )
-
-    async def async_step_field(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Ask which field to change and what it measures."""
-        if user_input is not None:
-            self._field = user_input[CONF_FIELD]
-            self._kind = user_input[CONF_KIND]
-            return await self.async_step_measurement()
-        fields = fields_of(self.config_entry.options)
-        return self.async_show_form(
-            step_id="field",
-            data_schema=self.add_suggested_values_to_schema(
-                vol.Schema(
-                    {
-                        vol.Required(CONF_FIELD): SelectSelector(
-                            SelectSelectorConfig(
-                                options=[str(number) for number in FIELDS],
-                                mode=SelectSelectorMode.DROPDOWN,
-                            )
-                        ),
-                        vol.Required(CONF_KIND): SelectSelector(
-                            SelectSelectorConfig(
-                                options=list(KINDS), translation_key=CONF_KIND
-                            )
-                        ),
-                    }
-                ),
-                {CONF_FIELD: str(FIELDS[0]), CONF_KIND: fields[FIELDS[0]].kind_name},
-            ),
-            last_step=False,
-        )
-
-    async def async_step_measurement(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Ask for the name, unit and calibration offset of the chosen field."""
-        options = self.config_entry.options
-        if user_input is not None:
-            fields = {
-                **options.get(CONF_FIELDS, {}),
-                self._field: {CONF_KIND: self._kind, **user_input},
-            }
-            return self.async_create_entry(data={**options, CONF_FIELDS: fields})
-        field = fields_of(options)[int(self._field)]
-        units = KINDS[self._kind].units
-        schema: dict[vol.Marker, Any] = {vol.Optional(CONF_NAME): TextSelector()}
-        if units:
-            schema[vol.Required(CONF_UNIT_OF_MEASUREMENT)] = SelectSelector(
-                SelectSelectorConfig(options=list(units))
-            )
-        schema[vol.Required(CONF_OFFSET)] = NumberSelector(
-            NumberSelectorConfig(mode=NumberSelectorMode.BOX, step="any")
-        )
-        suggested: dict[str, Any] = {CONF_NAME: field.name, CONF_OFFSET: 0.0}
-        if units:
-            suggested[CONF_UNIT_OF_MEASUREMENT] = units[0]
-        if field.kind_name == self._kind:
-            suggested |= {
-                CONF_UNIT_OF_MEASUREMENT: field.unit,
-                CONF_OFFSET: field.offset,
-            }
-        return self.async_show_form(
-            step_id="measurement",
-            data_schema=self.add_suggested_values_to_schema(
-                vol.Schema(schema), suggested
-            ),
-            description_placeholders={"field": self._field},
-            last_step=True,
         )
 
 
@@ -443,46 +371,34 @@ def _checked(
     except ValueError:
         errors[CONF_MAC] = "invalid_mac"
     key = user_input[CONF_API_KEY].strip()
-    # Only what stands for itself in a URL: the stations do not encode it.
-    if (
-        not 0 < len(key) <= _MAX_KEY_LENGTH
-        or not key.isascii()
-        or not key.replace("-", "").replace("_", "").isalnum()
-    ):
+    if not is_key(key):
         errors[CONF_API_KEY] = "invalid_key"
     station[CONF_API_KEY] = key
     return station, errors
 
 
-async def _result_of(station: asyncio.Future[str]) -> str:
-    return await station
+def is_key(key: str) -> bool:
+    """Return whether a text can be the key of a station.
+
+    Only what stands for itself in a URL: the stations do not encode it.
+    """
+    return (
+        0 < len(key) <= _MAX_KEY_LENGTH
+        and key.isascii()
+        and key.replace("-", "").replace("_", "").isalnum()
+    )
 
 
-def _for_the_station(hass: HomeAssistant, key: str, mac: str = "MAC") -> dict[str, str]:
-    """Return the placeholders that say what to put into the station."""
-    try:
-        # The stations look up no names of the local network, let alone a cloud's.
-        url = get_url(hass, allow_external=False, allow_cloud=False)
-    except NoURLAvailableError:
-        url = "http://homeassistant.local:8123"
-    server = URL(url)
-    config = {
-        "wifi": {"ssid": "", "password": ""},
-        "server": {
-            "host": server.host,
-            "port": server.port,
-            "tls": server.scheme == "https",
-        },
-        "key": key,
-        "interval": 60,
-        "deep_sleep": False,
-        "signed": True,
-        "sensors": [{"type": "mcp9808", "field": 1, "scl": 5, "sda": 4, "address": 24}],
-    }
-    return {
-        "url": f"{url}/update/API_key={key}/mac={mac}/field=1/data=21.5",
-        "config": json.dumps(config, indent=1),
-    }
+async def _mac_of(pairing: Pairing) -> str:
+    """Return the MAC of the station that was found, once its fields are known."""
+    mac = await pairing.mac
+    if not pairing.is_complete:
+        await asyncio.sleep(_SETTLE)
+    return mac
+
+
+def _kind_key(number: int) -> str:
+    return f"kind_{number}"
 
 
 async def _async_change_mac(
@@ -499,8 +415,17 @@ async def _async_change_mac(
     )
     registry = dr.async_get(hass)
     for device in dr.async_entries_for_config_entry(registry, entry.entry_id):
+        # The device may be another integration's, too.
         registry.async_update_device(
             device.id,
-            new_identifiers={(DOMAIN, mac)},
-            new_connections={(dr.CONNECTION_NETWORK_MAC, mac)},
+            new_identifiers={
+                (DOMAIN, mac) if identifier == (DOMAIN, old_mac) else identifier
+                for identifier in device.identifiers
+            },
+            new_connections={
+                (kind, mac)
+                if (kind, value) == (dr.CONNECTION_NETWORK_MAC, old_mac)
+                else (kind, value)
+                for kind, value in device.connections
+            },
         )

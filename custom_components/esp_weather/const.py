@@ -4,11 +4,16 @@ from typing import Final
 
 DOMAIN: Final = "esp_weather"
 
+# Keys of entry data and options; config.py is what reads them.
+CONF_DECLARED: Final = "declared"
 CONF_FIELDS: Final = "fields"
 CONF_KIND: Final = "kind"
 CONF_LEGACY: Final = "legacy"
 CONF_OFFSET: Final = "offset"
+CONF_PLACE: Final = "place"
 CONF_TIMEOUT: Final = "timeout"
+CONF_UNIT: Final = "unit"
+CONF_VALUE: Final = "value"
 
 DEFAULT_LEGACY: Final = True
 DEFAULT_TIMEOUT: Final = 15

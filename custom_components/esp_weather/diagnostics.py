@@ -7,7 +7,7 @@ from homeassistant.components.diagnostics import async_redact_data
 from homeassistant.const import CONF_API_KEY, CONF_MAC
 from homeassistant.core import HomeAssistant
 
-from .station import EspWeatherConfigEntry
+from .data import EspWeatherConfigEntry
 
 TO_REDACT = (CONF_API_KEY, CONF_MAC)
 

@@ -1,4 +1,4 @@
-"""What all entities of a station have in common."""
+"""Base entity of a station."""
 
 from typing import override
 
@@ -10,13 +10,13 @@ from .station import Station
 
 
 class EspWeatherEntity(Entity):
-    """An entity of a station. It is told of changes; nobody polls."""
+    """Push-updated entity of a station."""
 
     _attr_has_entity_name = True
     _attr_should_poll = False
 
     def __init__(self, station: Station, key: str) -> None:
-        """Create the entity `key` of a station."""
+        """Initialize the entity `key` of a station."""
         self._station = station
         self._attr_unique_id = f"{station.mac}_{key}"
 

@@ -8,7 +8,7 @@ from homeassistant.helpers.translation import async_get_translations
 from .const import DOMAIN
 
 
-async def async_message(
+async def async_translate(
     hass: HomeAssistant, key: str, placeholders: Mapping[str, str] = {}
 ) -> str:
     """Return the text that `key`, such as "exceptions.forbidden.message", names."""

@@ -26,7 +26,7 @@ from homeassistant.helpers.service import (
 
 from .const import DOMAIN
 from .history.importer import HistoryImport, invalid, uploaded_file
-from .messages import async_message
+from .messages import async_translate
 
 SERVICE_IMPORT_HISTORY: Final = "import_history"
 
@@ -71,8 +71,8 @@ async def _async_import_history(call: ServiceCall) -> ServiceResponse:
     if ATTR_CONFIG_ENTRY_ID in call.data:
         entry_id = call.data[ATTR_CONFIG_ENTRY_ID]
         stations = [async_get_config_entry(hass, DOMAIN, entry_id)]
-    reading = await async_message(hass, "common.history_reading")
-    importing = await async_message(hass, "common.history_importing")
+    reading = await async_translate(hass, "common.history_reading")
+    importing = await async_translate(hass, "common.history_importing")
     history = await HistoryImport.async_create(hass, stations, call.data.get(CONF_MAC))
     notification_id = f"{SERVICE_IMPORT_HISTORY}_{call.context.id}"
 

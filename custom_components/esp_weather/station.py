@@ -1,37 +1,37 @@
-"""A station: what its fields measure, when it last reported, and who is told."""
+"""A station: takes its reports and hands the readings to the sensors of its fields."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 import logging
 from operator import attrgetter
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
+from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import CONF_API_KEY, CONF_MAC
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.util import dt as dt_util
-from homeassistant.util.hass_dict import HassKey
 
-from .const import CONF_LEGACY, CONF_TIMEOUT, DEFAULT_LEGACY, DEFAULT_TIMEOUT, DOMAIN
-from .field import Field, fields_of
-from .inactivity import SilenceTimer
-from .protocol.readings import Reading, in_reading, normalize_mac
+from .config import StationConfig, declared_settings, guess_field, guess_settings
+from .const import CONF_FIELDS, DOMAIN
+from .field import DS18B20_AFTER_START, Field
+from .inactivity import InactivityTimer
+from .protocol.readings import Declaration, Reading, Reason, ReportError
 from .protocol.signed import Report, Status
-from .recording.journal import DATA_JOURNAL
-from .refusals import Problem
+from .recording.journal import Journal
+from .refusals import Issue, RefusalTracker, async_create_issue, async_delete_issue
 
 _LOGGER = logging.getLogger(__name__)
 
-# Each telling writes states, which would cost a fast station as much as its readings.
-_TELL_EVERY: Final = 5.0  # seconds
+# Each notification writes states, which would cost a fast station as much as its
+# readings.
+_NOTIFY_INTERVAL: Final = 5.0  # seconds
 
-type EspWeatherConfigEntry = ConfigEntry[Station]
-
-# The stations whose config entries are loaded, by MAC
-DATA_STATIONS: Final[HassKey[dict[str, Station]]] = HassKey("esp_weather_stations")
+# A sensor that stands at the value of a DS18B20's start is believed the third time.
+_MAX_NOT_READY: Final = 2
 
 
 class Measurement(NamedTuple):
@@ -46,70 +46,104 @@ class Receiver(Protocol):
     """Takes what a field measures."""
 
     def async_set(self, value: float, time: datetime) -> object:
-        """Take what is measured now as the state."""
+        """Set the current value."""
 
     def async_take(
         self, measurements: Sequence[Measurement], *, repeated: bool
     ) -> None:
-        """Take what was measured, in the order of time: the newest may be the state.
+        """Take measurements in the order of time: the newest may be the state.
 
         `repeated` measurements may be known already.
         """
+
+    @property
+    def native_value(self) -> float | None:
+        """Return the newest value."""
+
+    @property
+    def available(self) -> bool:
+        """Return whether the field has reported within the inactivity timeout."""
+
+
+type SensorFactory = Callable[[Field, Sequence[Measurement]], Awaitable[None]]
+
+
+class NotReadyError(Exception):
+    """A report that cannot be taken now, and can when it is sent again later."""
 
 
 class Station:
     """The station of one loaded config entry.
 
-    Takes readings that are known to be the station's own and hands each to
-    the entity of its field. Knows nothing of HTTP.
+    Takes readings that are known to be the station's own and hands each to the
+    sensor of its field. Knows nothing of HTTP.
     """
 
-    # Makes the entity of a field that reports for the first time, with what it
-    # measured, and returns when its state is written. Set by the sensor platform.
-    add_field: Callable[[Field, Sequence[Measurement]], Awaitable[None]]
-
-    def __init__(self, hass: HomeAssistant, entry: EspWeatherConfigEntry) -> None:
+    def __init__(
+        self, hass: HomeAssistant, entry: ConfigEntry[Any], journal: Journal
+    ) -> None:
         """Create the station of a config entry."""
-        self.mac: str = entry.data[CONF_MAC]
-        self.key: bytes = entry.data[CONF_API_KEY].encode()
-        self.is_legacy: bool = entry.options.get(CONF_LEGACY, DEFAULT_LEGACY)
-        self.name = entry.title
-        self.fields = fields_of(entry.options)
-        # In seconds; 0 means that the station may be silent for ever.
-        self.timeout: float = 60.0 * entry.options.get(CONF_TIMEOUT, DEFAULT_TIMEOUT)
+        self._hass = hass
+        self._entry = entry
+        self.config = StationConfig.from_entry(entry)
+        # Looked up for each report
+        self.mac = self.config.mac
+        self.key = self.config.key.encode()
+        self.legacy = self.config.legacy
+        self.fields: Mapping[int, Field] = self.config.fields
         self.connected = False
         self.last_report: datetime | None = None
         self.status = Status()
         self.started: datetime | None = None
-        self.problem = Problem(hass, entry)
-        self.journal = hass.data[DATA_JOURNAL]
-        self._loop = hass.loop
+        self.refusals = RefusalTracker(hass, entry)
+        self.journal = journal
         self._adding_field = asyncio.Lock()
-        # None is the receiver of a field whose entity is disabled.
-        self._receivers: dict[int, Receiver | None] = {}
+        self._factory: SensorFactory | None = None
+        self._receivers: dict[int, Receiver] = {}
+        # How often a field has sent the value of a DS18B20 that has just started
+        self._not_ready: dict[int, int] = {}
         self._listeners: list[CALLBACK_TYPE] = []
-        self._telling = Debouncer(
+        self._notifying = Debouncer(
             hass,
             _LOGGER,
-            cooldown=_TELL_EVERY,
+            cooldown=_NOTIFY_INTERVAL,
             immediate=True,
-            function=self._async_tell_listeners,
+            function=self._async_notify,
         )
-        self._silence = self.silence_timer(self._async_silent)
+        self._inactivity = self.inactivity_timer(self._async_inactive)
 
-    def silence_timer(self, on_silence: Callable[[], None]) -> SilenceTimer:
-        """Return a timer that calls back after the station's timeout."""
-        return SilenceTimer(self._loop, self.timeout, on_silence)
+    @property
+    def name(self) -> str:
+        """Return the name that the user has given to the station."""
+        return self.config.name
+
+    def inactivity_timer(self, on_timeout: Callable[[], None]) -> InactivityTimer:
+        """Return a timer that calls back after the station's inactivity timeout."""
+        return InactivityTimer(self._hass.loop, self.config.timeout, on_timeout)
 
     @callback
     def async_listen(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
         """Call `listener` when `last_report`, `connected` or `status` has changed.
 
-        It is told once of all reports within 5 seconds. Returns a function that
-        ends this.
+        At most every 5 seconds. Returns a function that ends this.
         """
         self._listeners.append(listener)
         return partial(self._listeners.remove, listener)
+
+    @callback
+    def async_register_factory(self, factory: SensorFactory) -> CALLBACK_TYPE:
+        """Have `factory` make the sensor of a field that reports for the first time.
+
+        It is given what the field measured and returns when that is a state. Without
+        a factory, new fields are not taken. Returns a function that ends this.
+        """
+        self._factory = factory
+
+        @callback
+        def end() -> None:
+            self._factory = None
+
+        return end
 
     @callback
     def async_receive(self, field: Field, receiver: Receiver) -> CALLBACK_TYPE:
@@ -125,6 +159,11 @@ class Station:
 
         return end
 
+    def newest_value(self, number: int) -> float | None:
+        """Return the newest value of a field, if it has one."""
+        receiver = self._receivers.get(number)
+        return None if receiver is None else receiver.native_value
+
     @property
     def reporting_fields(self) -> list[int]:
         """Return the numbers of the fields that have reported, now or before."""
@@ -133,31 +172,43 @@ class Station:
     async def async_report(self, reading: Reading) -> float:
         """Take a reading and return the calibrated value when it is a state.
 
-        Raises ReportError if the field's kind cannot have this value.
+        Raises ReportError if the field cannot have this value, and NotReadyError.
         """
-        field = self.fields[reading.field]
-        value = field.calibrate(reading.value)
+        field = self._field(reading)
+        value = self._calibrate(field, reading)
         now = dt_util.utcnow()
         if (receiver := self._receivers.get(field.number)) is not None:
             receiver.async_set(value, now)
         else:
-            await self._async_give(field, [Measurement(value, now)])
-        self._async_heard(now)
+            await self._async_deliver(reading, [Measurement(value, now)])
+        self._async_reported(now)
         return value
 
-    async def async_take_report(self, report: Report, *, repeated: bool) -> None:
+    async def async_take_report(
+        self, report: Report, *, repeated: bool
+    ) -> list[ReportError]:
         """Take each reading of a signed report, and its status.
 
-        A reading is stored with the time when it was measured; the newest one of
-        a field becomes its state. With `repeated`, the report may hold readings
-        that were taken before. Raises ReportError, and takes none, if the kind of
-        a field cannot have its value.
+        A reading is stored with the time when it was measured; the newest one of a
+        field becomes its state. With `repeated`, the report may hold readings that
+        were taken before. Returns the errors of the readings that their field cannot
+        have; the others are taken. Raises NotReadyError.
         """
         now = dt_util.utcnow()
+        self._declare(report.fields)
+        refused: list[ReportError] = []
+        first: dict[int, Reading] = {}
         measured: dict[int, list[Measurement]] = {}
         for number, reading in enumerate(report.readings, start=1):
-            with in_reading(number):
-                value = self.fields[reading.field].calibrate(reading.value)
+            # The first value of a field that nobody has described decides its kind.
+            field = self._field(first.get(reading.field, reading))
+            try:
+                value = self._calibrate(field, reading)
+            except ReportError as err:
+                err.reading = number
+                refused.append(err)
+                continue
+            first.setdefault(reading.field, reading)
             measured.setdefault(reading.field, []).append(
                 Measurement(value, now - timedelta(seconds=reading.age), reading.age)
             )
@@ -167,89 +218,179 @@ class Station:
             self.started = started.replace(microsecond=0)
         for field_number, measurements in measured.items():
             measurements.sort(key=attrgetter("time"))
-            await self._async_give(
-                self.fields[field_number], measurements, repeated=repeated
+            await self._async_deliver(
+                first[field_number], measurements, repeated=repeated
             )
-        self._async_heard(now)
+        self._async_reported(now)
+        return refused
 
-    async def _async_give(
+    def _calibrate(self, field: Field, reading: Reading) -> float:
+        """Return the calibrated value of a reading. Raises ReportError."""
+        try:
+            value = field.calibrate(reading.value)
+            if reading.value == DS18B20_AFTER_START and field.is_celsius:
+                self._require_started(field)
+        except ReportError:
+            self.refusals.async_refused(
+                Issue.IMPOSSIBLE_VALUE,
+                field.number,
+                value=f"{reading.value:g} {field.unit or ''}".rstrip(),
+            )
+            raise
+        self.refusals.async_possible(field.number)
+        return value
+
+    def _require_started(self, field: Field) -> None:
+        """Raise ReportError if 85 °C may be what a DS18B20 has at its start.
+
+        It has just started when the field has not reported for a while.
+        """
+        receiver = self._receivers.get(field.number)
+        seen = self._not_ready.get(field.number, 0)
+        if seen < _MAX_NOT_READY and (receiver is None or not receiver.available):
+            self._not_ready[field.number] = seen + 1
+            raise ReportError(Reason.SENSOR_NOT_READY)
+        self._not_ready.pop(field.number, None)
+
+    def _field(self, reading: Reading) -> Field:
+        """Return the field of a reading; that of an unknown one is a guess."""
+        return self.fields.get(reading.field) or guess_field(
+            self._entry, reading.field, reading.value
+        )
+
+    @callback
+    def _async_ask_kind(self, number: int, value: float) -> None:
+        """Raise the issue that asks the user what a field measures."""
+        async_create_issue(
+            self._hass,
+            self._entry,
+            Issue.UNKNOWN_KIND,
+            number,
+            value=f"{value:g}",
+        )
+
+    def _declare(self, declarations: Mapping[int, Declaration]) -> None:
+        """Take over what the station says of its fields."""
+        known = self._entry.data.get(CONF_FIELDS, {})
+        declared = declared_settings(declarations)
+        changed = {
+            number: settings
+            for number, settings in declared.items()
+            if known.get(number) != settings
+        }
+        if not changed:
+            return
+        before = self.fields
+        self._store_fields(changed)
+        if any(
+            self.fields.get(number) != before.get(number) for number in self._receivers
+        ):
+            # Its sensors are made anew; the station sends the report again.
+            self._hass.config_entries.async_schedule_reload(self._entry.entry_id)
+            raise NotReadyError
+
+    def _store_fields(self, changed: Mapping[str, Mapping[str, Any]]) -> None:
+        known = self._entry.data.get(CONF_FIELDS, {})
+        self._hass.config_entries.async_update_entry(
+            self._entry,
+            data={**self._entry.data, CONF_FIELDS: {**known, **changed}},
+        )
+        self.config = StationConfig.from_entry(self._entry)
+        self.fields = self.config.fields
+
+    async def _async_deliver(
         self,
-        field: Field,
+        first: Reading,
         measurements: Sequence[Measurement],
         *,
         repeated: bool = False,
     ) -> None:
-        if field.number not in self._receivers:
+        """Give measurements to the sensor of a field, which is made if it is new.
+
+        `first` is the first reading of the field in this report. Raises NotReadyError.
+        """
+        if first.field not in self._receivers:
             async with self._adding_field:
                 # Another report of the field may have come while this one waited.
-                if field.number not in self._receivers:
-                    await self.add_field(field, measurements)
-                    # Nobody receives if the user has disabled the entity.
-                    self._receivers.setdefault(field.number)
+                if first.field not in self._receivers:
+                    await self._async_add_field(first, measurements)
                     return
-        if (receiver := self._receivers[field.number]) is not None:
-            receiver.async_take(measurements, repeated=repeated)
+        self._receivers[first.field].async_take(measurements, repeated=repeated)
+
+    async def _async_add_field(
+        self, first: Reading, measurements: Sequence[Measurement]
+    ) -> None:
+        """Have the sensor of a field made, unless the user has disabled it."""
+        number = first.field
+        registry = er.async_get(self._hass)
+        entity_id = registry.async_get_entity_id(
+            SENSOR_DOMAIN, DOMAIN, f"{self.mac}_{number}"
+        )
+        if entity_id and registry.entities[entity_id].disabled:
+            return
+        if self._factory is None:
+            raise NotReadyError
+        # The order in which fields become known decides which of a kind is numbered.
+        if str(number) not in self._entry.data.get(CONF_FIELDS, {}):
+            is_described = number in self.fields
+            self._store_fields(
+                {str(number): {} if is_described else guess_settings(first.value)}
+            )
+            if number in self.config.guessed_numbers:
+                self._async_ask_kind(number, first.value)
+        await self._factory(self.fields[number], measurements)
 
     @callback
-    def _async_heard(self, now: datetime) -> None:
-        self._silence.async_heard()
-        self.problem.async_accepted()
+    def _async_reported(self, now: datetime) -> None:
+        self._inactivity.async_activity()
+        self.refusals.async_accepted()
         if not self.connected and self.last_report is not None:
             _LOGGER.info("%s reports again", self.name)
         self.connected = True
         self.last_report = now
-        self._telling.async_schedule_call()
+        self._notifying.async_schedule_call()
 
     @callback
     def async_restore(self, last_report: datetime) -> None:
-        """Take over the time of a report from before the restart."""
+        """Restore the time of a report from before the restart."""
         if self.last_report is not None and last_report <= self.last_report:
             return
         self.last_report = last_report
         ago = seconds_since(last_report)
-        if not self.timeout or ago < self.timeout:
+        if not self.config.timeout or ago < self.config.timeout:
             self.connected = True
-            self._silence.async_heard(ago)
-        self._async_tell_listeners()
+            self._inactivity.async_activity(ago)
+        self._async_notify()
+
+    @callback
+    def async_start(self) -> None:
+        """Raise the issues of fields whose kind nobody knows."""
+        for number, value in self.config.guessed_numbers.items():
+            self._async_ask_kind(number, value)
 
     async def async_stop(self) -> None:
-        """Let a report in flight finish and end what the station has running."""
+        """Wait for a report in flight, then stop all timers and clear the issues."""
         async with self._adding_field:
-            self._silence.async_cancel()
-            self._telling.async_shutdown()
-            self.problem.async_clear()
+            self._inactivity.async_cancel()
+            self._notifying.async_shutdown()
+            self.refusals.async_stop()
+            for number in self.config.guessed_numbers:
+                async_delete_issue(self._hass, self._entry, Issue.UNKNOWN_KIND, number)
 
     @callback
-    def _async_silent(self) -> None:
+    def _async_inactive(self) -> None:
         _LOGGER.info(
-            "%s has gone silent: no report for %g minutes", self.name, self.timeout / 60
+            "%s has gone silent: no report for %g minutes",
+            self.name,
+            self.config.timeout / 60,
         )
         self.connected = False
-        self._async_tell_listeners()
+        self._async_notify()
 
     @callback
-    def _async_tell_listeners(self) -> None:
+    def _async_notify(self) -> None:
         for listener in self._listeners:
             listener()
-
-
-@callback
-def async_find_station(hass: HomeAssistant, mac: str) -> Station | None:
-    """Return the loaded station with this MAC, however it is written."""
-    try:
-        return hass.data[DATA_STATIONS].get(normalize_mac(mac))
-    except ValueError:
-        return None
-
-
-@callback
-def async_find_entry(hass: HomeAssistant, mac: str) -> EspWeatherConfigEntry | None:
-    """Return the config entry of the station with this MAC, however it is written."""
-    try:
-        mac = normalize_mac(mac)
-    except ValueError:
-        return None
-    return hass.config_entries.async_entry_for_domain_unique_id(DOMAIN, mac)
 
 
 def seconds_since(time: datetime) -> float:

@@ -12,8 +12,9 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN, FIRMWARE_VERSION
+from .data import EspWeatherConfigEntry
 from .entity import EspWeatherEntity
-from .station import EspWeatherConfigEntry, Station
+from .station import Station
 
 PARALLEL_UPDATES = 0
 

@@ -117,7 +117,7 @@ def test_any_file(tmp_path: Path, content: bytes) -> None:
         with _history(path, OUTDOOR) as history:
             assert history.bad_lines <= history.lines <= len(content.splitlines())
     except HistoryError as err:
-        error = err.key
+        error = err.reason
     assert error in {None, "history_unknown_format", "history_unreadable"}
 
 
@@ -137,7 +137,7 @@ def test_any_time(tmp_path: Path, time: str) -> None:
         assert taken + history.too_new + history.bad_lines == 1
         for line in history.first_bad_lines:
             assert line.number == 2
-            assert line.reason.key in {
+            assert line.reason.reason in {
                 "invalid_time",
                 "time_not_set",
                 "time_without_zone",

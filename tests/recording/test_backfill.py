@@ -324,13 +324,15 @@ async def test_other_quantity(
     freezer: FrozenDateTimeFactory,
     purged: bool,
 ) -> None:
-    """What a field measures now does not get into the statistics of something else."""
+    """A field whose kind was wrong goes on in its statistics, in the right unit."""
     await signed.report(reading(20))
     freezer.tick(300)
     do_adhoc_statistics(hass)
     if purged:
         await _purge(hass)
     await async_wait_recording_done(hass)
+    # An ID that the user has given stays when the kind changes.
+    er.async_get(hass).async_update_entity(SENSOR, name="Sky")
     hass.config_entries.async_update_entry(
         station, options={"fields": {"1": {"kind": "illuminance"}}}
     )
@@ -338,12 +340,13 @@ async def test_other_quantity(
     for _ in range(13):
         freezer.tick(300)
         do_adhoc_statistics(hass)
-    before = await _statistics(select, SENSOR)
 
     await signed.report(reading(5000, 3900), reading(5000, 600), reading(5000))
 
     assert ("5000.0", 4200 - 600) in await select(*STATES)
-    assert await _statistics(select, SENSOR) == before
+    short_term, hourly = await _statistics(select, SENSOR)
+    assert {row[4:] for row in [*short_term, *hourly]} == {("lx", None)}
+    assert [row[1] for row in short_term[1:]] == [pytest.approx(5000)] * 13
 
 
 @pytest.mark.parametrize("recorder_config", [{"exclude": {"entities": [SENSOR]}}])

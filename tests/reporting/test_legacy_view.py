@@ -120,10 +120,17 @@ async def test_stored(
         ),
         (legacy_url("1e999"), "data is too large for a number."),
         (
-            legacy_url("-273.16"),
+            legacy_url("-127"),
             (
-                "data is not between -273.15 and 1000 °C,"
-                " so the sensor cannot have measured it."
+                "-127 °C is what a DS18B20 gives when it is not connected."
+                " Check its wiring and the resistor of 4.7 kΩ."
+            ),
+        ),
+        (
+            legacy_url("85.0"),
+            (
+                "85 °C right after a start is what a DS18B20 gives before its first"
+                " measurement. The next value is taken."
             ),
         ),
     ],

@@ -19,7 +19,7 @@ from homeassistant.helpers.selector import (
 )
 from homeassistant.util import dt as dt_util
 
-from ..messages import async_message
+from ..messages import async_translate
 from .importer import HistoryImport, uploaded_file
 
 CONF_FILE: Final = "file"
@@ -161,7 +161,7 @@ class HistoryFlow(OptionsFlowWithReload):
     async def _async_error_message(self) -> str:
         if self._error is None:
             return ""
-        return await async_message(
+        return await async_translate(
             self.hass,
             f"exceptions.{self._error.translation_key}.message",
             self._error.translation_placeholders or {},

@@ -27,11 +27,12 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.recorder import DATA_INSTANCE
 from homeassistant.util import dt as dt_util
 
+from ..config import StationConfig
 from ..const import DOMAIN
-from ..field import Field, fields_of
-from ..messages import async_message
+from ..data import EspWeatherConfigEntry
+from ..field import Field
+from ..messages import async_translate
 from ..protocol.readings import normalize_mac
-from ..station import EspWeatherConfigEntry
 from .reader import SECONDS_PER_HOUR, HistoryError, Hour, OldHistory, Source
 
 type OnProgress = Callable[[int], None]
@@ -125,7 +126,7 @@ class HistoryImport:
         try:
             await self._async_run(read)
         except HistoryError as err:
-            raise invalid(err.key, **err.placeholders) from err
+            raise invalid(err.reason, **err.placeholders) from err
 
     async def async_import(
         self, on_progress: OnProgress, *, overwrite: bool = False, dry_run: bool = False
@@ -169,9 +170,9 @@ class HistoryImport:
             "first_bad_lines": [
                 {
                     "line": line.number,
-                    "reason": await async_message(
+                    "reason": await async_translate(
                         self._hass,
-                        f"exceptions.{line.reason.key}.message",
+                        f"exceptions.{line.reason.reason}.message",
                         line.reason.placeholders,
                     ),
                 }
@@ -252,7 +253,7 @@ async def _async_targets(
     registry = er.async_get(hass)
     fields = {
         entity_id: field
-        for field in fields_of(station.options).values()
+        for field in StationConfig.from_entry(station).fields.values()
         if (
             entity_id := registry.async_get_entity_id(
                 SENSOR_DOMAIN, DOMAIN, f"{station.data[CONF_MAC]}_{field.number}"

@@ -10,6 +10,7 @@ from contextlib import closing
 import csv
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from functools import partial
 from io import TextIOWrapper
 from operator import itemgetter
@@ -18,7 +19,7 @@ import sqlite3
 from typing import Final, TextIO
 
 from ..protocol.legacy import parse_legacy_reading
-from ..protocol.readings import ReportError, normalize_mac
+from ..protocol.readings import Reason, ReportError, normalize_mac
 
 SECONDS_PER_HOUR: Final = 3600
 
@@ -65,6 +66,14 @@ type Source = tuple[str, int]
 type _Cells = tuple[str, str, str, str]
 # The same after the number of the line
 type _Line = tuple[int, str, str, str, str]
+
+
+class HistoryReason(StrEnum):
+    """Why a file cannot be read; each has its text in the translations."""
+
+    UNKNOWN_FORMAT = "history_unknown_format"
+    UNREADABLE = "history_unreadable"
+    WITHOUT_STATION = "history_without_station"
 
 
 class HistoryError(ReportError):
@@ -161,7 +170,7 @@ class OldHistory:
             )
             self._hours.executemany(_ADD_READING, self._readings(lines))
         except (OSError, sqlite3.Error) as err:
-            raise HistoryError("history_unreadable", error=str(err)) from err
+            raise HistoryError(HistoryReason.UNREADABLE, error=str(err)) from err
 
     def series(self) -> list[Series]:
         """Return the sources that the file holds readings of."""
@@ -257,9 +266,9 @@ def _cells_of(
         cells = itemgetter(*map(header.index, _SERVER_COLUMNS))
         return lambda row: [cells(row)]
     if _THINGSPEAK_TIME not in header:
-        raise HistoryError("history_unknown_format")
+        raise HistoryError(HistoryReason.UNKNOWN_FORMAT)
     if mac is None:
-        raise HistoryError("history_without_station")
+        raise HistoryError(HistoryReason.WITHOUT_STATION)
     time = header.index(_THINGSPEAK_TIME)
     fields = [
         (column, name.removeprefix(_THINGSPEAK_FIELD))
@@ -300,12 +309,12 @@ def _hour(text: str) -> int:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise ReportError("invalid_time") from None
+        raise ReportError(Reason.INVALID_TIME) from None
     if time.tzinfo is None:
-        raise ReportError("time_without_zone")
+        raise ReportError(Reason.TIME_WITHOUT_ZONE)
     hour = (time - _EPOCH) // _HOUR
     if hour < _FIRST_HOUR:
-        raise ReportError("time_not_set")
+        raise ReportError(Reason.TIME_NOT_SET)
     return hour
 
 
@@ -314,4 +323,4 @@ def _mac(text: str) -> str:
     try:
         return normalize_mac(text)
     except ValueError:
-        raise ReportError("invalid_mac") from None
+        raise ReportError(Reason.INVALID_MAC) from None

@@ -3,7 +3,7 @@
 from math import isfinite
 from typing import Final
 
-from .readings import FIELDS, Reading, ReportError, invalid_field
+from .readings import FIELDS, Reading, Reason, ReportError, invalid_field
 
 MAX_DATA_LENGTH: Final = 32
 
@@ -17,18 +17,18 @@ def parse_legacy_reading(field: str, data: str) -> Reading:
     """Return the reading of a legacy report (docs/protocol.md).
 
     `field` is 1 to 9, `data` a finite decimal number of at most 32 characters.
-    Raises FieldError or ReportError.
+    Raises ReportError.
     """
     if (number := _FIELD_NUMBERS.get(field)) is None:
         raise invalid_field()
     if len(data) > MAX_DATA_LENGTH:
-        raise ReportError("data_too_long", maximum=str(MAX_DATA_LENGTH))
+        raise ReportError(Reason.DATA_TOO_LONG, maximum=str(MAX_DATA_LENGTH))
     if not _DECIMAL_CHARACTERS.issuperset(data):
-        raise ReportError("invalid_data")
+        raise ReportError(Reason.INVALID_DATA)
     try:
         value = float(data)
     except ValueError:
-        raise ReportError("invalid_data") from None
+        raise ReportError(Reason.INVALID_DATA) from None
     if not isfinite(value):
-        raise ReportError("data_not_finite")
+        raise ReportError(Reason.DATA_NOT_FINITE)
     return Reading(number, value)

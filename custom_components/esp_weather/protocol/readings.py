@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -10,25 +11,49 @@ FIELDS: Final = range(1, 10)
 _MAC_LENGTH: Final = 12
 
 
-class ReportError(Exception):
-    """A report that cannot be taken.
+class Reason(StrEnum):
+    """Why a report, or one reading of it, is refused.
 
-    `key` names the reason in the translations (section exceptions) and
-    `placeholders` fill in its text. `reading` is the number of the reading at
-    fault, from 1, if the report has more than one.
+    Each has its text in the translations, section exceptions.
+    """
+
+    DATA_NOT_FINITE = "data_not_finite"
+    DATA_OUT_OF_RANGE = "data_out_of_range"
+    DATA_TOO_LONG = "data_too_long"
+    INCOMPLETE_READING = "incomplete_reading"
+    INVALID_AGE = "invalid_age"
+    INVALID_DATA = "invalid_data"
+    INVALID_FIELD = "invalid_field"
+    INVALID_JSON = "invalid_json"
+    INVALID_MAC = "invalid_mac"
+    INVALID_REPORT = "invalid_report"
+    INVALID_STATUS = "invalid_status"
+    INVALID_TIME = "invalid_time"
+    MAC_PLACEHOLDER = "mac_placeholder"
+    SENSOR_DISCONNECTED = "sensor_disconnected"
+    SENSOR_NOT_READY = "sensor_not_ready"
+    TIME_NOT_SET = "time_not_set"
+    TIME_WITHOUT_ZONE = "time_without_zone"
+    TOO_MANY_READINGS = "too_many_readings"
+    VALUE_NOT_A_NUMBER = "value_not_a_number"
+    WRONG_MAC = "wrong_mac"
+
+
+class ReportError(Exception):
+    """A report, or one reading of it, that cannot be taken.
+
+    `reason` names its text in the translations (section exceptions) and
+    `placeholders` fill it in. `reading` is the number of the reading at fault,
+    from 1, if the report has more than one.
     """
 
     reading: int | None = None
 
-    def __init__(self, key: str, **placeholders: str) -> None:
-        """Keep the reason."""
-        super().__init__(key)
-        self.key = key
+    def __init__(self, reason: StrEnum, **placeholders: str) -> None:
+        """Initialize the error."""
+        super().__init__(reason)
+        self.reason = reason
         self.placeholders = placeholders
-
-
-class FieldError(ReportError):
-    """A report for a field that no station can have."""
 
 
 class Reading(NamedTuple):
@@ -39,9 +64,19 @@ class Reading(NamedTuple):
     age: float = 0.0
 
 
-def invalid_field() -> FieldError:
+class Declaration(NamedTuple):
+    """What a station says that one of its fields measures."""
+
+    kind: str
+    unit: str | None = None
+    name: str | None = None
+
+
+def invalid_field() -> ReportError:
     """Return the error of a field number that no station can have."""
-    return FieldError("invalid_field", minimum=str(FIELDS[0]), maximum=str(FIELDS[-1]))
+    return ReportError(
+        Reason.INVALID_FIELD, minimum=str(FIELDS[0]), maximum=str(FIELDS[-1])
+    )
 
 
 @contextmanager

@@ -8,7 +8,9 @@ import orjson
 
 from .readings import (
     FIELDS,
+    Declaration,
     Reading,
+    Reason,
     ReportError,
     in_reading,
     invalid_field,
@@ -45,6 +47,7 @@ class Report(NamedTuple):
 
     readings: tuple[Reading, ...]
     status: Status
+    fields: Mapping[int, Declaration] = {}
 
 
 def parse_report(body: bytes, mac: str) -> Report:
@@ -54,25 +57,25 @@ def parse_report(body: bytes, mac: str) -> Report:
     must name the same.
 
     What it has beyond that is passed over: it may come from a newer station.
-    Raises FieldError or ReportError.
+    Raises ReportError.
     """
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise ReportError("invalid_json") from None
+        raise ReportError(Reason.INVALID_JSON) from None
     match content:
         case {"mac": str(name), "readings": list(readings)}:
             pass
         case _:
-            raise ReportError("invalid_report")
+            raise ReportError(Reason.INVALID_REPORT)
     try:
         same = normalize_mac(name) == mac
     except ValueError:
         same = False
     if not same:
-        raise ReportError("wrong_mac")
+        raise ReportError(Reason.WRONG_MAC)
     if len(readings) > MAX_READINGS:
-        raise ReportError("too_many_readings", maximum=str(MAX_READINGS))
+        raise ReportError(Reason.TOO_MANY_READINGS, maximum=str(MAX_READINGS))
     return Report(
         tuple(
             _parse_reading(number, reading)
@@ -88,13 +91,13 @@ def _parse_reading(number: int, reading: Any) -> Reading:
             case {"field": field, "value": value}:
                 age = reading.get("age", 0)
             case _:
-                raise ReportError("incomplete_reading")
+                raise ReportError(Reason.INCOMPLETE_READING)
         if type(field) is not int or field not in FIELDS:
             raise invalid_field()
         if not _is_number_between(value, -inf, inf):
-            raise ReportError("value_not_a_number")
+            raise ReportError(Reason.VALUE_NOT_A_NUMBER)
         if not _is_number_between(age, 0, MAX_AGE):
-            raise ReportError("invalid_age", maximum=str(MAX_AGE))
+            raise ReportError(Reason.INVALID_AGE, maximum=str(MAX_AGE))
         return Reading(field, float(value), float(age))
 
 
@@ -102,18 +105,18 @@ def _parse_status(status: Any) -> Status:
     if status is None:
         return Status()
     if not isinstance(status, dict):
-        raise ReportError("invalid_status", name="status")
+        raise ReportError(Reason.INVALID_STATUS, name="status")
     for name, limits in _STATUS_LIMITS.items():
         value = status.get(name)
         if value is not None and not _is_number_between(value, *limits):
-            raise ReportError("invalid_status", name=name)
+            raise ReportError(Reason.INVALID_STATUS, name=name)
     firmware = status.get("firmware")
     if firmware is not None and not (
         isinstance(firmware, str)
         and len(firmware) <= _MAX_FIRMWARE_LENGTH
         and firmware.isprintable()
     ):
-        raise ReportError("invalid_status", name="firmware")
+        raise ReportError(Reason.INVALID_STATUS, name="firmware")
     return Status(
         status.get("rssi"), status.get("uptime"), status.get("battery"), firmware
     )

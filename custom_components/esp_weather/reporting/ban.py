@@ -4,57 +4,57 @@ Only where the user has set a `login_attempts_threshold`: without one there is n
 to count, and Home Assistant would notify the user of each attempt.
 """
 
-from collections import deque
 from time import monotonic
 from typing import Final
 
 from aiohttp import web
 
-from homeassistant.components.http.ban import KEY_LOGIN_THRESHOLD, process_wrong_login
 from homeassistant.helpers.http import KEY_HASS
-from homeassistant.util.hass_dict import HassKey
 
-_GUESSES: Final[HassKey[deque[int]]] = HassKey("esp_weather_guesses")
-_SIGNATURES: Final[HassKey[deque[tuple[str, float]]]] = HassKey(
-    "esp_weather_wrong_signatures"
-)
-# As many wrong keys as there may be in the stations of one network
-_MAX_GUESSES: Final = 256
+from ..data import DATA
+
+# Not a public interface. Without it, wrong keys are refused and not counted.
+try:
+    from homeassistant.components.http.ban import (
+        KEY_LOGIN_THRESHOLD,
+        process_wrong_login,
+    )
+
+    IS_COUNTED = True
+except ImportError:
+    IS_COUNTED = False
+
 # A minute from one sender, before the next one is a guess. A station with a mistyped
 # key sends two with each of its reports, since it tries again with a new nonce.
 _MAX_SIGNATURES: Final = 30
 
 
-async def count_wrong_key(request: web.Request, mac: str, key: str) -> None:
+async def async_count_wrong_key(request: web.Request, mac: str, key: str) -> None:
     """Count a wrong key as a failed login of its sender.
 
-    A key that was mistyped in a station is sent again and again, which is no
-    guessing, and shall not ban what may be the user's own router: the same key for
-    the same MAC counts once for each sender.
+    A key that was mistyped in a station is sent again and again, which is no guessing,
+    and shall not ban what may be the user's own router: the same key for the same MAC
+    counts once for each sender.
     """
     if not (sender := _counted_sender(request)):
         return
-    guesses = request.app[KEY_HASS].data.setdefault(
-        _GUESSES, deque(maxlen=_MAX_GUESSES)
-    )
+    wrong = request.app[KEY_HASS].data[DATA].wrong_keys
     guess = hash((sender, mac, key))
-    if guess in guesses:
+    if guess in wrong:
         return
-    guesses.append(guess)
+    wrong.append(guess)
     await _count_failed_login(request, sender)
 
 
-async def count_wrong_signature(request: web.Request) -> None:
+async def async_count_wrong_signature(request: web.Request) -> None:
     """Count a wrong signature as a failed login if its sender makes many of them.
 
-    A mistyped key makes another signature each time, so that it cannot be told from
-    a guess; but a station does not send as often as somebody who guesses has to.
+    A mistyped key makes another signature each time, so that it cannot be told from a
+    guess; but a station does not send as often as somebody who guesses has to.
     """
     if not (sender := _counted_sender(request)):
         return
-    wrong = request.app[KEY_HASS].data.setdefault(
-        _SIGNATURES, deque(maxlen=_MAX_GUESSES)
-    )
+    wrong = request.app[KEY_HASS].data[DATA].wrong_signatures
     now = monotonic()
     wrong.append((sender, now))
     in_a_minute = sum(who == sender and now - when < 60 for who, when in wrong)
@@ -64,7 +64,7 @@ async def count_wrong_signature(request: web.Request) -> None:
 
 def _counted_sender(request: web.Request) -> str | None:
     """Return the address of who has sent a request, if failed logins are counted."""
-    if request.app.get(KEY_LOGIN_THRESHOLD, 0) < 1:
+    if not IS_COUNTED or request.app.get(KEY_LOGIN_THRESHOLD, 0) < 1:
         return None
     # None or empty when it comes over the Supervisor's socket, which HA never bans.
     return request.remote

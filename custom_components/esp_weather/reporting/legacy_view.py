@@ -1,9 +1,8 @@
-"""The legacy report's address on Home Assistant's own web server, and its answers."""
+"""The view of the legacy report on Home Assistant's web server."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from hmac import compare_digest
-from html import escape
 from http import HTTPStatus
 from typing import Final, override
 
@@ -11,29 +10,29 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractRouter
 from multidict import CIMultiDict, istr
 
-from homeassistant.const import CONF_API_KEY
-from homeassistant.core import CoreState, HomeAssistant
-from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.http import HomeAssistantView
 from homeassistant.util import dt as dt_util
 
-from ..const import CONF_LEGACY, DEFAULT_LEGACY, DOMAIN
-from ..messages import async_message
+from ..const import DOMAIN
+from ..pairing import Pairing
 from ..protocol.legacy import parse_legacy_reading
-from ..protocol.readings import FieldError, ReportError
-from ..refusals import INVALID_FIELD, WRONG_KEY
-from ..station import Station, async_find_entry, async_find_station
-from .ban import count_wrong_key
-from .discovery import async_discover
-from .pairing import async_pair
+from ..protocol.readings import Reason, ReportError, normalize_mac
+from ..refusals import Issue
+from ..station import NotReadyError, Station
+from .access import async_authenticate
+from .ban import async_count_wrong_key
+from .responses import (
+    RefusedError,
+    answer,
+    async_answer_refusal,
+    async_bad_request,
+    method_not_allowed,
+    not_ready,
+    station_found,
+    wants_html,
+)
 
-_RETRY_AFTER: Final[Mapping[str, str]] = {hdrs.RETRY_AFTER: "10"}
-_HEADERS: Final[Mapping[str, str]] = {
-    hdrs.CACHE_CONTROL: "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; base-uri 'none'; form-action 'none';"
-        " frame-ancestors 'none'"
-    ),
-}
 # Sent by browsers that load a page before anybody has asked for it
 _PREFETCH_HEADERS: Final = tuple(
     map(istr, ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"))
@@ -43,29 +42,26 @@ _PREFETCH_PURPOSES: Final = ("prefetch", "prerender", "preview")
 _OK_HEADERS: Final = CIMultiDict(
     {hdrs.CACHE_CONTROL: "no-store", hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}
 )
-# Compared with when the MAC is unknown, so that the answer takes the same time.
-_NO_KEY: Final = b"no station has this key"
+# What our dialogs show in the place of the MAC
+_MAC_PLACEHOLDER: Final = "MAC"
 
 
-class RefusedError(Exception):
-    """A request that is answered with a refusal.
+@dataclass(frozen=True, slots=True)
+class LegacyCredential:
+    """MAC and key as they stand in the path of a legacy report."""
 
-    `key` names its text in the translations, section exceptions.
-    """
+    mac_text: str
+    key_text: str
+    mac: str | None
+    is_signed = False
 
-    def __init__(
-        self,
-        status: HTTPStatus,
-        key: str,
-        placeholders: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        """Keep the answer."""
-        super().__init__(key)
-        self.status = status
-        self.key = key
-        self.placeholders = placeholders or {}
-        self.headers = headers or {}
+    def matches(self, key: bytes) -> bool:
+        """Return whether this key was sent, in constant time."""
+        return compare_digest(key, self.key_text.encode(errors="replace"))
+
+    async def async_count_wrong(self, request: web.Request) -> None:
+        """Count the key as a failed login."""
+        await async_count_wrong_key(request, self.mac_text, self.key_text)
 
 
 class LegacyReportView(HomeAssistantView):
@@ -87,9 +83,9 @@ class LegacyReportView(HomeAssistantView):
     ) -> None:
         """Register the route.
 
-        Not as the base class does it: its handler logs the path, and so the
-        key, at debug level, answers a stopping Home Assistant without
-        Retry-After, and opens the route to other origins.
+        Not as the base class does it: its handler logs the path, and so the key, at
+        debug level, answers a stopping Home Assistant without Retry-After, and opens
+        the route to other origins.
         """
         handler = partial(_handle_legacy_report, hass)
         app.router.add_route(hdrs.METH_GET, self.url, handler)
@@ -100,33 +96,37 @@ async def _handle_legacy_report(
     hass: HomeAssistant, request: web.Request
 ) -> web.Response:
     parts = request.match_info
+    mac_text = parts["mac"]
+    try:
+        mac = normalize_mac(mac_text)
+    except ValueError:
+        mac = None
     try:
         _require_wanted(request)
-        if hass.state is not CoreState.running:
-            raise not_ready()
-        station = async_find_station(hass, parts["mac"])
-        right = _is_same_key(_NO_KEY if station is None else station.key, parts["key"])
-        if station is None or not right or not station.is_legacy:
-            raise await _refusal(hass, request)
-        require_recorder(station)
+        sender = await async_authenticate(
+            hass, request, LegacyCredential(mac_text, parts["key"], mac)
+        )
         try:
             reading = parse_legacy_reading(parts["field"], parts["data"])
-            value = await station.async_report(reading)
+            if isinstance(sender, Pairing):
+                sender.async_found(_require_mac(mac, mac_text), [reading])
+                raise station_found()
+            value = await sender.async_report(reading)
         except ReportError as err:
-            if isinstance(err, FieldError):
-                station.problem.async_refused(INVALID_FIELD)
-            raise RefusedError(
-                HTTPStatus.BAD_REQUEST, err.key, err.placeholders
-            ) from err
+            if err.reason is Reason.INVALID_FIELD and isinstance(sender, Station):
+                sender.refusals.async_refused(Issue.INVALID_FIELD)
+            raise await async_bad_request(hass, err) from err
+        except NotReadyError as err:
+            raise not_ready() from err
     except RefusedError as refusal:
         return await async_answer_refusal(request, refusal)
-    if not _wants_html(request):
+    if not wants_html(request):
         return web.Response(body=b"OK", headers=_OK_HEADERS)
-    unit = station.fields[reading.field].unit or ""
+    unit = sender.fields[reading.field].unit or ""
     return answer(
         request,
         f"{value} {unit}".rstrip(),
-        details=(station.name, f"{dt_util.now():%Y-%m-%d %H:%M:%S %Z}"),
+        details=(sender.name, f"{dt_util.now():%Y-%m-%d %H:%M:%S %Z}"),
     )
 
 
@@ -134,68 +134,13 @@ async def _refuse_method(request: web.Request) -> web.Response:
     return await async_answer_refusal(request, method_not_allowed(hdrs.METH_GET))
 
 
-async def _refusal(hass: HomeAssistant, request: web.Request) -> RefusedError:
-    """Return why a request has not the MAC and key of a station that is loaded.
-
-    The same whatever is wrong, unless a right one may come through later.
-    """
-    mac, key = request.match_info["mac"], request.match_info["key"]
-    entry = async_find_entry(hass, mac)
-    known = None if entry is None else entry.data.get(CONF_API_KEY)
-    right = _is_same_key(known.encode() if known else _NO_KEY, key)
-    if entry is not None and right and entry.options.get(CONF_LEGACY, DEFAULT_LEGACY):
-        return not_ready()
-    if async_pair(hass, key, mac):
-        # The station is kept waiting until the config flow has made its entry.
-        return not_ready()
-    if entry is None:
-        async_discover(
-            hass, lambda known: mac if _is_same_key(known.encode(), key) else None
+def _require_mac(mac: str | None, text: str) -> str:
+    """Return the MAC that was sent. Raises ReportError if it is none."""
+    if mac is None:
+        raise ReportError(
+            Reason.MAC_PLACEHOLDER if text == _MAC_PLACEHOLDER else Reason.INVALID_MAC
         )
-    if not right:
-        if (station := async_find_station(hass, mac)) is not None:
-            station.problem.async_refused(WRONG_KEY)
-        await count_wrong_key(request, mac, key)
-    return RefusedError(HTTPStatus.FORBIDDEN, "forbidden")
-
-
-def _is_same_key(known: bytes, sent: str) -> bool:
-    return compare_digest(known, sent.encode(errors="replace"))
-
-
-def require_recorder(station: Station) -> None:
-    """Raise RefusedError if the recorder might drop what a station reports."""
-    if station.journal.is_behind:
-        raise not_ready()
-
-
-def method_not_allowed(method: str) -> RefusedError:
-    """Return the refusal of a request that has another method."""
-    return RefusedError(
-        HTTPStatus.METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        {"method": method},
-        {hdrs.ALLOW: method},
-    )
-
-
-def not_ready() -> RefusedError:
-    """Return the refusal that asks a station to send the same again later."""
-    return RefusedError(
-        HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", headers=_RETRY_AFTER
-    )
-
-
-async def async_answer_refusal(
-    request: web.Request, refusal: RefusedError
-) -> web.Response:
-    """Return the answer that says why a request is refused."""
-    text = await async_message(
-        request.app[KEY_HASS],
-        f"exceptions.{refusal.key}.message",
-        refusal.placeholders,
-    )
-    return answer(request, text, refusal.status, refusal.headers)
+    return mac
 
 
 def _require_wanted(request: web.Request) -> None:
@@ -205,29 +150,3 @@ def _require_wanted(request: web.Request) -> None:
     if said and any(purpose in each for each in said for purpose in _PREFETCH_PURPOSES):
         # The status upon which a browser asks again when the page is wanted.
         raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "prefetch")
-
-
-def _wants_html(request: web.Request) -> bool:
-    return "text/html" in request.headers.get(hdrs.ACCEPT, "")
-
-
-def answer(
-    request: web.Request,
-    text: str,
-    status: HTTPStatus = HTTPStatus.OK,
-    headers: Mapping[str, str] = {},
-    details: tuple[str, ...] = (),
-) -> web.Response:
-    """Return one line of text, as a page with the details if a browser asks."""
-    headers = {**_HEADERS, **headers}
-    if not _wants_html(request):
-        return web.Response(text=text, status=status, headers=headers)
-    paragraphs = "".join(f"<p>{escape(detail)}</p>" for detail in details)
-    return web.Response(
-        text="<!doctype html>"
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(text)}</title><h1>{escape(text)}</h1>{paragraphs}",
-        content_type="text/html",
-        status=status,
-        headers=headers,
-    )

@@ -1,45 +1,66 @@
-"""The signed report's address: many readings, signed with a key that is not sent."""
+"""The view of the signed report on Home Assistant's web server."""
 
+from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
-from secrets import token_hex
 from typing import Final, override
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractRouter
 
-from homeassistant.const import CONF_API_KEY, CONF_MAC
-from homeassistant.core import CoreState, HomeAssistant
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
 
 from ..const import DOMAIN
-from ..messages import async_message
-from ..protocol.nonces import Nonces
-from ..protocol.readings import FieldError, ReportError
+from ..data import DATA
+from ..pairing import Pairing
+from ..protocol.readings import Reason, ReportError, normalize_mac
 from ..protocol.rfc9421 import SignatureError, SignedRequest
 from ..protocol.signed import parse_report
-from ..refusals import INVALID_FIELD, WRONG_KEY
-from ..station import EspWeatherConfigEntry, async_find_entry, async_find_station
-from .ban import count_wrong_signature
-from .discovery import async_discover
-from .legacy_view import (
+from ..refusals import Issue
+from ..station import NotReadyError, Station
+from .access import async_authenticate
+from .ban import async_count_wrong_signature
+from .responses import (
     RefusedError,
     answer,
     async_answer_refusal,
+    async_bad_request,
     method_not_allowed,
     not_ready,
-    require_recorder,
+    station_found,
 )
-from .pairing import async_pair, async_waiting_keys
 
 PATH: Final = f"/api/{DOMAIN}/report"
 
 # Twice what the most readings take
 _MAX_BODY: Final = 64 * 1024  # bytes
-# Tried when no station has the MAC, so that the answer takes the same time.
-_NO_KEY: Final = token_hex()
 # RFC 9421, section 5: the signature that the next request shall have
 _ACCEPT_SIGNATURE: Final = "Accept-Signature"
 _SIGNATURE_WANTED: Final = 'sig=("@method" "@path" "content-digest");nonce="{}"'
+
+
+@dataclass(slots=True)
+class SignedCredential:
+    """The signature of a request."""
+
+    request: SignedRequest
+    mac: str | None
+    nonce: str = ""
+    is_signed = True
+
+    def matches(self, key: bytes) -> bool:
+        """Return whether the request is signed with this key."""
+        try:
+            signer = self.request.signer(lambda _: key.decode())
+        except SignatureError:
+            return False
+        self.nonce = signer.nonce
+        return True
+
+    async def async_count_wrong(self, request: web.Request) -> None:
+        """Count the signature as a failed login."""
+        await async_count_wrong_signature(request)
 
 
 class SignedReportView(HomeAssistantView):
@@ -54,8 +75,7 @@ class SignedReportView(HomeAssistantView):
     url = PATH
 
     def __init__(self) -> None:
-        """Begin with no nonce used."""
-        self._nonces = Nonces()
+        """Initialize without a station whose answer may have been lost."""
         # Stations that came with a used nonce: the answer to what they sent with
         # it may not have reached them, and so they may send the same again.
         self._repeating: set[str] = set()
@@ -68,79 +88,71 @@ class SignedReportView(HomeAssistantView):
         app.router.add_route(hdrs.METH_ANY, self.url, self._handle)
 
     async def _handle(self, request: web.Request) -> web.Response:
+        hass = request.app[KEY_HASS]
         try:
-            await self._take_report(request.app[KEY_HASS], request)
+            await self._take_report(hass, request)
             response = answer(request, "OK")
         except RefusedError as refusal:
             response = await async_answer_refusal(request, refusal)
         response.headers[_ACCEPT_SIGNATURE] = _SIGNATURE_WANTED.format(
-            self._nonces.issue()
+            hass.data[DATA].nonces.issue()
         )
         return response
 
     async def _take_report(self, hass: HomeAssistant, request: web.Request) -> None:
         if request.method != hdrs.METH_POST:
             raise method_not_allowed(hdrs.METH_POST)
-        if hass.state is not CoreState.running:
-            raise not_ready()
         signed = SignedRequest(
             request.method,
             f"{request.scheme}://{request.host}{request.rel_url.raw_path_qs}",
             request.headers,
             await _read(request),
         )
-        mac = await self._authenticated_mac(request, signed)
-        if (station := async_find_station(hass, mac)) is None:
-            raise not_ready()
-        require_recorder(station)
-        try:
-            report = parse_report(signed.body, station.mac)
-            await station.async_take_report(
-                report, repeated=station.mac in self._repeating
-            )
-        except ReportError as err:
-            if isinstance(err, FieldError):
-                station.problem.async_refused(INVALID_FIELD)
-            raise await _bad_request(hass, err) from err
-        self._repeating.discard(station.mac)
-
-    async def _authenticated_mac(
-        self, request: web.Request, signed: SignedRequest
-    ) -> str:
-        """Return the MAC of the station that has signed a request.
-
-        Raises RefusedError, the same one whatever is wrong.
-        """
-        hass = request.app[KEY_HASS]
-        entries: list[EspWeatherConfigEntry] = []
-
-        def key_of(keyid: str) -> str:
-            entry = async_find_entry(hass, keyid)
-            if entry is None or CONF_API_KEY not in entry.data:
-                return _NO_KEY
-            entries.append(entry)
-            key: str = entry.data[CONF_API_KEY]
-            return key
-
-        try:
-            signer = signed.signer(key_of)
-        except SignatureError:
-            if _pair(hass, signed):
-                # The station is kept waiting until the config flow has made its entry.
-                raise not_ready() from None
-            if not entries:
-                async_discover(hass, signed.keyid_if)
-            for entry in entries:
-                if station := async_find_station(hass, entry.data[CONF_MAC]):
-                    station.problem.async_refused(WRONG_KEY)
-            await count_wrong_signature(request)
-            raise _unauthorized() from None
-        (entry,) = entries
-        mac: str = entry.data[CONF_MAC]
-        if not self._nonces.use(mac, signer.nonce):
+        credential = SignedCredential(signed, _mac_of(signed))
+        sender = await async_authenticate(hass, request, credential)
+        mac = credential.mac
+        if mac is None:
+            raise await async_bad_request(hass, ReportError(Reason.INVALID_MAC))
+        if isinstance(sender, Station) and not hass.data[DATA].nonces.use(
+            mac, credential.nonce
+        ):
             self._repeating.add(mac)
             raise _unauthorized()
-        return mac
+        try:
+            report = parse_report(signed.body, mac)
+            if isinstance(sender, Pairing):
+                sender.is_complete = True
+                sender.async_found(mac, report.readings, report.fields)
+                raise station_found()
+            refused = await sender.async_take_report(
+                report, repeated=mac in self._repeating
+            )
+        except ReportError as err:
+            if err.reason is Reason.INVALID_FIELD and isinstance(sender, Station):
+                sender.refusals.async_refused(Issue.INVALID_FIELD)
+            raise await async_bad_request(hass, err) from err
+        except NotReadyError as err:
+            raise not_ready() from err
+        self._repeating.discard(mac)
+        for error in refused:
+            raise await async_bad_request(hass, error)
+
+
+def _mac_of(signed: SignedRequest) -> str | None:
+    """Return the normalized MAC that a request names as its signer."""
+    keyid = ""
+
+    def key_of(signer: str) -> str:
+        nonlocal keyid
+        keyid = signer
+        return ""
+
+    with suppress(SignatureError):
+        signed.signer(key_of)
+    try:
+        return normalize_mac(keyid)
+    except ValueError:
+        return None
 
 
 async def _read(request: web.Request) -> bytes:
@@ -157,31 +169,9 @@ async def _read(request: web.Request) -> bytes:
     return bytes(body)
 
 
-def _pair(hass: HomeAssistant, signed: SignedRequest) -> bool:
-    """Return whether a config flow waits for the key that signed a request."""
-    return any(
-        async_pair(hass, key, mac)
-        for key in async_waiting_keys(hass)
-        if (mac := signed.keyid_if(key)) is not None
-    )
-
-
 def _unauthorized() -> RefusedError:
     return RefusedError(
         HTTPStatus.UNAUTHORIZED,
         "unauthorized",
         headers={hdrs.WWW_AUTHENTICATE: "Signature"},
-    )
-
-
-async def _bad_request(hass: HomeAssistant, err: ReportError) -> RefusedError:
-    if err.reading is None:
-        return RefusedError(HTTPStatus.BAD_REQUEST, err.key, err.placeholders)
-    reason = await async_message(
-        hass, f"exceptions.{err.key}.message", err.placeholders
-    )
-    return RefusedError(
-        HTTPStatus.BAD_REQUEST,
-        "in_reading",
-        {"number": str(err.reading), "reason": reason},
     )

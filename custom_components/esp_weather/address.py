@@ -1,0 +1,59 @@
+"""What the user puts into a station: the address of Home Assistant and the settings."""
+
+import json
+from typing import Final
+
+from yarl import URL
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.network import NoURLAvailableError, get_url
+
+_INTERVAL: Final = 60  # seconds
+
+
+def server_url(hass: HomeAssistant) -> URL:
+    """Return the address that Home Assistant answers on in the local network.
+
+    The internal URL if the user has set one; else address, port and scheme of its web
+    server. A number rather than a name: many boards look up no names of the local
+    network, and none looks up those of a cloud.
+    """
+    if hass.config.internal_url is not None or hass.config.api is None:
+        try:
+            return URL(
+                get_url(hass, allow_external=False, allow_cloud=False, allow_ip=True)
+            )
+        except NoURLAvailableError:
+            pass
+    api = hass.config.api
+    if api is None:
+        return URL("http://homeassistant.local:8123")
+    return URL.build(
+        scheme="https" if api.use_ssl else "http", host=api.local_ip, port=api.port
+    )
+
+
+def setup_placeholders(
+    hass: HomeAssistant, key: str, mac: str = "MAC"
+) -> dict[str, str]:
+    """Return the placeholders of the texts that say what to put into a station."""
+    server = server_url(hass)
+    config = {
+        "wifi": {"ssid": "", "password": ""},
+        "server": {
+            "host": server.host,
+            "port": server.port,
+            "tls": server.scheme == "https",
+        },
+        "key": key,
+        "interval": _INTERVAL,
+        "deep_sleep": False,
+        "signed": True,
+        "sensors": [{"type": "mcp9808", "field": 1, "scl": 5, "sda": 4, "address": 24}],
+    }
+    address = str(server).rstrip("/")
+    return {
+        "server": address,
+        "url": f"{address}/update/API_key={key}/mac={mac}/field=1/data=21.5",
+        "config": json.dumps(config, indent=1),
+    }

@@ -1,0 +1,279 @@
+"""The sensor of one field, which writes each reading to the state machine."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, override
+
+from homeassistant.components.sensor import (
+    RestoreSensor,
+    SensorEntity,
+    SensorExtraStoredData,
+)
+from homeassistant.components.sensor.const import UNIT_CONVERTERS
+from homeassistant.core import HomeAssistant, State, callback
+from homeassistant.core_config import DATA_CUSTOMIZE
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity import FLOAT_PRECISION
+from homeassistant.util import dt as dt_util
+
+from .const import DOMAIN
+from .entity import EspWeatherEntity
+from .field import Field
+from .kind_change import entity_options
+from .recording.backfill import SAME_MEASUREMENT
+from .station import Measurement, Station, seconds_since
+
+
+class ReadingWriter:
+    """Writes the readings of one sensor to the state machine, without all else.
+
+    Entity.async_write_ha_state() makes all attributes anew, checks unit and classes
+    and compares them with the entity registry. From one reading to the next only the
+    value changes, and making the rest takes longer than all else that is done for a
+    report. So the attributes are those that Home Assistant has written last, and the
+    value is converted to its unit by the same converter. They are made anew when
+    what they depend on has changed without Home Assistant having the entity write
+    them: the unit system and the customization.
+    """
+
+    def __init__(self, sensor: SensorEntity) -> None:
+        """Initialize the writer of a sensor that has not written a state yet."""
+        self._sensor = sensor
+        self._attributes: Mapping[str, Any] = {}
+        self._convert: Callable[[float], float] | None = None
+        self._basis: tuple[object, ...] = ()
+
+    @callback
+    def async_written(self, hass: HomeAssistant) -> None:
+        """Take over what Home Assistant has written for the sensor."""
+        sensor = self._sensor
+        self._basis = _basis(hass)
+        if state := hass.states.get(sensor.entity_id):
+            self._attributes = state.attributes
+        native_unit, unit = (
+            sensor.native_unit_of_measurement,
+            sensor.unit_of_measurement,
+        )
+        self._convert = None
+        if native_unit != unit and sensor.device_class in UNIT_CONVERTERS:
+            converter = UNIT_CONVERTERS[sensor.device_class]
+            self._convert = converter.converter_factory(native_unit, unit)
+
+    def is_current(self, hass: HomeAssistant) -> bool:
+        """Return whether attributes and unit are what Home Assistant would write."""
+        return _basis(hass) == self._basis
+
+    @callback
+    def async_write(
+        self, hass: HomeAssistant, value: float, timestamp: float | None
+    ) -> None:
+        """Write a value, which is a row in the history even if it equals the last."""
+        hass.states.async_set(
+            self._sensor.entity_id,
+            self._as_text(value),
+            self._attributes,
+            force_update=True,
+            timestamp=timestamp,
+        )
+
+    def as_state(self, measurement: Measurement) -> State:
+        """Return a measurement of the past as the state that it would have been."""
+        return State(
+            self._sensor.entity_id,
+            self._as_text(measurement.value),
+            self._attributes,
+            last_reported=measurement.time,
+        )
+
+    def _as_text(self, value: float) -> str:
+        if self._convert is not None:
+            value = self._convert(value)
+        return f"{value:.{FLOAT_PRECISION}}"
+
+
+def _basis(hass: HomeAssistant) -> tuple[object, ...]:
+    return (hass.config.units, hass.data.get(DATA_CUSTOMIZE))
+
+
+@dataclass
+class StoredReading(SensorExtraStoredData):
+    """The value that a field keeps over a restart, and when it was reported."""
+
+    time: datetime | None
+
+    @override
+    def as_dict(self) -> dict[str, Any]:
+        """Return the value and its time as JSON takes them."""
+        return {
+            **super().as_dict(),
+            "time": self.time.isoformat() if self.time else None,
+        }
+
+
+class FieldSensor(EspWeatherEntity, RestoreSensor):
+    """The newest reading of one field."""
+
+    def __init__(
+        self, station: Station, field: Field, newest: Measurement | None = None
+    ) -> None:
+        """Initialize the sensor of a field, with what it measured if that is new."""
+        super().__init__(station, str(field.number))
+        self._field = field
+        self._writer = ReadingWriter(self)
+        self._inactivity = station.inactivity_timer(self._async_inactive)
+        self._time = None if newest is None else newest.time
+        self._value = None if newest is None else newest.value
+        kind = field.kind
+        self._attr_native_unit_of_measurement = field.unit
+        self._attr_device_class = kind.device_class
+        self._attr_entity_category = kind.entity_category
+        self._attr_state_class = kind.state_class
+        self._attr_suggested_display_precision = kind.precision
+        self._attr_translation_key = (
+            f"{field.kind_name}_numbered" if field.is_numbered else field.kind_name
+        )
+        self._attr_translation_placeholders = {"field": str(field.number)}
+        if field.name:
+            self._attr_name = field.name
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Return the newest reading, not from an _attr_, which takes longer to set."""
+        return self._value
+
+    @property
+    @override
+    def extra_restore_state_data(self) -> StoredReading:
+        """Return the restore data."""
+        return StoredReading(
+            self.native_value, self.native_unit_of_measurement, self._time
+        )
+
+    @override
+    def get_initial_entity_options(self) -> er.EntityOptionsType | None:
+        """Return the options of a new entity, with the kind that it is set up with."""
+        return {
+            **(super().get_initial_entity_options() or {}),
+            DOMAIN: entity_options(self._field),
+        }
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Restore the reading from before the restart and receive new ones."""
+        await super().async_added_to_hass()
+        if self._time is None:
+            await self._async_restore()
+        if self._time is None or self._is_inactive(ago := seconds_since(self._time)):
+            self._attr_available = False
+        else:
+            self._inactivity.async_activity(ago)
+        self.async_on_remove(self._inactivity.async_cancel)
+        self.async_on_remove(self._station.async_receive(self._field, self))
+
+    async def _async_restore(self) -> None:
+        reading = await self.async_get_last_sensor_data()
+        extra = await self.async_get_last_extra_data()
+        # A value in another unit is worth nothing once the options have changed.
+        if (
+            reading is None
+            or not isinstance(value := reading.native_value, float)
+            or extra is None
+            or reading.native_unit_of_measurement != self._field.unit
+            or (time := dt_util.parse_datetime(extra.as_dict()["time"] or "")) is None
+        ):
+            return
+        self._value = value
+        self._time = time
+        self._station.async_restore(time)
+
+    @callback
+    def async_added(self, measurements: Sequence[Measurement]) -> None:
+        """Have the measurements recorded that the sensor was made for."""
+        *past, newest = measurements
+        self._station.journal.async_add(self.entity_id)
+        # The state that was just written is of now.
+        self._async_record([*past, newest] if newest.age else past)
+
+    @callback
+    def async_take(
+        self, measurements: Sequence[Measurement], *, repeated: bool
+    ) -> None:
+        """Take measurements: the newest as the state, the others as history."""
+        *past, newest = measurements
+        if repeated and self._is_known(newest):
+            self._inactivity.async_activity(newest.age)
+        elif not self._is_newest(newest) or not self.async_set(*newest):
+            past.append(newest)
+        self._async_record(past, repeated=repeated)
+
+    @callback
+    def _async_record(
+        self, measurements: Sequence[Measurement], *, repeated: bool = False
+    ) -> None:
+        """Have measurements recorded that are not to be the state."""
+        if measurements and not self._writer.is_current(self.hass):
+            self.async_write_ha_state()
+        self._station.journal.async_add_past(
+            [self._writer.as_state(each) for each in measurements], repeated=repeated
+        )
+
+    def _is_newest(self, measurement: Measurement) -> bool:
+        """Return whether a measurement is newer than the state, and not too old."""
+        return not measurement.age or (
+            (self._time is None or measurement.time > self._time)
+            and not self._is_inactive(measurement.age)
+        )
+
+    def _is_known(self, measurement: Measurement) -> bool:
+        """Return whether the state seems to be of the same measurement."""
+        return (
+            self._time is not None
+            and self._value == measurement.value
+            and abs(measurement.time - self._time) < SAME_MEASUREMENT
+        )
+
+    def _is_inactive(self, ago: float) -> bool:
+        """Return whether the field is unavailable if it measured `ago` seconds ago."""
+        return 0 < self._station.config.timeout <= ago
+
+    @callback
+    def async_set(self, value: float, time: datetime, age: float = 0.0) -> bool:
+        """Set the current value; return whether with the time it was measured.
+
+        It cannot have that time when the state has been written since.
+        """
+        self._value = value
+        self._time = time
+        self._inactivity.async_activity(age)
+        if not self.available:
+            self._attr_available = True
+        hass = self.hass
+        timestamp = None
+        if not self._writer.is_current(hass):
+            self._attr_force_update = True
+            self.async_write_ha_state()
+            self._attr_force_update = False
+        else:
+            if (
+                age
+                and (state := hass.states.get(self.entity_id))
+                and time > state.last_updated
+            ):
+                timestamp = time.timestamp()
+            self._writer.async_write(hass, value, timestamp)
+        self._station.journal.async_add(self.entity_id)
+        return timestamp is not None or not age
+
+    @callback
+    @override
+    def _async_write_ha_state(self) -> None:
+        """Write the state; the readings to come have its attributes and unit."""
+        super()._async_write_ha_state()
+        self._writer.async_written(self.hass)
+
+    @callback
+    def _async_inactive(self) -> None:
+        self._attr_available = False
+        self.async_write_ha_state()

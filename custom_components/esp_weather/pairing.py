@@ -1,0 +1,78 @@
+"""Keys that are shown in a config flow and wait for a station to use them."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from homeassistant.core import HomeAssistant, callback
+
+from .protocol.readings import Declaration, Reading
+
+_TIME_LIMIT: Final = 600.0  # seconds
+
+
+class Pairing:
+    """A key that waits for a station, and what the first station to use it has sent."""
+
+    def __init__(self, hass: HomeAssistant, key: str) -> None:
+        """Initialize the pairing of a fresh key."""
+        self.key = key.encode()
+        self.fields: Mapping[int, Declaration] = {}
+        self.values: dict[int, float] = {}
+        # Whether the station has sent all its fields in one report
+        self.is_complete = False
+        # Gets the MAC of the station; cancelled if there is none in time.
+        self.mac: asyncio.Future[str] = hass.loop.create_future()
+
+    @callback
+    def async_found(
+        self,
+        mac: str,
+        readings: Iterable[Reading],
+        fields: Mapping[int, Declaration] = {},
+    ) -> None:
+        """Note the report of a station. Only the first station counts."""
+        if not self.mac.done():
+            self.mac.set_result(mac)
+        elif self.mac.cancelled() or self.mac.result() != mac:
+            return
+        self.fields = {**self.fields, **fields}
+        for reading in readings:
+            self.values[reading.field] = reading.value
+
+
+class Pairings:
+    """The keys that wait for a station."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Initialize without any key."""
+        self._hass = hass
+        self._waiting: dict[str, tuple[Pairing, asyncio.TimerHandle]] = {}
+
+    @property
+    def keys(self) -> list[str]:
+        """Return the keys that are worth something at the moment."""
+        return list(self._waiting)
+
+    @callback
+    def async_start(self, key: str) -> Pairing:
+        """Return the pairing of a key, which is worthless after 10 minutes."""
+        pairing = Pairing(self._hass, key)
+        time_limit = self._hass.loop.call_later(_TIME_LIMIT, self.async_end, key)
+        self._waiting[key] = (pairing, time_limit)
+        return pairing
+
+    @callback
+    def async_end(self, key: str) -> None:
+        """Make a key worthless; does nothing if it is not waiting."""
+        if key in self._waiting:
+            pairing, time_limit = self._waiting.pop(key)
+            time_limit.cancel()
+            pairing.mac.cancel()
+
+    def match(self, matches: Callable[[bytes], bool]) -> Pairing | None:
+        """Return the pairing whose key matches."""
+        for pairing, _ in self._waiting.values():
+            if matches(pairing.key):
+                return pairing
+        return None

@@ -1,0 +1,110 @@
+"""The dialogs that fix the issues of a station."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import voluptuous as vol
+
+from homeassistant.components.repairs import RepairsFlow
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_API_KEY, CONF_UNIT_OF_MEASUREMENT
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.selector import TextSelector
+
+from .config import StationConfig
+from .config_flow import is_key
+from .const import CONF_FIELDS, CONF_KIND
+from .options_flow import KIND_SELECTOR
+from .refusals import Issue
+
+if TYPE_CHECKING:
+    # Not there before Home Assistant 2026.5
+    from homeassistant.components.repairs import RepairsFlowResult
+
+_KEY_SCHEMA: Final = vol.Schema({vol.Required(CONF_API_KEY): TextSelector()})
+_KIND_SCHEMA: Final = vol.Schema({vol.Required(CONF_KIND): KIND_SELECTOR})
+
+
+async def async_create_fix_flow(
+    hass: HomeAssistant,
+    issue_id: str,
+    data: dict[str, str | int | float | None] | None,
+) -> RepairsFlow:
+    """Return the dialog that fixes an issue of refusals.py."""
+    assert data is not None
+    entry = hass.config_entries.async_get_known_entry(str(data["entry_id"]))
+    if data["issue"] == Issue.WRONG_KEY:
+        return KeyRepairFlow(entry)
+    return KindRepairFlow(entry, str(data["field"]))
+
+
+class KeyRepairFlow(RepairsFlow):
+    """Asks for the key that a station really sends."""
+
+    def __init__(self, entry: ConfigEntry[Any]) -> None:
+        """Initialize the dialog of a config entry."""
+        self._entry = entry
+
+    async def async_step_init(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Ask for the key."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            key = user_input[CONF_API_KEY].strip()
+            if is_key(key):
+                self.hass.config_entries.async_update_entry(
+                    self._entry, data={**self._entry.data, CONF_API_KEY: key}
+                )
+                self.hass.config_entries.async_schedule_reload(self._entry.entry_id)
+                return self.async_create_entry(data={})
+            errors[CONF_API_KEY] = "invalid_key"
+        return self.async_show_form(
+            step_id="init",
+            data_schema=_KEY_SCHEMA,
+            errors=errors,
+            description_placeholders={"station": self._entry.title},
+        )
+
+
+class KindRepairFlow(RepairsFlow):
+    """Asks what a field measures."""
+
+    def __init__(self, entry: ConfigEntry[Any], field: str) -> None:
+        """Initialize the dialog of a field."""
+        self._entry = entry
+        self._field = field
+
+    async def async_step_init(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Ask for the kind."""
+        fields = self._entry.options.get(CONF_FIELDS, {})
+        if user_input is not None:
+            settings = {
+                key: value
+                for key, value in fields.get(self._field, {}).items()
+                if key != CONF_UNIT_OF_MEASUREMENT
+            }
+            self.hass.config_entries.async_update_entry(
+                self._entry,
+                options={
+                    **self._entry.options,
+                    CONF_FIELDS: {
+                        **fields,
+                        self._field: {**settings, CONF_KIND: user_input[CONF_KIND]},
+                    },
+                },
+            )
+            self.hass.config_entries.async_schedule_reload(self._entry.entry_id)
+            return self.async_create_entry(data={})
+        field = StationConfig.from_entry(self._entry).fields.get(int(self._field))
+        return self.async_show_form(
+            step_id="init",
+            data_schema=self.add_suggested_values_to_schema(
+                _KIND_SCHEMA, {CONF_KIND: field.kind_name if field else None}
+            ),
+            description_placeholders={
+                "station": self._entry.title,
+                "field": self._field,
+            },
+        )

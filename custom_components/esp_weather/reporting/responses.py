@@ -1,0 +1,123 @@
+"""Answers to reports, and the refusals among them."""
+
+from collections.abc import Mapping
+from html import escape
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.http import KEY_HASS
+
+from ..messages import async_translate
+from ..protocol.readings import ReportError
+
+_RETRY_AFTER: Final[Mapping[str, str]] = {hdrs.RETRY_AFTER: "10"}
+_HEADERS: Final[Mapping[str, str]] = {
+    hdrs.CACHE_CONTROL: "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    ),
+}
+
+
+class RefusedError(Exception):
+    """A request that is answered with a refusal.
+
+    `key` names its text in the translations, section exceptions.
+    """
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        key: str,
+        placeholders: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Initialize the refusal."""
+        super().__init__(key)
+        self.status = status
+        self.key = key
+        self.placeholders = placeholders or {}
+        self.headers = headers or {}
+
+
+def method_not_allowed(method: str) -> RefusedError:
+    """Return the refusal of a request that has another method."""
+    return RefusedError(
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        {"method": method},
+        {hdrs.ALLOW: method},
+    )
+
+
+def not_ready() -> RefusedError:
+    """Return the refusal that asks a station to send the same again later."""
+    return RefusedError(
+        HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", headers=_RETRY_AFTER
+    )
+
+
+def station_found() -> RefusedError:
+    """Return the refusal of a station that a config flow has to give a name first."""
+    return RefusedError(
+        HTTPStatus.SERVICE_UNAVAILABLE, "station_found", headers=_RETRY_AFTER
+    )
+
+
+async def async_bad_request(hass: HomeAssistant, error: ReportError) -> RefusedError:
+    """Return the refusal of a report with an error in it."""
+    if error.reading is None:
+        return RefusedError(HTTPStatus.BAD_REQUEST, error.reason, error.placeholders)
+    return RefusedError(
+        HTTPStatus.BAD_REQUEST,
+        "in_reading",
+        {
+            "number": str(error.reading),
+            "reason": await async_translate(
+                hass, f"exceptions.{error.reason}.message", error.placeholders
+            ),
+        },
+    )
+
+
+async def async_answer_refusal(
+    request: web.Request, refusal: RefusedError
+) -> web.Response:
+    """Return the answer that says why a request is refused."""
+    text = await async_translate(
+        request.app[KEY_HASS],
+        f"exceptions.{refusal.key}.message",
+        refusal.placeholders,
+    )
+    return answer(request, text, refusal.status, refusal.headers)
+
+
+def wants_html(request: web.Request) -> bool:
+    """Return whether a request is from a browser, to which the answer is a page."""
+    return "text/html" in request.headers.get(hdrs.ACCEPT, "")
+
+
+def answer(
+    request: web.Request,
+    text: str,
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: Mapping[str, str] = {},
+    details: tuple[str, ...] = (),
+) -> web.Response:
+    """Return one line of text, as a page with the details if a browser asks."""
+    headers = {**_HEADERS, **headers}
+    if not wants_html(request):
+        return web.Response(text=text, status=status, headers=headers)
+    paragraphs = "".join(f"<p>{escape(detail)}</p>" for detail in details)
+    return web.Response(
+        text="<!doctype html>"
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{escape(text)}</title><h1>{escape(text)}</h1>{paragraphs}",
+        content_type="text/html",
+        status=status,
+        headers=headers,
+    )
