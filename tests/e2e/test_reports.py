@@ -42,7 +42,7 @@ async def test_reports(home_assistant: HomeAssistant) -> None:
     await _report(home_assistant, INDOOR, 2, "15.2")
 
     assert await _state(home_assistant, "sensor.outdoor_temperature") == "-1.2346"
-    assert await _state(home_assistant, "sensor.indoor_temperature_2") == "15.2"
+    assert await _state(home_assistant, "sensor.indoor_temperature") == "15.2"
     last_report = await _state(home_assistant, "sensor.outdoor_last_report")
 
     await home_assistant.stop()
@@ -52,12 +52,12 @@ async def test_reports(home_assistant: HomeAssistant) -> None:
         assert answered - timedelta(seconds=1) < time <= answered
     assert [
         state
-        for state, _ in rows(home_assistant.database, "sensor.indoor_temperature_2")
+        for state, _ in rows(home_assistant.database, "sensor.indoor_temperature")
     ] == ["15.2"]
 
     await home_assistant.start()
     assert await _state(home_assistant, "sensor.outdoor_temperature") == "-1.2346"
-    assert await _state(home_assistant, "sensor.indoor_temperature_2") == "15.2"
+    assert await _state(home_assistant, "sensor.indoor_temperature") == "15.2"
     assert await _state(home_assistant, "sensor.outdoor_last_report") == last_report
     assert await _state(home_assistant, "binary_sensor.outdoor_connectivity") == "on"
 
