@@ -51,8 +51,7 @@ async def test_reports(home_assistant: HomeAssistant) -> None:
     for (_, time), (_, answered) in zip(recorded, sent, strict=True):
         assert answered - timedelta(seconds=1) < time <= answered
     assert [
-        state
-        for state, _ in rows(home_assistant.database, "sensor.indoor_temperature")
+        state for state, _ in rows(home_assistant.database, "sensor.indoor_temperature")
     ] == ["15.2"]
 
     await home_assistant.start()

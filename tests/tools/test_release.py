@@ -1,0 +1,50 @@
+"""The files of a release."""
+
+import json
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from tools.release import CHECKOUT, INTEGRATION, ZIP, ReleaseError, make_zip, notes
+
+CHANGELOG = "# Changelog\n\n## 1.1.0\n\n- New\n\n## 1.0.0\n\n- Old\n\n## 0.9.0\n"
+
+
+def test_notes() -> None:
+    """The notes are those of one version."""
+    assert notes(CHANGELOG, "1.1.0") == "- New\n"
+    assert notes(CHANGELOG, "1.0.0") == "- Old\n"
+
+
+@pytest.mark.parametrize("release", ["0.9.0", "1.0", "2.0.0"])
+def test_no_notes(release: str) -> None:
+    """A release without notes is none."""
+    with pytest.raises(ReleaseError, match=release):
+        notes(CHANGELOG, release)
+
+
+def test_zip(tmp_path: Path) -> None:
+    """The zip is the integration's folder, and the same each time."""
+    first, second = tmp_path / "1.zip", tmp_path / "2.zip"
+    make_zip(INTEGRATION, first)
+    make_zip(INTEGRATION, second)
+
+    assert first.read_bytes() == second.read_bytes()
+    with ZipFile(first) as archive:
+        names = archive.namelist()
+        assert (
+            archive.read("manifest.json")
+            == (INTEGRATION / "manifest.json").read_bytes()
+        )
+    assert "translations/en.json" in names
+    assert not [name for name in names if "__pycache__" in name or name.startswith("/")]
+
+
+def test_hacs() -> None:
+    """HACS is told the name of the zip and the oldest Home Assistant that is tested."""
+    hacs = json.loads((CHECKOUT / "hacs.json").read_text())
+    pins = (CHECKOUT / "requirements" / "oldest.in").read_text()
+
+    assert (hacs["zip_release"], hacs["filename"]) == (True, ZIP)
+    assert f"\nhomeassistant=={hacs['homeassistant']}\n" in pins
