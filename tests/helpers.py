@@ -2,18 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from aiohttp.test_utils import TestClient
 from multidict import CIMultiDictProxy
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 
 from custom_components.esp_weather.const import DOMAIN
 from homeassistant.const import CONF_API_KEY, CONF_MAC, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
+from homeassistant.util import dt as dt_util
 
 # The key and the MACs of the old server's examples; they are not hexadecimal.
 KEY = "PHDNGI2345"
@@ -124,6 +128,12 @@ def issues(hass: HomeAssistant) -> list[tuple[str, str]]:
         # The one that a recorder is missing names no station.
         if issue.domain == DOMAIN and issue.active and issue.translation_placeholders
     ]
+
+
+async def follow_up(hass: HomeAssistant) -> None:
+    """Let the second pass after which something follows from wrong keys."""
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=1))
+    await hass.async_block_till_done(wait_background_tasks=True)
 
 
 async def upload(client: TestClient[Any, Any], file: Path) -> str:

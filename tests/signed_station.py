@@ -3,20 +3,42 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp.test_utils import TestClient
+from multidict import CIMultiDictProxy
 
 from tools.signature import SIGNED_PATH, Signer, nonce_in
 
 from . import helpers
-from .helpers import KEY, Answer
+from .helpers import KEY
 
 OUTDOOR = Signer(helpers.OUTDOOR, KEY)
 INDOOR = Signer(helpers.INDOOR, KEY)
 
 
-def nonce_of(answer: Answer) -> str:
+class SignedAnswer(NamedTuple):
+    """What was answered to a signed report, and whether a station believes it."""
+
+    status: int
+    content: dict[str, Any]
+    headers: CIMultiDictProxy[str]
+    is_believed: bool
+
+    @property
+    def text(self) -> str:
+        """Return the text for people, if the report is refused."""
+        return str(self.content.get("message", ""))
+
+
+def taken(
+    readings: int, *refused: dict[str, Any], stored: int | None = None
+) -> dict[str, Any]:
+    """Return what is answered when a report is taken."""
+    return {"taken": readings, "stored": stored, "refused": list(refused)}
+
+
+def nonce_of(answer: SignedAnswer) -> str:
     """Return the nonce that an answer brings."""
     return nonce_in(answer.headers["Accept-Signature"])
 
@@ -44,19 +66,31 @@ class SignedStation:
             {"mac": self.signer.mac, "readings": readings, **more}
         ).encode()
 
-    async def post(self, body: bytes, headers: dict[str, str] | None = None) -> Answer:
+    async def post(
+        self, body: bytes, headers: dict[str, str] | None = None
+    ) -> SignedAnswer:
         """Send a body, signed unless headers are given, and take the new nonce."""
         if headers is None:
             headers = self.signer.headers(body, self.nonce)
         if self.address:
             headers["X-Forwarded-For"] = self.address
         response = await self.client.post(SIGNED_PATH, data=body, headers=headers)
-        answer = Answer(response.status, await response.text(), response.headers)
-        if "Accept-Signature" in answer.headers:
+        content = await response.read()
+        answer = SignedAnswer(
+            response.status,
+            # Who is banned gets a page.
+            json.loads(content) if response.content_type == "application/json" else {},
+            response.headers,
+            "Signature" in headers
+            and self.signer.has_signed(
+                response.status, content, response.headers, headers
+            ),
+        )
+        if answer.content:
             self.nonce = nonce_of(answer)
         return answer
 
-    async def report(self, *readings: dict[str, Any], **more: Any) -> Answer:
+    async def report(self, *readings: dict[str, Any], **more: Any) -> SignedAnswer:
         """Report, once more with the nonce of the answer if the first was refused."""
         body = self.body(*readings, **more)
         answer = await self.post(body)

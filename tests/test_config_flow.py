@@ -38,6 +38,7 @@ from .helpers import (
     Get,
     PassTime,
     entity_id,
+    follow_up,
     legacy_url,
     state_of,
     station_entry,
@@ -500,7 +501,7 @@ async def test_dhcp_does_not_get_in_the_way(hass: HomeAssistant, get: Get) -> No
 
 async def _discovered(hass: HomeAssistant) -> list[ConfigFlowResult]:
     """Return what is offered because of reports."""
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await follow_up(hass)
     return hass.config_entries.flow.async_progress_by_handler(
         DOMAIN, match_context={"source": SOURCE_INTEGRATION_DISCOVERY}
     )
@@ -553,6 +554,7 @@ async def test_discoveries_are_bounded(
     """Whoever has a key cannot fill the page of the integrations."""
     for number in range(10, 30):
         await get(legacy_url(mac=f"5c:cf:7f:2b:0e:{number}"))
+        await follow_up(hass)
 
     offers = await _discovered(hass)
     assert len(offers) == 5

@@ -8,12 +8,24 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
-from .helpers import INDOOR, KEY, Get, PassTime, issues, legacy_url, station_entry
+from .helpers import (
+    INDOOR,
+    KEY,
+    Get,
+    PassTime,
+    follow_up,
+    issues,
+    legacy_url,
+    station_entry,
+)
 
 
-async def _refused(get: Get, times: int, url: str, status: HTTPStatus) -> None:
+async def _refused(
+    hass: HomeAssistant, get: Get, times: int, url: str, status: HTTPStatus
+) -> None:
     for _ in range(times):
         assert (await get(url)).status == status
+    await follow_up(hass)
 
 
 WRONG_KEY = (legacy_url(key=f"{KEY}x"), HTTPStatus.FORBIDDEN)
@@ -24,9 +36,9 @@ async def test_wrong_key(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
     """The third wrong key raises one issue, the right key takes it back."""
-    await _refused(get, 2, *WRONG_KEY)
+    await _refused(hass, get, 2, *WRONG_KEY)
     assert issues(hass) == []
-    await _refused(get, 5, *WRONG_KEY)
+    await _refused(hass, get, 5, *WRONG_KEY)
     assert issues(hass) == [("wrong_key", "Outdoor")]
     assert KEY not in str(ir.async_get(hass).issues)
 
@@ -39,7 +51,7 @@ async def test_right_key_between(
 ) -> None:
     """What is put right in time is no issue."""
     for _ in range(3):
-        await _refused(get, 2, *WRONG_KEY)
+        await _refused(hass, get, 2, *WRONG_KEY)
         await get(legacy_url())
 
     assert issues(hass) == []
@@ -51,19 +63,19 @@ async def test_wrong_field(
     """A field over the limit stays an issue while the right ones are accepted."""
     for _ in range(3):
         await get(legacy_url())
-        await _refused(get, 1, *WRONG_FIELD)
+        await _refused(hass, get, 1, *WRONG_FIELD)
     assert issues(hass) == [("invalid_field", "Outdoor")]
 
     await pass_time(59)
     await get(legacy_url())
     assert issues(hass) == [("invalid_field", "Outdoor")]
-    await _refused(get, 1, *WRONG_FIELD)
+    await _refused(hass, get, 1, *WRONG_FIELD)
     await pass_time(59)
     assert issues(hass) == [("invalid_field", "Outdoor")]
     await pass_time(2)
     assert issues(hass) == []
 
-    await _refused(get, 3, *WRONG_FIELD)
+    await _refused(hass, get, 3, *WRONG_FIELD)
     assert issues(hass) == [("invalid_field", "Outdoor")]
 
 
@@ -74,12 +86,12 @@ async def test_one_issue_for_each_station(
     indoor = station_entry(INDOOR, "Indoor")
     indoor.add_to_hass(hass)
     await hass.config_entries.async_setup(indoor.entry_id)
-    await _refused(get, 3, *WRONG_KEY)
-    await _refused(get, 3, *WRONG_FIELD)
+    await _refused(hass, get, 3, *WRONG_KEY)
+    await _refused(hass, get, 3, *WRONG_FIELD)
     both = [("invalid_field", "Outdoor"), ("wrong_key", "Outdoor")]
     assert sorted(issues(hass)) == both
 
-    await _refused(get, 3, legacy_url(mac=INDOOR, key="x"), HTTPStatus.FORBIDDEN)
+    await _refused(hass, get, 3, legacy_url(mac=INDOOR, key="x"), HTTPStatus.FORBIDDEN)
     assert sorted(issues(hass)) == sorted([*both, ("wrong_key", "Indoor")])
 
 
@@ -100,7 +112,7 @@ async def test_no_issue(
     status: HTTPStatus,
 ) -> None:
     """Not every refusal is an issue."""
-    await _refused(get, 5, url, status)
+    await _refused(hass, get, 5, url, status)
 
     assert issues(hass) == []
 
@@ -109,10 +121,10 @@ async def test_issue_goes_with_the_station(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
     """A station that is unloaded has no issue."""
-    await _refused(get, 3, *WRONG_KEY)
+    await _refused(hass, get, 3, *WRONG_KEY)
 
     await hass.config_entries.async_unload(station.entry_id)
     assert issues(hass) == []
     # Nobody counts for a station that is not loaded.
-    await _refused(get, 3, *WRONG_KEY)
+    await _refused(hass, get, 3, *WRONG_KEY)
     assert issues(hass) == []

@@ -96,6 +96,18 @@ class StationConfig:
         )
 
 
+def key_of(entry: ConfigEntry[Any]) -> bytes:
+    """Return the key of a config entry's station; an ignored one has none."""
+    key: str = entry.data.get(CONF_API_KEY, "")
+    return key.encode()
+
+
+def accepts_unsigned(entry: ConfigEntry[Any]) -> bool:
+    """Return whether the station of a config entry may send its key."""
+    accepts: bool = entry.options.get(CONF_LEGACY, DEFAULT_LEGACY)
+    return accepts
+
+
 def _fields(entry: ConfigEntry[Any]) -> dict[int, Field]:
     """Return the described fields in the order in which they became known."""
     known: Mapping[str, Mapping[str, Any]] = entry.data.get(CONF_FIELDS, {})

@@ -1,8 +1,8 @@
 """What the integration holds while Home Assistant runs, under one key of hass.data."""
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
@@ -17,6 +17,17 @@ from .station import Station
 type EspWeatherConfigEntry = ConfigEntry[Station]
 
 
+class WrongCredential(Protocol):
+    """What a request has brought that does not prove which station it is from."""
+
+    @property
+    def mac(self) -> str | None:
+        """Return the normalized MAC, or None if what was sent is none."""
+
+    def matches(self, key: bytes) -> bool:
+        """Return whether the request was made with this key, in constant time."""
+
+
 @dataclass(slots=True)
 class EspWeatherData:
     """What all stations share. `stations` are those that are loaded, by MAC."""
@@ -25,6 +36,10 @@ class EspWeatherData:
     pairings: Pairings
     nonces: Nonces = field(default_factory=Nonces)
     stations: dict[str, Station] = field(default_factory=dict)
+    # How many bodies of each sender are not complete yet
+    incomplete_bodies: Counter[str] = field(default_factory=Counter)
+    # Wrong credentials that nothing has followed from yet
+    wrong_credentials: list[WrongCredential] = field(default_factory=list)
     # The last wrong keys, hashed with their sender, and when a sender had a wrong
     # signature: as many as there may be in the stations of one network
     wrong_keys: deque[int] = field(default_factory=lambda: deque(maxlen=256))

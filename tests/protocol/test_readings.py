@@ -1,8 +1,6 @@
 """The protocol on its own, driven by hypothesis."""
 
-import json
 from math import isfinite
-from typing import Any
 
 from hypothesis import example, given, strategies as st
 import pytest
@@ -16,13 +14,6 @@ from custom_components.esp_weather.protocol.readings import (
     Reading,
     ReportError,
     normalize_mac,
-)
-from custom_components.esp_weather.protocol.signed import (
-    MAX_AGE,
-    MAX_READINGS,
-    Report,
-    Status,
-    parse_report,
 )
 
 ANY_TEXT = st.text() | st.text("0123456789+-.eE_ ,naif\u0661\uff11")
@@ -105,77 +96,3 @@ def test_errors_say_what_was_wrong() -> None:
     with pytest.raises(ReportError) as error:
         parse_legacy_reading("10", "1")
     assert error.value.placeholders == {"minimum": "1", "maximum": "9"}
-
-
-MAC = "5c:cf:7f:2b:0e:a8"
-NUMBERS = st.integers() | st.floats()
-JSON = st.recursive(
-    st.none() | st.booleans() | NUMBERS | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=8,
-)
-ALMOST_READINGS = st.fixed_dictionaries(
-    {"field": st.integers(0, 10) | JSON, "value": NUMBERS | JSON},
-    optional={"age": NUMBERS | JSON},
-)
-ALMOST_REPORTS = st.fixed_dictionaries(
-    {"mac": st.just(MAC) | JSON, "readings": st.lists(ALMOST_READINGS) | JSON},
-    optional={
-        "status": JSON
-        | st.dictionaries(
-            st.sampled_from(["rssi", "uptime", "battery", "firmware"]), JSON
-        )
-    },
-)
-READINGS = st.lists(
-    st.builds(
-        Reading,
-        st.sampled_from(FIELDS),
-        st.floats(allow_nan=False, allow_infinity=False),
-        st.floats(0, MAX_AGE),
-    ),
-    max_size=20,
-)
-STATUSES = st.builds(
-    Status,
-    st.none() | st.floats(-200, 100),
-    st.none() | st.integers(0, 10**9),
-    st.none() | st.floats(0, 100),
-    st.none() | st.text("0123456789.", max_size=32),
-)
-
-
-@given(
-    body=st.binary()
-    | (JSON | ALMOST_REPORTS).map(lambda content: json.dumps(content).encode())
-)
-def test_any_body(body: bytes) -> None:
-    """Any body is a report within the limits or a ReportError."""
-    try:
-        report = parse_report(body, MAC)
-    except ReportError:
-        return
-    assert len(report.readings) <= MAX_READINGS
-    for reading in report.readings:
-        assert reading.field in FIELDS
-        assert isfinite(reading.value)
-        assert 0 <= reading.age <= MAX_AGE
-    for number in report.status[:3]:
-        assert number is None or isfinite(number)
-
-
-@given(
-    readings=READINGS,
-    status=STATUSES,
-    more=st.dictionaries(st.text(), st.none() | st.booleans() | st.text()),
-)
-def test_reports(readings: list[Reading], status: Status, more: dict[str, Any]) -> None:
-    """A report is read as it was written, and what is unknown is passed over."""
-    content = {
-        **more,
-        "mac": MAC.upper().replace(":", "-"),
-        "readings": [more | reading._asdict() for reading in readings],
-        "status": more | status._asdict(),
-    }
-    body = json.dumps(content).encode()
-    assert parse_report(body, MAC) == Report(tuple(readings), status)

@@ -1,91 +1,418 @@
-"""Signatures on their own: the RFC's vector, the nonces, and any headers."""
+"""Signatures on their own: the RFCs' vectors, an independent client, and any headers."""
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
+from random import Random
 from types import SimpleNamespace
+from typing import Any, cast
 
-from http_message_signatures import MappingKeyResolver
+from http_message_signatures import (
+    ContentDigest,
+    HTTPMessageSigner,
+    HTTPMessageVerifier,
+    InvalidSignature,
+    MappingKeyResolver,
+)
 from http_message_signatures.algorithms import HMAC_SHA256
+import http_sf
 from hypothesis import example, given, strategies as st
+from multidict import CIMultiDict, CIMultiDictProxy
 import pytest
 
-from custom_components.esp_weather.protocol.nonces import Nonces
 from custom_components.esp_weather.protocol.rfc9421 import (
+    Signature,
     SignatureError,
-    SignedRequest,
-    _Verifier,
+    parse_signature,
+    sign_answer,
 )
 from tests.signed_station import OUTDOOR
-from tools.signature import SIGNED_PATH
+from tools.signature import SIGNED_PATH, Signer
 
-# RFC 9421, B.1.5 and B.2.5
-RFC_KEY = b64decode(
-    "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ=="
-)
-RFC_HEADERS = {
-    "Host": "example.com",
-    "Date": "Tue, 20 Apr 2021 02:07:55 GMT",
-    "Content-Type": "application/json",
-    "Signature-Input": (
-        'sig-b25=("date" "@authority" "content-type");created=1618884473'
-        ';keyid="test-shared-secret"'
-    ),
-    "Signature": "sig-b25=:pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8=:",
-}
+KEY = OUTDOOR.key.encode()
 BODY = b"{}"
+COMPONENTS = ("@method", "@path", "content-digest")
 HEADER = st.text() | st.text('sig="@methodpathcontent-digest()=:;, ')
 
 
-def _key_of(keyid: str) -> str:
-    assert isinstance(keyid, str)
-    return OUTDOOR.key
+class _Verifier(HTTPMessageVerifier):
+    # The stations have no clock, and neither have the answers.
+    require_created = False
 
 
-def _signed(headers: dict[str, str], body: bytes = BODY) -> SignedRequest:
-    return SignedRequest("POST", f"http://home.example{SIGNED_PATH}", headers, body)
+def _verifier(keyid: str, key: bytes) -> HTTPMessageVerifier:
+    keys = MappingKeyResolver(public_keys={keyid: key}, private_keys={})
+    return _Verifier(signature_algorithm=HMAC_SHA256, key_resolver=keys)
 
 
-@pytest.mark.parametrize("changed", [False, True])
-def test_rfc_vector(changed: bool) -> None:
-    """The verifier accepts the example of RFC 9421 and no change of it."""
-    message = SimpleNamespace(
+def _parse(
+    headers: dict[str, str] | list[tuple[str, str]],
+    path: str = SIGNED_PATH,
+    method: str = "POST",
+) -> Signature:
+    return parse_signature(method, path, CIMultiDictProxy(CIMultiDict(headers)))
+
+
+def _with(**changes: str) -> dict[str, str]:
+    """Return the headers of a report with one part of the signature's input changed."""
+    headers = OUTDOOR.headers(BODY, "abc")
+    ((old, new),) = changes.items()
+    old = {"components": '"@method" "@path" "content-digest"', "end": '"abc"'}[old]
+    value = headers["Signature-Input"]
+    headers["Signature-Input"] = value.replace(old, new)
+    assert headers["Signature-Input"] != value
+    return headers
+
+
+def _message(body: bytes = BODY, path: str = SIGNED_PATH) -> Any:
+    return SimpleNamespace(
         method="POST",
-        url="https://example.com/foo?param=Value&Pet=dog",
-        headers=RFC_HEADERS | ({"Date": "Wed"} if changed else {}),
+        url=f"http://home.example{path}",
+        headers={"Content-Digest": ContentDigest.create(body)},
     )
-    verifier = _Verifier(
+
+
+def _sign(message: Any, **kwargs: Any) -> dict[str, str]:
+    """Return the headers of a message that the independent client has signed."""
+    kwargs = {
+        "key_id": OUTDOOR.mac,
+        "nonce": "abc",
+        "covered_component_ids": COMPONENTS,
+    } | kwargs
+    HTTPMessageSigner(
         signature_algorithm=HMAC_SHA256,
         key_resolver=MappingKeyResolver(
-            public_keys={"test-shared-secret": RFC_KEY}, private_keys={}
+            private_keys={OUTDOOR.mac: KEY}, public_keys={}
         ),
+    ).sign(message, use_existing_digest=True, **kwargs)
+    headers: dict[str, str] = message.headers
+    return headers
+
+
+def test_rfc_9421_vector() -> None:
+    """The example of RFC 9421, B.2.5, has the HMAC of its signature base."""
+    key = b64decode(
+        "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtb"
+        "mHhIDi6pcl8jsasjlTMtDQ=="
     )
-    if changed:
-        with pytest.raises(Exception, match="Signature did not match"):
-            verifier.verify(message, max_age=None)
-    else:
-        (result,) = verifier.verify(message, max_age=None)
-        assert result.parameters["keyid"] == "test-shared-secret"
+    base = (
+        b'"date": Tue, 20 Apr 2021 02:07:55 GMT\n'
+        b'"@authority": example.com\n'
+        b'"content-type": application/json\n'
+        b'"@signature-params": ("date" "@authority" "content-type")'
+        b';created=1618884473;keyid="test-shared-secret"'
+    )
+    signature = Signature(
+        "sig-b25",
+        "test-shared-secret",
+        "",
+        b64decode("pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8="),
+        b"",
+        base,
+    )
+    assert signature.matches(key)
+    assert not signature.matches(key[:-1])
+    assert not signature._replace(base=base[:-1]).matches(key)
 
 
-def test_signer() -> None:
-    """Who has signed, and with which nonce."""
-    signer = _signed(OUTDOOR.headers(BODY, "abc")).signer(_key_of)
-    assert (signer.keyid, signer.nonce) == (OUTDOOR.mac, "abc")
-
-
-@given(digest=HEADER, parameters=HEADER, signature=HEADER, body=st.binary())
-@example(digest="", parameters="sig=()", signature="sig=::", body=b"")
-@example(digest="\ud800", parameters="\ud800", signature="\ud800", body=b"")
-@example(digest="", parameters='sig=();keyid="\ud800"', signature="sig=::", body=b"")
-@example(digest="", parameters="sig=();keyid=1", signature="sig=::", body=b"")
-def test_any_headers(digest: str, parameters: str, signature: str, body: bytes) -> None:
-    """Any headers are a SignatureError and nothing else."""
-    headers = {
-        "Content-Digest": digest,
-        "Signature-Input": parameters,
-        "Signature": signature,
-    }
+def test_rfc_9421_vector_is_refused() -> None:
+    """The example's own headers cover neither method nor body, and are refused."""
     with pytest.raises(SignatureError):
-        _signed(headers, body).signer(_key_of)
+        _parse(
+            {
+                "Content-Digest": ContentDigest.create(BODY),
+                "Signature-Input": (
+                    'sig-b25=("date" "@authority" "content-type");created=1618884473'
+                    ';keyid="test-shared-secret";nonce=""'
+                ),
+                "Signature": "sig-b25=:pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8=:",
+            }
+        )
+
+
+def test_rfc_9530_vectors() -> None:
+    """The digests of RFC 9530, appendices B.1 and D, beside one of another kind."""
+    headers = OUTDOOR.headers(BODY, "abc")
+    headers["Content-Digest"] = (
+        "md5=:YWJj:, sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:"
+    )
+    assert _parse(headers).covers(b'{"hello": "world"}\n')
+    headers["Content-Digest"] = (
+        "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:,"
+        "sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwE\nmTHWXvJwew==:"
+    ).replace("\n", "")
+    assert _parse(headers).covers(b'{"hello": "world"}')
+    assert not _parse(headers).covers(b'{"hello": "world"} ')
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"label": "other-1"},
+        {"include_alg": False},
+        {"covered_component_ids": COMPONENTS[::-1]},
+    ],
+)
+def test_independent_client(options: dict[str, Any]) -> None:
+    """What another implementation has signed is valid, with this key only."""
+    signature = _parse(_sign(_message(), **options))
+
+    assert signature.label == options.get("label", "pyhms")
+    assert (signature.keyid, signature.nonce) == (OUTDOOR.mac, "abc")
+    assert signature.covers(BODY)
+    assert not signature.covers(b"")
+    assert signature.matches(KEY)
+    assert not signature.matches(KEY[:-1])
+    assert not signature.matches(b"")
+
+
+def test_path() -> None:
+    """The path is signed without its query, as it is sent."""
+    signed = _sign(_message(path="/a%20b?c=d"))
+    assert _parse(signed, "/a%20b").matches(KEY)
+    assert not _parse(signed, "/a b").matches(KEY)
+    assert not _parse(signed, "/a%20b", "PUT").matches(KEY)
+
+
+@pytest.mark.parametrize("white_space", [" ", "  "])
+def test_canonical_form(white_space: str) -> None:
+    """White space that RFC 9651 allows is not part of what is signed."""
+    headers = OUTDOOR.headers(BODY, "abc")
+    headers["Signature-Input"] = (
+        headers["Signature-Input"]
+        .replace("(", f"({white_space}")
+        .replace(" ", white_space)
+        .replace(";", f";{white_space}")
+    )
+    assert _parse(headers).matches(KEY)
+
+
+@pytest.mark.parametrize(
+    "components",
+    [
+        "",
+        '"@method" "@path"',
+        '"@method" "@path" "content-digest" "@query"',
+        '"@method" "@path" "content-digest" "@path"',
+        '"@method" "@path" "@path"',
+        '"@method" "@path" content-digest',
+        '"@method" "@path" "Content-Digest"',
+        '"@method" "@path" "content-digest";bs',
+        '"@method" "@path" "content-digest";sf',
+        '"@method" "@path" "content-digest";key="sha-256"',
+        '"@method" "@path" "content-digest";req',
+        '"@method" "@path" :YWJj:',
+        '"@method" "@target-uri" "content-digest"',
+        '"@method" "@path" "content-digest"' + ' "content-type";bs' * 5,
+    ],
+)
+def test_other_components(components: str) -> None:
+    """Other components than the three are refused, however they are written."""
+    with pytest.raises(SignatureError):
+        _parse(_with(components=components))
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        '"abc";nonce="def"',
+        '"abc";created="1"',
+        '"abc";created=1.0',
+        '"abc";created=01',
+        '"abc";created',
+        '"abc";expires=1',
+        '"abc";tag="x"',
+        '"abc";alg="hmac-sha512"',
+        '"abc";alg=hmac-sha256',
+        '"a\\"bc"',
+        '"a\\\\bc"',
+        "abc",
+        "1",
+        ":YWJj:",
+        "?1",
+        '"abc"x',
+        '"abc',
+        '"abc", sig2=()',
+        '"abc", sig=()',
+        f'"{"a" * 256}"',
+    ],
+)
+def test_other_parameters(end: str) -> None:
+    """Other parameters, and others of these names, are refused."""
+    with pytest.raises(SignatureError):
+        _parse(_with(end=end))
+
+
+@pytest.mark.parametrize("missing", ["keyid", "nonce"])
+def test_missing_parameter(missing: str) -> None:
+    """Who has signed and the nonce have to be there."""
+    headers = OUTDOOR.headers(BODY, "abc")
+    parts = headers["Signature-Input"].split(";")
+    headers["Signature-Input"] = ";".join(
+        part for part in parts if not part.startswith(missing)
+    )
+    with pytest.raises(SignatureError):
+        _parse(headers)
+
+
+@pytest.mark.parametrize("name", ["Content-Digest", "Signature-Input", "Signature"])
+@pytest.mark.parametrize("lines", [0, 2])
+def test_header_lines(name: str, lines: int) -> None:
+    """A header that is missing or there twice is refused, whatever the second says."""
+    headers = OUTDOOR.headers(BODY, "abc")
+    value = headers.pop(name)
+    for other in (value, "", "x"):
+        with pytest.raises(SignatureError):
+            _parse([*headers.items(), *[(name, value), (name.upper(), other)][:lines]])
+
+
+HASH = f":{b64encode(bytes(32)).decode()}:"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Content-Digest", "sha-256=:YWJj:"),
+        ("Content-Digest", "sha-256"),
+        ("Content-Digest", "sha-256=()"),
+        ("Content-Digest", f"SHA-256={HASH}"),
+        ("Content-Digest", f"sha-512={HASH}"),
+        ("Content-Digest", f"sha-256={HASH},sha-256={HASH}"),
+        ("Content-Digest", f"sha-256={HASH},"),
+        ("Content-Digest", f"sha-256={HASH}" + ",a" * 128),
+        ("Signature", f"sig=({HASH})"),
+        ("Signature", "sig=:YWJj:"),
+        ("Signature", "sig"),
+        ("Signature", ""),
+        ("Signature", f"other={HASH}"),
+        ("Signature", f"sig={HASH},a"),
+        ("Signature", f"sig={HASH}" + " " * 256),
+        ("Signature", f"sig={HASH};a"),
+        ("Signature", f"sig={HASH}\n"),
+        ("Content-Digest", f"xsha-256={HASH}"),
+        ("Content-Digest", f"sha-256={HASH} sha-512=::"),
+    ],
+)
+def test_other_values(name: str, value: str) -> None:
+    """A digest and a signature have 32 bytes and are the only ones."""
+    with pytest.raises(SignatureError):
+        _parse(OUTDOOR.headers(BODY, "abc") | {name: value})
+
+
+@given(digest=HEADER, parameters=HEADER, signature=HEADER)
+@example(digest="", parameters="sig=()", signature="sig=::")
+@example(digest="\ud800", parameters="\ud800", signature="\ud800")
+@example(digest="", parameters='sig=();keyid="\ud800"', signature="sig=::")
+def test_any_headers(digest: str, parameters: str, signature: str) -> None:
+    """Any headers are a SignatureError and nothing else."""
+    with pytest.raises(SignatureError):
+        _parse(
+            {
+                "Content-Digest": digest,
+                "Signature-Input": parameters,
+                "Signature": signature,
+            }
+        )
+
+
+def _by_the_library(headers: dict[str, str]) -> Signature:
+    """Return the signature in headers as a parser of all of RFC 9651 reads them."""
+    digests, inputs, signatures = (
+        cast(
+            "dict[str, Any]", http_sf.parse(headers[name].encode(), tltype="dictionary")
+        )
+        for name in ("Content-Digest", "Signature-Input", "Signature")
+    )
+    ((label, (components, parameters)),) = inputs.items()
+    ((value, nothing),) = [signatures.pop(label)]
+    assert not signatures
+    assert not nothing
+    lines = [
+        f"{http_sf.ser(component)}: {content}"
+        for component in components
+        for content in [
+            {
+                "@method": "POST",
+                "@path": SIGNED_PATH,
+                "content-digest": headers["Content-Digest"],
+            }[component[0]]
+        ]
+    ]
+    lines.append(f'"@signature-params": {http_sf.ser([(components, parameters)])}')
+    return Signature(
+        label,
+        parameters["keyid"],
+        parameters["nonce"],
+        value,
+        digests["sha-256"][0],
+        "\n".join(lines).encode(),
+    )
+
+
+STRINGS = st.text(st.characters(codec="ascii", categories=["L", "N", "Z"]), max_size=20)
+LABELS = st.from_regex("[a-z*][a-z0-9_.*-]{0,5}", fullmatch=True)
+
+
+@given(
+    label=LABELS,
+    components=st.permutations(COMPONENTS),
+    needed=st.fixed_dictionaries({"keyid": STRINGS, "nonce": STRINGS}),
+    more=st.fixed_dictionaries(
+        {}, optional={"alg": st.just("hmac-sha256"), "created": st.integers(1, 10**14)}
+    ),
+    random=st.randoms(),
+    value=st.binary(min_size=32, max_size=32),
+    digests=st.dictionaries(LABELS, st.binary(max_size=24), max_size=2),
+)
+def test_all_canonical_forms(
+    label: str,
+    components: list[str],
+    needed: dict[str, Any],
+    more: dict[str, Any],
+    random: Random,
+    value: bytes,
+    digests: dict[str, bytes],
+) -> None:
+    """What a signed report can say, as RFC 9651 writes it, is read as it was meant."""
+    parameters = [*needed.items(), *more.items()]
+    random.shuffle(parameters)
+    headers = {
+        "Content-Digest": http_sf.ser({**digests, "sha-256": value[::-1]}),
+        "Signature-Input": http_sf.ser(
+            cast("Any", {label: (components, dict(parameters))})
+        ),
+        "Signature": http_sf.ser({label: value}),
+    }
+    assert _parse(headers) == _by_the_library(headers)
+
+
+@given(
+    name=st.sampled_from(["Content-Digest", "Signature-Input", "Signature"]),
+    changes=st.lists(
+        st.tuples(
+            st.integers(0, 200),
+            st.integers(0, 2),
+            st.sampled_from(
+                [*' \t,;=:?"()*@-.1a\\', ';a="b"', ";a", ", a=::", ";created=1", '"x"']
+            ),
+        ),
+        max_size=4,
+    ),
+)
+def test_never_more_than_the_library(
+    name: str, changes: list[tuple[int, int, str]]
+) -> None:
+    """Headers that are taken are those that a parser of all of RFC 9651 takes, too."""
+    headers = OUTDOOR.headers(BODY, "abc")
+    value = headers[name]
+    for position, length, new in changes:
+        position %= len(value)
+        value = value[:position] + new + value[position + length :]
+    headers[name] = value
+    try:
+        signature = _parse(headers)
+    except SignatureError:
+        return
+    assert signature == _by_the_library(headers)
 
 
 @given(
@@ -100,47 +427,70 @@ def test_any_change(name: str, position: int, new: str) -> None:
     position %= len(value)
     headers[name] = value[:position] + new + value[position + 1 :]
     try:
-        signer = _signed(headers).signer(_key_of)
+        signature = _parse(headers)
     except SignatureError:
         return
-    assert (signer.keyid, signer.nonce) == (OUTDOOR.mac, "abc")
+    if signature.matches(KEY):
+        assert (signature.keyid, signature.nonce) == (OUTDOOR.mac, "abc")
+        assert signature.covers(BODY)
 
 
-def test_wrong_url() -> None:
-    """An address that is none is a SignatureError, too."""
-    headers = OUTDOOR.headers(BODY, "abc")
-    with pytest.raises(SignatureError):
-        SignedRequest("POST", "http://[/", headers, BODY).signer(_key_of)
+def _answer(
+    body: bytes, status: int, headers: dict[str, str], request: dict[str, str]
+) -> Any:
+    asked = _message()
+    asked.headers |= request
+    return SimpleNamespace(status_code=status, headers=headers, request=asked)
 
 
-def test_nonces_in_bounded_memory() -> None:
-    """However many nonces are handed out and used, a station takes one number."""
-    nonces = Nonces()
-    for _ in range(1000):
-        nonces.issue()
-        assert nonces.use("a", nonces.issue())
-        assert not nonces.use("b", "")
-    assert nonces._used.keys() == {"a"}
+@pytest.mark.parametrize("label", ["sig", "*other_1.2-3"])
+@pytest.mark.parametrize("status", [200, 503])
+def test_signed_answer(label: str, status: int) -> None:
+    """Another implementation believes an answer, and no change of it."""
+    body = b'{"taken": 12}'
+    request = _sign(_message(), label=label)
+    signature = _parse(request)
+    headers = sign_answer(signature, KEY, status, body)
+
+    (result,) = _verifier(OUTDOOR.mac, KEY).verify(
+        _answer(body, status, headers, request),
+        max_age=None,
+        expect_tag="esp-weather",
+        require_components=(
+            "@status",
+            "content-digest",
+            f'"signature";req;key="{label}"',
+        ),
+        body=body,
+    )
+    assert result.parameters == {"keyid": OUTDOOR.mac, "tag": "esp-weather"}
+
+    other_request = _sign(_message(), label=label, nonce="def")
+    for answer, key, other_body in (
+        (_answer(body, status, headers, request), KEY[:-1], body),
+        (_answer(body, status + 1, headers, request), KEY, body),
+        (_answer(body, status, headers, request), KEY, body + b" "),
+        (_answer(body, status, headers, other_request), KEY, body),
+    ):
+        with pytest.raises(InvalidSignature):
+            _verifier(OUTDOOR.mac, key).verify(
+                answer, max_age=None, expect_tag="esp-weather", body=other_body
+            )
 
 
-def test_nonces_do_not_survive() -> None:
-    """Nonces of another run are worth nothing."""
-    assert not Nonces().use("a", Nonces().issue())
+def test_station_believes_answer() -> None:
+    """The answer is what a station compares with, character by character."""
+    request = OUTDOOR.headers(BODY, "abc")
+    headers = sign_answer(_parse(request), KEY, 200, b"{}")
 
-
-def test_any_nonce_once() -> None:
-    """Each station can use a nonce once, and an older one not after it."""
-    nonces = Nonces()
-    first, second, third = (nonces.issue() for _ in range(3))
-    assert nonces.use("a", second)
-    assert not nonces.use("a", second)
-    assert not nonces.use("a", second.upper())
-    assert not nonces.use("a", first)
-    assert nonces.use("b", first)
-    assert nonces.use("a", third)
-
-
-@given(text=st.text() | st.text("0123456789abcdef", min_size=48, max_size=48))
-def test_any_text_is_no_nonce(text: str) -> None:
-    """What was not handed out is refused."""
-    assert not Nonces().use("a", text)
+    assert headers["Signature-Input"] == (
+        'sig=("@status" "content-digest" "signature";req;key="sig")'
+        f';keyid="{OUTDOOR.mac}";tag="esp-weather"'
+    )
+    assert OUTDOOR.has_signed(200, b"{}", headers, request)
+    assert not OUTDOOR.has_signed(401, b"{}", headers, request)
+    assert not OUTDOOR.has_signed(200, b"", headers, request)
+    assert not OUTDOOR.has_signed(200, b"{}", {}, request)
+    other = Signer(OUTDOOR.mac, "other")
+    assert not other.has_signed(200, b"{}", headers, request)
+    assert not OUTDOOR.has_signed(200, b"{}", headers, OUTDOOR.headers(BODY, "abd"))

@@ -33,7 +33,7 @@ from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
-from tests.helpers import KEY, OUTDOOR, Answer, Get, legacy_url, raw_get
+from tests.helpers import KEY, OUTDOOR, Answer, Get, follow_up, legacy_url, raw_get
 from tests.signed_station import SignedStation, reading
 from tools.signature import Signer
 
@@ -172,6 +172,7 @@ async def test_mistyped_key_is_said_to_the_user(
     changes = async_capture_events(hass, EVENT_STATE_CHANGED)
     for _ in range(10):
         await get_from(BOARD, legacy_url(key="mistyped"))
+    await follow_up(hass)
 
     assert set(notifications) == {NOTIFICATION_ID_LOGIN}
     issues = [

@@ -1,6 +1,7 @@
 """The signed report over HTTP: each row of the table in docs/protocol.md."""
 
 import asyncio
+import gzip
 from http import HTTPStatus
 import json
 from types import SimpleNamespace
@@ -28,31 +29,36 @@ from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import CoreState, HomeAssistant
 from tests.helpers import (
     KEY,
-    Answer,
     Get,
     entity_id,
+    follow_up,
     issues,
     legacy_url,
     state_of,
     station_entry,
 )
-from tests.signed_station import INDOOR, OUTDOOR, SignedStation, nonce_of, reading
+from tests.signed_station import (
+    INDOOR,
+    OUTDOOR,
+    SignedAnswer,
+    SignedStation,
+    nonce_of,
+    reading,
+    taken,
+)
 from tools.signature import SIGNED_PATH, Signer
 
-OK = (HTTPStatus.OK, "OK")
 REFUSAL = (
     "No station with this MAC has signed this with its key and a fresh nonce."
     " Sign it again with the nonce of this answer."
 )
 
 
-@pytest.fixture
-def signed(client: TestClient[Any, Any]) -> SignedStation:
-    """Return a station that signs its reports."""
-    return SignedStation(client)
-
-
-def _assert_unauthorized(answer: Answer) -> None:
+def _assert_unauthorized(answer: SignedAnswer, *, believed: bool = False) -> None:
+    # Whoever does not have the key gets what anybody gets.
+    assert answer.is_believed == believed
+    assert ("Signature" in answer.headers) == believed
+    assert answer.content["error"] == "unauthorized"
     assert (answer.status, answer.text) == (HTTPStatus.UNAUTHORIZED, REFUSAL)
     assert answer.headers["WWW-Authenticate"] == "Signature"
     assert answer.headers["Cache-Control"] == "no-store"
@@ -65,11 +71,12 @@ async def test_report(
     """A report is taken once it is signed with a nonce that was handed out."""
     body = signed.body(reading(21.5), reading(-3, field=2), {"field": 3, "value": 7})
 
-    _assert_unauthorized(await signed.post(body))
+    _assert_unauthorized(await signed.post(body), believed=True)
     assert entity_id(hass, "1") is None
 
     answer = await signed.post(body)
-    assert (answer.status, answer.text) == OK
+    assert (answer.status, answer.content) == (HTTPStatus.OK, taken(3))
+    assert answer.is_believed
     assert answer.headers["Cache-Control"] == "no-store"
     assert [state_of(hass, field) for field in "123"] == ["21.5", "-3.0", "7.0"]
     # Each answer brings the nonce for the next report.
@@ -114,13 +121,13 @@ async def test_used_nonce(
     assert (await signed.post(body, headers)).status == HTTPStatus.OK
     changes = async_capture_events(hass, EVENT_STATE_CHANGED)
 
-    _assert_unauthorized(await signed.post(body, headers))
+    _assert_unauthorized(await signed.post(body, headers), believed=True)
     await hass.config_entries.async_reload(station.entry_id)
     changes.clear()
-    _assert_unauthorized(await signed.post(body, headers))
+    _assert_unauthorized(await signed.post(body, headers), believed=True)
     assert (await signed.post(signed.body(reading(22)))).status == HTTPStatus.OK
     changes.clear()
-    _assert_unauthorized(await signed.post(body, headers))
+    _assert_unauthorized(await signed.post(body, headers), believed=True)
 
     assert not changes
 
@@ -138,9 +145,9 @@ async def test_older_nonce(
         await signed.post(b"", {})
     assert (await signed.post(signed.body(reading(21)))).status == HTTPStatus.OK
 
-    _assert_unauthorized(await signed.post(held_back, headers))
+    _assert_unauthorized(await signed.post(held_back, headers), believed=True)
     signed.nonce = nonce
-    _assert_unauthorized(await signed.post(held_back))
+    _assert_unauthorized(await signed.post(held_back), believed=True)
     assert state_of(hass, "1") == "21.0"
 
 
@@ -150,7 +157,7 @@ async def test_unused_nonce_stays_good(
     signed: SignedStation,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """A nonce is good for an hour, whatever others ask for meanwhile."""
+    """A nonce is good for two hours, whatever others ask for meanwhile."""
     await signed.post(b"")
     nonce = signed.nonce
     await signed.post(b"", {})
@@ -159,7 +166,7 @@ async def test_unused_nonce_stays_good(
     assert (await signed.post(signed.body(reading(21)))).status == HTTPStatus.OK
 
     freezer.tick(NONCE_LIFETIME + 1)
-    _assert_unauthorized(await signed.post(signed.body(reading(22))))
+    _assert_unauthorized(await signed.post(signed.body(reading(22))), believed=True)
 
 
 @pytest.mark.parametrize("nonce", ["", "0" * 48, "f" * 48, "00", "x", "ü"])
@@ -168,7 +175,9 @@ async def test_own_nonce(
 ) -> None:
     """Only what was handed out is a nonce."""
     signed.nonce = nonce
-    _assert_unauthorized(await signed.post(signed.body(reading(21))))
+    _assert_unauthorized(
+        await signed.post(signed.body(reading(21))), believed=nonce.isascii()
+    )
 
 
 async def test_two_stations(
@@ -217,6 +226,8 @@ async def test_wrong_key(
     signed.signer = forged
     for _ in range(3):
         _assert_unauthorized(await signed.post(signed.body(reading(21))))
+
+    await follow_up(hass)
 
     assert entity_id(hass, "1") is None
     assert bool(issues(hass)) == (forged.mac == OUTDOOR.mac)
@@ -301,13 +312,10 @@ async def test_changed_body(
         ([reading(1, 604801)], "age is not a number of seconds from 0 to 604800."),
         ([{"field": 1, "value": 1, "age": None}], "Reading 1: age is not a number"),
         ([reading(1)] * 501, "The report has more than 500 readings."),
-        ({"status": 1}, "status in the status is not something that it can be."),
-        ({"status": {"rssi": "x"}}, "rssi in the status"),
-        ({"status": {"uptime": -1}}, "uptime in the status"),
-        ({"status": {"battery": 1e9}}, "battery in the status"),
-        ({"status": {"firmware": 1}}, "firmware in the status"),
-        ({"status": {"firmware": "x" * 33}}, "firmware in the status"),
-        ({"status": {"firmware": "\n"}}, "firmware in the status"),
+        ({"status": 1}, "status has an impossible value."),
+        ({"status": {"uptime": -1}}, "status.uptime has an impossible value."),
+        ({"fields": {"1": {"kind": 1}}}, "fields.1.kind has an impossible value."),
+        ({"stream": "9f3a1c22"}, "first is a whole number from 0 to 9007199254740992."),
     ],
 )
 async def test_bad_request(
@@ -343,11 +351,69 @@ async def test_wrong_field_is_a_problem(
     assert issues(hass) == [("invalid_field", "Outdoor")]
 
 
+@pytest.mark.parametrize("options", [{"fields": {"1": {"kind": "temperature"}}}])
+async def test_refused_reading(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
+) -> None:
+    """A reading that its field cannot have is named, and the others are taken."""
+    answer = await signed.report(
+        reading(20), reading(1001), reading(21), stream="9f3a1c22", first=4711
+    )
+    assert (answer.status, answer.is_believed) == (HTTPStatus.OK, True)
+    assert answer.content == taken(
+        2,
+        {
+            "number": 4712,
+            "reason": "data_out_of_range",
+            "message": "data is not between -273.15 and 1000 °C, so the sensor cannot"
+            " have measured it.",
+        },
+    )
+    assert state_of(hass, "1") == "21.0"
+
+
+async def test_errors_are_signed(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
+) -> None:
+    """A station can believe a refusal of what it has signed, and only that."""
+    await signed.post(b"")
+    body = b"{}"
+    headers = OUTDOOR.headers(body, signed.nonce)
+    answer = await signed.post(body, headers)
+    assert answer.content == {
+        "error": "invalid_report",
+        "message": "The report needs a mac and a list of readings.",
+    }
+    assert (answer.status, answer.is_believed) == (HTTPStatus.BAD_REQUEST, True)
+
+    await hass.config_entries.async_unload(station.entry_id)
+    answer = await signed.post(body)
+    assert (answer.status, answer.is_believed) == (503, True)
+    assert answer.content["error"] == "not_ready"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "x"])
+async def test_encoded_body(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    encoding: str,
+) -> None:
+    """An encoded body is refused with a reason, not as a wrong signature."""
+    body = gzip.compress(signed.body(reading(20)))
+    headers = OUTDOOR.headers(body, signed.nonce) | {"Content-Encoding": encoding}
+    answer = await signed.post(body, headers)
+    assert (answer.status, answer.headers["Accept-Encoding"]) == (415, "identity")
+    assert answer.text == (
+        "The body is encoded. Send it as it is, without Content-Encoding."
+    )
+
+
 async def test_too_large(
     hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
 ) -> None:
     """A body that no report can have is not read to its end."""
-    answer = await signed.post(b" " * 70_000, {})
+    answer = await signed.post(b" " * 70_000)
     assert (answer.status, answer.text) == (
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "The report has more than 65536 bytes.",
@@ -364,7 +430,11 @@ async def test_other_methods(
     answer = await get(SIGNED_PATH, method=method)
     assert answer.status == HTTPStatus.METHOD_NOT_ALLOWED
     assert answer.headers["Allow"] == "POST"
-    assert answer.text == ("" if method == "HEAD" else "Only POST is allowed here.")
+    if method != "HEAD":
+        assert json.loads(answer.text) == {
+            "error": "method_not_allowed",
+            "message": "Only POST is allowed here.",
+        }
 
 
 async def test_not_ready(
@@ -451,7 +521,7 @@ async def test_pairing(
 
 async def _offered(hass: HomeAssistant) -> list[str | None]:
     """Return the MACs of the stations that are offered because of reports."""
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await follow_up(hass)
     return [
         flow["context"]["unique_id"]
         for flow in hass.config_entries.flow.async_progress_by_handler(
@@ -540,4 +610,4 @@ async def test_library(
     if missing:
         _assert_unauthorized(answer)
     else:
-        assert (answer.status, answer.text) == OK
+        assert (answer.status, answer.content) == (HTTPStatus.OK, taken(1))

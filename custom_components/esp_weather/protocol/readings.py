@@ -26,8 +26,9 @@ class Reason(StrEnum):
     INVALID_FIELD = "invalid_field"
     INVALID_JSON = "invalid_json"
     INVALID_MAC = "invalid_mac"
+    INVALID_PART = "invalid_part"
     INVALID_REPORT = "invalid_report"
-    INVALID_STATUS = "invalid_status"
+    INVALID_STREAM = "invalid_stream"
     INVALID_TIME = "invalid_time"
     MAC_PLACEHOLDER = "mac_placeholder"
     SENSOR_DISCONNECTED = "sensor_disconnected"
@@ -57,15 +58,23 @@ class ReportError(Exception):
 
 
 class Reading(NamedTuple):
-    """One value of one field, as the station measured it `age` seconds ago."""
+    """One value of one field, as the station measured it `age` seconds ago.
+
+    `number` is its place in the stream of the station or, if the station does not
+    number its readings, in the report, from 1.
+    """
 
     field: int
     value: float
     age: float = 0.0
+    number: int = 1
 
 
 class Declaration(NamedTuple):
-    """What a station says that one of its fields measures."""
+    """What a station says that one of its fields measures.
+
+    Only the form is checked: the kind may be one of a later version.
+    """
 
     kind: str
     unit: str | None = None

@@ -1,7 +1,7 @@
-"""The signed report: readings and the status of a station as JSON."""
+"""The signed report: readings, declarations of fields and a status, as JSON."""
 
 from collections.abc import Mapping
-from math import inf
+import re
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -12,42 +12,62 @@ from .readings import (
     Reading,
     Reason,
     ReportError,
-    in_reading,
     invalid_field,
     normalize_mac,
 )
 
 MAX_READINGS: Final = 500
 MAX_AGE: Final = 7 * 24 * 3600  # seconds
+# What each JSON library can write and read without loss
+MAX_NUMBER: Final = 2**53
 
-# What a number in the status can be; an uptime of a century is none.
-_STATUS_LIMITS: Final[Mapping[str, tuple[float, float]]] = {
-    "rssi": (-200, 100),
-    "uptime": (0, 100 * 365 * 24 * 3600),
-    "battery": (0, 100),
-}
-_MAX_FIRMWARE_LENGTH: Final = 32
+_FIELD_NUMBERS: Final = {str(number): number for number in FIELDS}
+_STREAM: Final = re.compile("[0-9a-f]{8}")
 
 
 class Status(NamedTuple):
     """What a station says of itself; None is what it does not say.
 
     `rssi` is the strength of its Wi-Fi signal in dBm, `uptime` the seconds since
-    it was switched on, `battery` the voltage of its battery in V.
+    it started, `battery` the voltage of its battery in V, `interval` the seconds
+    between its reports.
     """
 
     rssi: float | None = None
     uptime: float | None = None
     battery: float | None = None
     firmware: str | None = None
+    interval: float | None = None
+    board: str | None = None
 
 
 class Report(NamedTuple):
-    """A signed report: any number of readings, and the status of the station."""
+    """A signed report.
 
-    readings: tuple[Reading, ...]
-    status: Status
+    `stream` is the name of the series that the numbers of the readings belong to,
+    None if the station does not number them. `fields` holds declarations by the
+    number of the field.
+    """
+
+    readings: tuple[Reading, ...] = ()
+    status: Status = Status()
+    stream: str | None = None
     fields: Mapping[int, Declaration] = {}
+
+
+# The limits of a number, or the most characters of a text. An uptime of a century
+# is none.
+type _Limits = tuple[float, float] | int
+
+_DECLARATION: Final[Mapping[str, _Limits]] = {"kind": 32, "unit": 16, "name": 64}
+_STATUS: Final[Mapping[str, _Limits]] = {
+    "rssi": (-200, 100),
+    "uptime": (0, 100 * 365 * 24 * 3600),
+    "battery": (0, 100),
+    "firmware": 32,
+    "interval": (1, MAX_AGE),
+    "board": 64,
+}
 
 
 def parse_report(body: bytes, mac: str) -> Report:
@@ -76,52 +96,90 @@ def parse_report(body: bytes, mac: str) -> Report:
         raise ReportError(Reason.WRONG_MAC)
     if len(readings) > MAX_READINGS:
         raise ReportError(Reason.TOO_MANY_READINGS, maximum=str(MAX_READINGS))
+    stream, first = _parse_stream(content)
+    status = content.get("status")
+    fields = content.get("fields")
     return Report(
-        tuple(
-            _parse_reading(number, reading)
-            for number, reading in enumerate(readings, start=1)
-        ),
-        _parse_status(content.get("status")),
+        _parse_readings(readings, first),
+        Status()
+        if status is None
+        else Status(**_parse_table(status, _STATUS, "status")),
+        stream,
+        {} if fields is None else _parse_fields(fields),
     )
 
 
-def _parse_reading(number: int, reading: Any) -> Reading:
-    with in_reading(number):
-        match reading:
-            case {"field": field, "value": value}:
-                age = reading.get("age", 0)
-            case _:
-                raise ReportError(Reason.INCOMPLETE_READING)
-        if type(field) is not int or field not in FIELDS:
-            raise invalid_field()
-        if not _is_number_between(value, -inf, inf):
-            raise ReportError(Reason.VALUE_NOT_A_NUMBER)
-        if not _is_number_between(age, 0, MAX_AGE):
-            raise ReportError(Reason.INVALID_AGE, maximum=str(MAX_AGE))
-        return Reading(field, float(value), float(age))
-
-
-def _parse_status(status: Any) -> Status:
-    if status is None:
-        return Status()
-    if not isinstance(status, dict):
-        raise ReportError(Reason.INVALID_STATUS, name="status")
-    for name, limits in _STATUS_LIMITS.items():
-        value = status.get(name)
-        if value is not None and not _is_number_between(value, *limits):
-            raise ReportError(Reason.INVALID_STATUS, name=name)
-    firmware = status.get("firmware")
-    if firmware is not None and not (
-        isinstance(firmware, str)
-        and len(firmware) <= _MAX_FIRMWARE_LENGTH
-        and firmware.isprintable()
+def _parse_stream(content: Mapping[str, Any]) -> tuple[str | None, int]:
+    """Return the stream and the number of the first reading."""
+    stream, first = content.get("stream"), content.get("first")
+    if stream is None and first is None:
+        return None, 1
+    if (
+        not isinstance(stream, str)
+        or not _STREAM.fullmatch(stream)
+        or type(first) is not int
+        or not 0 <= first <= MAX_NUMBER
     ):
-        raise ReportError(Reason.INVALID_STATUS, name="firmware")
-    return Status(
-        status.get("rssi"), status.get("uptime"), status.get("battery"), firmware
-    )
+        raise ReportError(Reason.INVALID_STREAM, maximum=str(MAX_NUMBER))
+    return stream, first
 
 
-def _is_number_between(value: Any, minimum: float, maximum: float) -> bool:
-    # True and False are int's, too. JSON has neither nan nor infinity.
-    return type(value) in (int, float) and minimum <= value <= maximum
+def _parse_readings(readings: list[Any], first: int) -> tuple[Reading, ...]:
+    parsed = []
+    for place, reading in enumerate(readings):
+        try:
+            parsed.append(_parse_reading(reading, first + place))
+        except ReportError as err:
+            err.reading = place + 1
+            raise
+    return tuple(parsed)
+
+
+def _parse_reading(reading: Any, number: int) -> Reading:
+    if type(reading) is not dict or "field" not in reading or "value" not in reading:
+        raise ReportError(Reason.INCOMPLETE_READING)
+    field, value, age = reading["field"], reading["value"], reading.get("age", 0)
+    if type(field) is not int or field not in FIELDS:
+        raise invalid_field()
+    if type(value) not in (float, int):
+        raise ReportError(Reason.VALUE_NOT_A_NUMBER)
+    if type(age) not in (float, int) or not 0 <= age <= MAX_AGE:
+        raise ReportError(Reason.INVALID_AGE, maximum=str(MAX_AGE))
+    return Reading(field, float(value), float(age), number)
+
+
+def _parse_fields(fields: Any) -> dict[int, Declaration]:
+    if not isinstance(fields, dict):
+        raise ReportError(Reason.INVALID_PART, name="fields")
+    declarations = {}
+    for field, said in fields.items():
+        if (number := _FIELD_NUMBERS.get(field)) is None:
+            raise invalid_field()
+        table = _parse_table(said, _DECLARATION, f"fields.{field}")
+        if "kind" not in table:
+            raise ReportError(Reason.INVALID_PART, name=f"fields.{field}.kind")
+        declarations[number] = Declaration(**table)
+    return declarations
+
+
+def _parse_table(
+    content: Any, limits: Mapping[str, _Limits], path: str
+) -> dict[str, Any]:
+    """Return the values of `content` that the table has, each within its limits."""
+    if not isinstance(content, dict):
+        raise ReportError(Reason.INVALID_PART, name=path)
+    values = {}
+    for name, limit in limits.items():
+        if (value := content.get(name)) is None:
+            continue
+        if isinstance(limit, int):
+            valid = (
+                isinstance(value, str) and len(value) <= limit and value.isprintable()
+            )
+        else:
+            # True and False are int's, too. JSON has neither nan nor infinity.
+            valid = type(value) in (float, int) and limit[0] <= value <= limit[1]
+        if not valid:
+            raise ReportError(Reason.INVALID_PART, name=f"{path}.{name}")
+        values[name] = value
+    return values

@@ -1,62 +1,79 @@
-"""Discovery of stations that are not set up and report with the key of one that is."""
+"""What follows from wrong keys: issues, and the discovery of stations not set up yet."""
 
-from collections.abc import Callable
+from functools import partial
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final
 
 from homeassistant.config_entries import SOURCE_INTEGRATION_DISCOVERY, ConfigFlowContext
 from homeassistant.const import CONF_API_KEY, CONF_MAC
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import HassJob, HomeAssistant, callback
 from homeassistant.helpers import discovery_flow
+from homeassistant.helpers.event import async_call_later
 
-from ..config import StationConfig
+from ..config import key_of
 from ..const import DOMAIN
+from ..data import DATA, WrongCredential, async_find_entry
+from ..refusals import Issue
 
+# Once in this time, for all that came: this is all that strangers can have done.
+_INTERVAL: Final = 1.0  # seconds
+_MAX_NOTED: Final = 16
 # Whoever knows a key could make up MACs without end.
 _MAX_OFFERS: Final = 5
 # More than a person has, and few enough to be tried for anybody who sends something
 _MAX_KEYS: Final = 20
 
 
-class Discoverable(Protocol):
-    """What a request brings that may have the key of another station."""
-
-    @property
-    def mac(self) -> str | None:
-        """Return the normalized MAC, or None if what was sent is none."""
-
-    def matches(self, key: bytes) -> bool:
-        """Return whether the request was made with this key, in constant time."""
-
-
 @callback
-def async_discover(hass: HomeAssistant, credential: Discoverable) -> None:
-    """Offer a station that no config entry has, if its key is another station's.
+def async_note_wrong_key(hass: HomeAssistant, credential: WrongCredential) -> None:
+    """Note a report whose key is not that of its station, whether there is one or not.
 
-    An unknown key creates nothing. All this is done after the answer to the station,
-    whose time shall not tell what is known here.
+    It counts for the issue of its station, or the station is offered if its key is
+    that of another one. That is done a second later, with the same work for a MAC
+    that is known and one that is not: no answer's time tells which.
     """
-    if credential.mac is not None:
-        hass.loop.call_soon(_offer, hass, credential.mac, credential.matches)
+    noted = hass.data[DATA].wrong_credentials
+    if not noted:
+        async_call_later(
+            hass,
+            _INTERVAL,
+            HassJob(partial(_async_follow_up, hass), cancel_on_shutdown=True),
+        )
+    if len(noted) < _MAX_NOTED:
+        noted.append(credential)
 
 
 @callback
-def _offer(hass: HomeAssistant, mac: str, matches: Callable[[bytes], bool]) -> None:
+def _async_follow_up(hass: HomeAssistant, _: object) -> None:
+    data = hass.data[DATA]
+    noted = [*data.wrong_credentials]
+    data.wrong_credentials.clear()
+    for credential in noted:
+        if (station := data.stations.get(credential.mac or "")) is not None:
+            station.refusals.async_refused(Issue.WRONG_KEY)
+    unknown = [each for each in noted if async_find_entry(hass, each.mac) is None]
+    credential = next((each for each in unknown if each.mac), noted[0])
+    key = _async_find_key(hass, credential)
+    if key is not None and credential.mac is not None and credential in unknown:
+        discovery_flow.async_create_flow(
+            hass,
+            DOMAIN,
+            ConfigFlowContext(source=SOURCE_INTEGRATION_DISCOVERY),
+            {CONF_MAC: credential.mac, CONF_API_KEY: key},
+        )
+
+
+@callback
+def _async_find_key(hass: HomeAssistant, credential: WrongCredential) -> str | None:
+    """Return the key of a station that is set up, if the credential has it."""
     offers = hass.config_entries.flow.async_progress_by_handler(
         DOMAIN,
         include_uninitialized=True,
         match_context={"source": SOURCE_INTEGRATION_DISCOVERY},
     )
     if len(offers) >= _MAX_OFFERS:
-        return
+        return None
     entries = hass.config_entries.async_entries(DOMAIN, include_ignore=False)
-    keys = {StationConfig.from_entry(entry).key for entry in entries}
-    for key in islice(keys, _MAX_KEYS):
-        if matches(key.encode()):
-            discovery_flow.async_create_flow(
-                hass,
-                DOMAIN,
-                ConfigFlowContext(source=SOURCE_INTEGRATION_DISCOVERY),
-                {CONF_MAC: mac, CONF_API_KEY: key},
-            )
-            return
+    keys = dict.fromkeys(map(key_of, entries))
+    found = [key for key in islice(keys, _MAX_KEYS) if credential.matches(key)]
+    return found[0].decode() if found else None

@@ -1,30 +1,31 @@
 """The view of the signed report on Home Assistant's web server."""
 
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final, override
+from typing import Any, Final, override
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractRouter
+from multidict import CIMultiDict
+import orjson
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
 
 from ..const import DOMAIN
 from ..data import DATA
+from ..messages import async_translate
 from ..pairing import Pairing
 from ..protocol.readings import Reason, ReportError, normalize_mac
-from ..protocol.rfc9421 import SignatureError, SignedRequest
-from ..protocol.signed import parse_report
+from ..protocol.rfc9421 import Signature, SignatureError, parse_signature, sign_answer
+from ..protocol.signed import Report, parse_report
 from ..refusals import Issue
 from ..station import NotReadyError, Station
-from .access import async_authenticate
+from .access import async_authenticate, unauthorized
 from .ban import async_count_wrong_signature
+from .body import IncompleteBodyError, async_hang_up, async_read_body
 from .responses import (
     RefusedError,
-    answer,
-    async_answer_refusal,
     async_bad_request,
     method_not_allowed,
     not_ready,
@@ -33,29 +34,29 @@ from .responses import (
 
 PATH: Final = f"/api/{DOMAIN}/report"
 
-# Twice what the most readings take
-_MAX_BODY: Final = 64 * 1024  # bytes
 # RFC 9421, section 5: the signature that the next request shall have
-_ACCEPT_SIGNATURE: Final = "Accept-Signature"
 _SIGNATURE_WANTED: Final = 'sig=("@method" "@path" "content-digest");nonce="{}"'
 
 
-@dataclass(slots=True)
 class SignedCredential:
-    """The signature of a request."""
+    """The signature of a request, and the key that it was found to be made with."""
 
-    request: SignedRequest
-    mac: str | None
-    nonce: str = ""
     is_signed = True
+
+    def __init__(self, signature: Signature) -> None:
+        """Initialize the credential, about which nothing is known yet."""
+        self.signature = signature
+        self.key: bytes | None = None
+        try:
+            self.mac: str | None = normalize_mac(signature.keyid)
+        except ValueError:
+            self.mac = None
 
     def matches(self, key: bytes) -> bool:
         """Return whether the request is signed with this key."""
-        try:
-            signer = self.request.signer(lambda _: key.decode())
-        except SignatureError:
+        if not self.signature.matches(key):
             return False
-        self.nonce = signer.nonce
+        self.key = key
         return True
 
     async def async_count_wrong(self, request: web.Request) -> None:
@@ -67,7 +68,7 @@ class SignedReportView(HomeAssistantView):
     """The signed report: readings and status as JSON in the body of a POST.
 
     The table of its answers is in docs/protocol.md, "The signed report". Each answer
-    brings the nonce for the next report.
+    brings the nonce for the next report, and is signed if the report was.
     """
 
     name = f"{DOMAIN}:report"
@@ -90,36 +91,40 @@ class SignedReportView(HomeAssistantView):
     async def _handle(self, request: web.Request) -> web.Response:
         hass = request.app[KEY_HASS]
         try:
-            await self._take_report(hass, request)
-            response = answer(request, "OK")
+            if request.method != hdrs.METH_POST:
+                raise method_not_allowed(hdrs.METH_POST)
+            body = await async_read_body(request)
+            credential = _credential(request, body)
         except RefusedError as refusal:
-            response = await async_answer_refusal(request, refusal)
-        response.headers[_ACCEPT_SIGNATURE] = _SIGNATURE_WANTED.format(
-            hass.data[DATA].nonces.issue()
-        )
-        return response
+            return await _async_refuse(hass, refusal)
+        except IncompleteBodyError as err:
+            response = await _async_refuse(hass, err.refusal)
+            await async_hang_up(request, response)
+            return response
+        try:
+            content = await self._take_report(hass, request, credential, body)
+        except RefusedError as refusal:
+            return await _async_refuse(hass, refusal, credential)
+        return _answer(hass, content, credential)
 
-    async def _take_report(self, hass: HomeAssistant, request: web.Request) -> None:
-        if request.method != hdrs.METH_POST:
-            raise method_not_allowed(hdrs.METH_POST)
-        signed = SignedRequest(
-            request.method,
-            f"{request.scheme}://{request.host}{request.rel_url.raw_path_qs}",
-            request.headers,
-            await _read(request),
-        )
-        credential = SignedCredential(signed, _mac_of(signed))
+    async def _take_report(
+        self,
+        hass: HomeAssistant,
+        request: web.Request,
+        credential: SignedCredential,
+        body: bytes,
+    ) -> dict[str, Any]:
+        """Have a report taken and return what is answered. Raises RefusedError."""
         sender = await async_authenticate(hass, request, credential)
-        mac = credential.mac
-        if mac is None:
+        if (mac := credential.mac) is None:
             raise await async_bad_request(hass, ReportError(Reason.INVALID_MAC))
         if isinstance(sender, Station) and not hass.data[DATA].nonces.use(
-            mac, credential.nonce
+            mac, credential.signature.nonce
         ):
             self._repeating.add(mac)
-            raise _unauthorized()
+            raise unauthorized()
         try:
-            report = parse_report(signed.body, mac)
+            report = parse_report(body, mac)
             if isinstance(sender, Pairing):
                 sender.is_complete = True
                 sender.async_found(mac, report.readings, report.fields)
@@ -134,44 +139,73 @@ class SignedReportView(HomeAssistantView):
         except NotReadyError as err:
             raise not_ready() from err
         self._repeating.discard(mac)
-        for error in refused:
-            raise await async_bad_request(hass, error)
+        return {
+            "taken": len(report.readings) - len(refused),
+            "stored": None,
+            "refused": [await _refused(hass, report, error) for error in refused],
+        }
 
 
-def _mac_of(signed: SignedRequest) -> str | None:
-    """Return the normalized MAC that a request names as its signer."""
-    keyid = ""
-
-    def key_of(signer: str) -> str:
-        nonlocal keyid
-        keyid = signer
-        return ""
-
-    with suppress(SignatureError):
-        signed.signer(key_of)
+def _credential(request: web.Request, body: bytes) -> SignedCredential:
+    """Return the credential that covers a request. Raises RefusedError."""
     try:
-        return normalize_mac(keyid)
-    except ValueError:
-        return None
+        signature = parse_signature(hdrs.METH_POST, PATH, request.headers)
+    except SignatureError:
+        raise unauthorized() from None
+    if not signature.covers(body):
+        raise unauthorized()
+    return SignedCredential(signature)
 
 
-async def _read(request: web.Request) -> bytes:
-    """Return the body of a request. Raises RefusedError if it is too long."""
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > _MAX_BODY:
-            raise RefusedError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "too_large",
-                {"maximum": str(_MAX_BODY)},
-            )
-    return bytes(body)
+async def _refused(
+    hass: HomeAssistant, report: Report, error: ReportError
+) -> dict[str, Any]:
+    """Return what is answered of a reading that its field cannot have."""
+    assert error.reading is not None
+    return {
+        "number": report.readings[error.reading - 1].number,
+        "reason": error.reason,
+        "message": await async_translate(
+            hass, f"exceptions.{error.reason}.message", error.placeholders
+        ),
+    }
 
 
-def _unauthorized() -> RefusedError:
-    return RefusedError(
-        HTTPStatus.UNAUTHORIZED,
-        "unauthorized",
-        headers={hdrs.WWW_AUTHENTICATE: "Signature"},
+async def _async_refuse(
+    hass: HomeAssistant,
+    refusal: RefusedError,
+    credential: SignedCredential | None = None,
+) -> web.Response:
+    message = await async_translate(
+        hass, f"exceptions.{refusal.key}.message", refusal.placeholders
     )
+    return _answer(
+        hass,
+        {"error": refusal.key, "message": message},
+        credential,
+        refusal.status,
+        refusal.headers,
+    )
+
+
+def _answer(
+    hass: HomeAssistant,
+    content: Mapping[str, Any],
+    credential: SignedCredential | None,
+    status: HTTPStatus = HTTPStatus.OK,
+    headers: Mapping[str, str] = {},
+) -> web.Response:
+    """Return the answer in JSON, signed with the key that has signed the request."""
+    body = orjson.dumps(content)
+    all_headers = CIMultiDict(headers)
+    all_headers[hdrs.CONTENT_TYPE] = "application/json"
+    all_headers[hdrs.CACHE_CONTROL] = "no-store"
+    # RFC 9421, section 5
+    all_headers["Accept-Signature"] = _SIGNATURE_WANTED.format(
+        hass.data[DATA].nonces.issue()
+    )
+    if credential is not None and credential.key is not None:
+        all_headers.update(
+            sign_answer(credential.signature, credential.key, status, body)
+        )
+    return web.Response(body=body, status=status, headers=all_headers)

@@ -1,0 +1,88 @@
+"""The bodies of reports, read within bounds of size, time and number."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from homeassistant.helpers.http import KEY_HASS
+
+from ..data import DATA
+from .responses import RefusedError, not_ready
+
+# Twice what the most readings take
+_MAX_BODY: Final = 64 * 1024  # bytes
+_TIME_LIMIT: Final = 10.0  # seconds, from the end of the headers to that of the body
+# Bodies of one sender that are not complete yet. Those of a station mostly come in one
+# piece with the headers, and do not count then.
+_MAX_INCOMPLETE: Final = 16
+
+
+class IncompleteBodyError(Exception):
+    """A request whose body is not waited for; the sender may go on sending it."""
+
+    def __init__(self, refusal: RefusedError) -> None:
+        """Initialize with what is answered."""
+        super().__init__(refusal.key)
+        self.refusal = refusal
+
+
+async def async_read_body(request: web.Request) -> bytes:
+    """Return the body of a request.
+
+    Nothing is known yet of the sender. Raises RefusedError if the body is too long or
+    encoded, and IncompleteBodyError if it is too slow or if too many others of its
+    sender are incomplete.
+    """
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity")
+    if encoding.lower() != "identity":
+        # The web server decodes it, and the digest is that of the encoded body.
+        raise RefusedError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "encoded_body",
+            headers={hdrs.ACCEPT_ENCODING: "identity"},
+        )
+    if request.content.is_eof():
+        return _bounded(request.content.read_nowait())
+    incomplete = request.app[KEY_HASS].data[DATA].incomplete_bodies
+    sender = request.remote or ""
+    if incomplete[sender] >= _MAX_INCOMPLETE:
+        raise IncompleteBodyError(not_ready())
+    incomplete[sender] += 1
+    try:
+        async with asyncio.timeout(_TIME_LIMIT):
+            return await _read(request)
+    except TimeoutError:
+        raise IncompleteBodyError(
+            RefusedError(HTTPStatus.REQUEST_TIMEOUT, "body_too_slow")
+        ) from None
+    finally:
+        incomplete[sender] -= 1
+        if not incomplete[sender]:
+            del incomplete[sender]
+
+
+async def _read(request: web.Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        _bounded(body)
+    return bytes(body)
+
+
+def _bounded[Body: (bytes, bytearray)](body: Body) -> Body:
+    if len(body) > _MAX_BODY:
+        raise RefusedError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "too_large",
+            {"maximum": str(_MAX_BODY)},
+        )
+    return body
+
+
+async def async_hang_up(request: web.Request, response: web.Response) -> None:
+    """Send an answer and close the connection, without waiting for the body's rest."""
+    await response.prepare(request)
+    await response.write_eof()
+    request.protocol.force_close()

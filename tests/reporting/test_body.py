@@ -1,0 +1,157 @@
+"""Bodies that never end: bounded in time and number, whoever sends them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+from aiohttp.test_utils import TestClient
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.esp_weather.data import DATA
+from custom_components.esp_weather.reporting import body
+from homeassistant.core import HomeAssistant
+from tests.signed_station import OUTDOOR, SignedStation, reading
+from tools.signature import SIGNED_PATH
+
+type Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+type Connect = Callable[[], Awaitable[Connection]]
+
+
+@pytest.fixture
+async def begin(client: TestClient[Any, Any]) -> AsyncGenerator[Connect]:
+    """Return a function that sends a request less its body, and the connection."""
+    async with AsyncExitStack() as stack:
+
+        async def _begin() -> Connection:
+            reader, writer = await asyncio.open_connection(
+                client.server.host, client.server.port
+            )
+            stack.callback(writer.close)
+            writer.write(
+                f"POST {SIGNED_PATH} HTTP/1.1\r\nHost: x\r\n"
+                "Content-Length: 100\r\n\r\n".encode()
+            )
+            return reader, writer
+
+        yield _begin
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_drip(
+    hass: HomeAssistant,
+    begin: Connect,
+    station: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A body has so much time in all, however often something comes of it."""
+    assert body._TIME_LIMIT == 10
+    monkeypatch.setattr(body, "_TIME_LIMIT", 0.3)
+    reader, writer = await begin()
+    answering = asyncio.create_task(reader.read())
+    start = asyncio.get_running_loop().time()
+    while not answering.done():
+        writer.write(b" ")
+        await asyncio.sleep(0.05)
+    assert asyncio.get_running_loop().time() - start < 5
+    answer = await answering
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"The body took longer than 10 seconds." in answer
+    assert b"Accept-Signature: " in answer
+    assert not hass.data[DATA].incomplete_bodies
+
+
+async def test_many(
+    hass: HomeAssistant,
+    begin: Connect,
+    station: MockConfigEntry,
+    signed: SignedStation,
+) -> None:
+    """Of the bodies of one sender that do not end, so many are waited for."""
+    incomplete = hass.data[DATA].incomplete_bodies
+    waiting = [await begin() for _ in range(16)]
+    await _until(lambda: incomplete.total() == 16)
+
+    reader, _ = await begin()
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 10" in answer
+    # Those who have sent all of it are not held up, not even at the same address.
+    assert (await signed.report(reading(20))).status == 200
+
+    for _, writer in waiting:
+        writer.close()
+    await _until(lambda: not incomplete)
+    reader, writer = await begin()
+    writer.write(b" " * 100)
+    assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
+
+
+async def test_in_pieces(
+    station: MockConfigEntry, client: TestClient[Any, Any], signed: SignedStation
+) -> None:
+    """A station may send head and body, and the body itself, in pieces."""
+    await signed.post(b"")
+    content = signed.body(reading(20))
+    headers = OUTDOOR.headers(content, signed.nonce)
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    reader, writer = await asyncio.open_connection(
+        client.server.host, client.server.port
+    )
+    for piece in (
+        f"POST {SIGNED_PATH} HTTP/1.1\r\nHost: x\r\n{head}"
+        f"Content-Length: {len(content)}\r\n\r\n".encode(),
+        content[:10],
+        content[10:],
+    ):
+        writer.write(piece)
+        await asyncio.sleep(0.05)
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+async def test_too_large_chunks(
+    station: MockConfigEntry, client: TestClient[Any, Any], in_pieces: bool
+) -> None:
+    """A body without a length is read up to the limit."""
+
+    async def chunks() -> AsyncGenerator[bytes]:
+        for _ in range(70):
+            yield b" " * 1024
+            await asyncio.sleep(0.001 if in_pieces else 0)
+
+    async with client.post(SIGNED_PATH, data=chunks()) as answer:
+        assert answer.status == 413
+
+
+@pytest.mark.parametrize("rest", [b"zz\r\n", b"2\r\nabc", b"-1\r\n\r\n"])
+async def test_malformed_chunks(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    client: TestClient[Any, Any],
+    rest: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A body that turns out to be none is not waited for any longer than others."""
+    monkeypatch.setattr(body, "_TIME_LIMIT", 0.3)
+    reader, writer = await asyncio.open_connection(
+        client.server.host, client.server.port
+    )
+    writer.write(
+        f"POST {SIGNED_PATH} HTTP/1.1\r\nHost: x\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n".encode()
+    )
+    await asyncio.sleep(0.05)
+    writer.write(rest)
+    status = (await reader.readline()).split()[1]
+    assert status in {b"400", b"408"}
+    writer.close()
+    await _until(lambda: not hass.data[DATA].incomplete_bodies)
