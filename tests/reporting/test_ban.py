@@ -162,6 +162,23 @@ async def test_guessing_signatures_is_banned(
     assert STRANGER in (tmp_path / IP_BANS_FILE).read_text()
 
 
+@pytest.mark.parametrize("threshold", [1])
+async def test_guessing_together_is_banned(
+    hass: HomeAssistant, station: MockConfigEntry, client: TestClient[Any, Any]
+) -> None:
+    """Many senders who guess a little each are banned; a station goes on reporting."""
+    reporting = SignedStation(client, address=BOARD)
+    for guess in range(70):
+        guessing = SignedStation(client, Signer(OUTDOOR, f"guess{guess}"))
+        guessing.address = f"198.51.100.{guess}"
+        assert (await guessing.post(b"{}")).status == HTTPStatus.UNAUTHORIZED
+        banned = (await guessing.post(b"{}")).status == HTTPStatus.FORBIDDEN
+        # Each of the first 30 senders had two tries.
+        assert banned == (guess >= 30)
+        assert (await reporting.report(reading(20))).status == HTTPStatus.OK
+    assert _failed_logins(hass, BOARD) == 0
+
+
 async def test_mistyped_key_is_said_to_the_user(
     hass: HomeAssistant,
     station: MockConfigEntry,

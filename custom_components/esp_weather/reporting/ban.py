@@ -27,6 +27,8 @@ except ImportError:
 # A minute from one sender, before the next one is a guess. A station with a mistyped
 # key sends two with each of its reports, since it tries again with a new nonce.
 _MAX_SIGNATURES: Final = 30
+# … and from all senders together, who may be one with many addresses.
+_MAX_SIGNATURES_OF_ALL: Final = 60
 
 
 async def async_count_wrong_key(request: web.Request, mac: str, key: str) -> None:
@@ -47,18 +49,19 @@ async def async_count_wrong_key(request: web.Request, mac: str, key: str) -> Non
 
 
 async def async_count_wrong_signature(request: web.Request) -> None:
-    """Count a wrong signature as a failed login if its sender makes many of them.
+    """Count a wrong signature as a failed login if there are many of them.
 
     A mistyped key makes another signature each time, so that it cannot be told from a
-    guess; but a station does not send as often as somebody who guesses has to.
+    guess; but a station does not send as often as somebody who guesses has to. A
+    station with the right key is never counted, whatever others do.
     """
     if not (sender := _counted_sender(request)):
         return
     wrong = request.app[KEY_HASS].data[DATA].wrong_signatures
     now = monotonic()
     wrong.append((sender, now))
-    in_a_minute = sum(who == sender and now - when < 60 for who, when in wrong)
-    if in_a_minute > _MAX_SIGNATURES:
+    senders = [who for who, when in wrong if now - when < 60]
+    if len(senders) > _MAX_SIGNATURES_OF_ALL or senders.count(sender) > _MAX_SIGNATURES:
         await _count_failed_login(request, sender)
 
 
