@@ -271,6 +271,8 @@ class Station:
 
     def _declare(self, declarations: Mapping[int, Declaration]) -> None:
         """Take over what the station says of its fields."""
+        if not declarations:
+            return
         known = self._entry.data.get(CONF_FIELDS, {})
         declared = declared_settings(declarations)
         changed = {

@@ -173,19 +173,6 @@ def test_path() -> None:
     assert not _parse(signed, "/a%20b", "PUT").matches(KEY)
 
 
-@pytest.mark.parametrize("white_space", [" ", "  "])
-def test_canonical_form(white_space: str) -> None:
-    """White space that RFC 9651 allows is not part of what is signed."""
-    headers = OUTDOOR.headers(BODY, "abc")
-    headers["Signature-Input"] = (
-        headers["Signature-Input"]
-        .replace("(", f"({white_space}")
-        .replace(" ", white_space)
-        .replace(";", f";{white_space}")
-    )
-    assert _parse(headers).matches(KEY)
-
-
 @pytest.mark.parametrize(
     "components",
     [
@@ -194,6 +181,10 @@ def test_canonical_form(white_space: str) -> None:
         '"@method" "@path" "content-digest" "@query"',
         '"@method" "@path" "content-digest" "@path"',
         '"@method" "@path" "@path"',
+        # The canonical form of RFC 9651 only
+        '"@method"  "@path" "content-digest"',
+        ' "@method" "@path" "content-digest"',
+        '"@method" "@path" "content-digest" ',
         '"@method" "@path" content-digest',
         '"@method" "@path" "Content-Digest"',
         '"@method" "@path" "content-digest";bs',
@@ -215,6 +206,8 @@ def test_other_components(components: str) -> None:
     "end",
     [
         '"abc";nonce="def"',
+        '"abc"; created=1',
+        '"abc" ',
         '"abc";created="1"',
         '"abc";created=1.0',
         '"abc";created=01',
@@ -450,7 +443,7 @@ def test_signed_answer(label: str, status: int) -> None:
     body = b'{"taken": 12}'
     request = _sign(_message(), label=label)
     signature = _parse(request)
-    headers = sign_answer(signature, KEY, status, body)
+    headers = dict(sign_answer(signature, KEY, status, body))
 
     (result,) = _verifier(OUTDOOR.mac, KEY).verify(
         _answer(body, status, headers, request),
@@ -481,7 +474,7 @@ def test_signed_answer(label: str, status: int) -> None:
 def test_station_believes_answer() -> None:
     """The answer is what a station compares with, character by character."""
     request = OUTDOOR.headers(BODY, "abc")
-    headers = sign_answer(_parse(request), KEY, 200, b"{}")
+    headers = dict(sign_answer(_parse(request), KEY, 200, b"{}"))
 
     assert headers["Signature-Input"] == (
         'sig=("@status" "content-digest" "signature";req;key="sig")'

@@ -6,7 +6,7 @@ from typing import Any, Final, override
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractRouter
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 import orjson
 
 from homeassistant.core import HomeAssistant
@@ -34,7 +34,10 @@ from .responses import (
 
 PATH: Final = f"/api/{DOMAIN}/report"
 
+_JSON: Final = (hdrs.CONTENT_TYPE, "application/json")
+_NO_STORE: Final = (hdrs.CACHE_CONTROL, "no-store")
 # RFC 9421, section 5: the signature that the next request shall have
+_ACCEPT_SIGNATURE: Final = istr("Accept-Signature")
 _SIGNATURE_WANTED: Final = 'sig=("@method" "@path" "content-digest");nonce="{}"'
 
 
@@ -197,15 +200,19 @@ def _answer(
 ) -> web.Response:
     """Return the answer in JSON, signed with the key that has signed the request."""
     body = orjson.dumps(content)
-    all_headers = CIMultiDict(headers)
-    all_headers[hdrs.CONTENT_TYPE] = "application/json"
-    all_headers[hdrs.CACHE_CONTROL] = "no-store"
-    # RFC 9421, section 5
-    all_headers["Accept-Signature"] = _SIGNATURE_WANTED.format(
-        hass.data[DATA].nonces.issue()
+    all_headers = CIMultiDict(
+        [
+            _JSON,
+            _NO_STORE,
+            (
+                _ACCEPT_SIGNATURE,
+                _SIGNATURE_WANTED.format(hass.data[DATA].nonces.issue()),
+            ),
+            *headers.items(),
+        ]
     )
     if credential is not None and credential.key is not None:
-        all_headers.update(
+        all_headers.extend(
             sign_answer(credential.signature, credential.key, status, body)
         )
     return web.Response(body=body, status=status, headers=all_headers)
