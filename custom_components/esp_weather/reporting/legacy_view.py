@@ -136,11 +136,9 @@ async def _refuse_method(request: web.Request) -> web.Response:
 
 def _require_mac(mac: str | None, text: str) -> str:
     """Return the MAC that was sent. Raises ReportError if it is none."""
-    if mac is None:
-        raise ReportError(
-            Reason.MAC_PLACEHOLDER if text == _MAC_PLACEHOLDER else Reason.INVALID_MAC
-        )
-    return mac
+    if text == _MAC_PLACEHOLDER:
+        raise ReportError(Reason.MAC_PLACEHOLDER)
+    return normalize_mac(text) if mac is None else mac
 
 
 def _require_wanted(request: web.Request) -> None:
