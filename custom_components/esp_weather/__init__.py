@@ -31,8 +31,8 @@ PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR, Platform.UPDATE)
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the views for reports, the actions and the dashboard."""
-    keep_keys_out_of_logs()
     hass.data[DATA] = EspWeatherData(Journal(hass), Pairings(hass))
+    keep_keys_out_of_logs(hass)
     hass.http.register_view(LegacyReportView())
     hass.http.register_view(SignedReportView())
     async_setup_services(hass)
