@@ -34,7 +34,8 @@ def report():
             "POST /update HTTP/1.0\r\nHost: %s\r\nContent-Length: %d\r\n\r\n%s"
             % (SERVER[0], len(form), form)
         )
-        print(connection.readline())  # 200: taken; 503: not named yet; 401: wrong key
+        # HTTP/1.0 200: taken; 503: not named yet; 401: wrong key
+        print(connection.recv(12))
     finally:
         connection.close()
 

@@ -10,6 +10,7 @@ from asyncio.subprocess import PIPE, STDOUT
 from base64 import b64encode
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 import json
 import os
 from pathlib import Path
@@ -26,6 +27,7 @@ from .helpers import rows
 
 SENDERS = Path(__file__).parent / "senders"
 EXAMPLES = CHECKOUT / "examples"
+ESPEASY = "127.0.0.2"  # the address of a board, which is also on this computer
 LIMIT = 120  # seconds in which a sender has to be through
 
 STATION = Station("Garden", "5c:cf:7f:0e:08:a8", key="PHDNGI2345KLMNOP")
@@ -33,8 +35,14 @@ STATION = Station("Garden", "5c:cf:7f:0e:08:a8", key="PHDNGI2345KLMNOP")
 
 @pytest.fixture
 async def garden(tmp_path: Path, socket_enabled: None) -> AsyncGenerator[HomeAssistant]:
-    """Return a Home Assistant with a station that was set up by hand."""
-    async with HomeAssistant(tmp_path / "config", free_port()) as home_assistant:
+    """Return a Home Assistant with a station that was set up by hand.
+
+    It takes ESPEasy for a reverse proxy, as docs/senders.md says.
+    """
+    proxies = {"use_x_forwarded_for": True, "trusted_proxies": [f"{ESPEASY}/32"]}
+    async with HomeAssistant(
+        tmp_path / "config", free_port(), http=proxies
+    ) as home_assistant:
         await add_station(home_assistant, STATION)
         yield home_assistant
 
@@ -68,13 +76,17 @@ async def _run(*command: str | Path, cwd: Path, **environment: str) -> str:
     return printed
 
 
-async def _send(home_assistant: HomeAssistant, *segments: str) -> tuple[int, str]:
+async def _send(
+    home_assistant: HomeAssistant, *segments: str, sender: str = "127.0.0.1"
+) -> tuple[int, str]:
     """Send a request byte by byte; return status and body as a small board reads them.
 
     As the Arduino library does: the status behind `HTTP/1.1`, then `Content-Length:`
     spelt like this, then as many bytes behind the empty line.
     """
-    reader, writer = await asyncio.open_connection("127.0.0.1", home_assistant.port)
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", home_assistant.port, local_addr=(sender, 0)
+    )
     for segment in segments:
         writer.write(segment.encode())
         await writer.drain()
@@ -189,7 +201,7 @@ def _espeasy(form: str, port: int, headers: str = "") -> str:
         f"{headers}"
         "Connection: close\r\n"
         "Accept: */*;q=0.1\r\n"
-        "X-Forwarded-For: 127.0.0.1\r\n"
+        f"X-Forwarded-For: {ESPEASY}\r\n"
         "Content-Type: application/x-www-form-urlencoded\r\n"
         f"Content-Length: {len(form)}\r\n\r\n{form}"
     )
@@ -198,15 +210,22 @@ def _espeasy(form: str, port: int, headers: str = "") -> str:
 async def test_espeasy(garden: HomeAssistant) -> None:
     """ESPEasy's ThingSpeak controller: a task's values are the fields from its IDX on."""
     form = f"api_key={STATION.key}&field1=20.5&field2=48.2"
-    assert await _send(garden, _espeasy(form, garden.port)) == (200, "1")
     # With something entered for "ThingHTTP Name", it logs in with that and the key.
     login = b64encode(f"name:{STATION.key}".encode()).decode()
-    request = _espeasy(form, garden.port, f"Authorization: Basic {login}\r\n")
-    assert await _send(garden, request) == (200, "2")
-    # A task of texts
-    form = f"api_key={STATION.key}&status=fine"
-    assert await _send(garden, _espeasy(form, garden.port)) == (200, "3")
+    for entry, request in enumerate(
+        (
+            _espeasy(form, garden.port),
+            _espeasy(form, garden.port, f"Authorization: Basic {login}\r\n"),
+            # A task of texts
+            _espeasy(f"api_key={STATION.key}&status=fine", garden.port),
+        ),
+        start=1,
+    ):
+        assert await _send(garden, request, sender=ESPEASY) == (200, str(entry))
     assert await _state(garden, "temperature") == 20.5
+    # A board that Home Assistant was not told of
+    status, _ = await _send(garden, _espeasy(form, garden.port), sender="127.0.0.3")
+    assert status == 400
 
 
 async def test_tasmota(garden: HomeAssistant) -> None:
@@ -246,7 +265,7 @@ async def test_arduino_sketch(garden: HomeAssistant, tmp_path: Path) -> None:
     sketch = _filled_in("arduino/esp_weather/esp_weather.ino", garden)
     assert garden.url in sketch
     (folder / "sketch.ino").write_text(sketch)
-    await _run("c++", "-std=c++17", "-Wall", "-Werror", "main.cpp", cwd=folder)
+    await _run("c++", "-std=c++17", "-Wall", "-Werror", "-I.", "main.cpp", cwd=folder)
     board = {"MAC": STATION.mac.upper(), "TEMPERATURE": "20.5", "HUMIDITY": "48.2"}
     assert await _run("./a.out", cwd=folder, **board) == "200 1\n"
     # A DHT22 that does not answer is named by the issue, not hidden.
@@ -269,7 +288,7 @@ async def test_micropython(garden: HomeAssistant, tmp_path: Path) -> None:
         cwd=tmp_path,
         MICROPYPATH=f".:{SIMULATOR / 'modules'}",
     )
-    assert "200" in printed
+    assert " 200" in printed
     assert await _state(garden, "temperature") == 21.5
 
 
@@ -316,10 +335,8 @@ async def test_bulk_update(garden: HomeAssistant, path: str) -> None:
     await garden.stop()
     recorded = rows(garden.database, "sensor.garden_temperature")
     assert [state for state, _ in recorded] == ["20.0", "21.0", "22.0", "23.0"]
-    times = [time.timestamp() for _, time in recorded]
-    assert [
-        later - earlier for earlier, later in zip(times, times[1:], strict=False)
-    ] == [pytest.approx(60, abs=2)] * 3
+    for (_, earlier), (_, later) in pairwise(recorded):
+        assert (later - earlier).total_seconds() == pytest.approx(60, abs=2)
 
 
 async def test_no_key_in_the_log(garden: HomeAssistant) -> None:

@@ -12,8 +12,8 @@ class Chip:
 
     def answer(self):
         """Return the five bytes of the chip."""
-        values = (482 >> 8, 482 & 0xFF, 215 >> 8, 215 & 0xFF)
-        return bytes((*values, sum(values) & 0xFF))
+        values = [482 >> 8, 482 & 0xFF, 215 >> 8, 215 & 0xFF]
+        return bytes(values + [sum(values) & 0xFF])
 
 
 world.mac = unhexlify(sys.argv[1].replace(":", ""))
