@@ -182,6 +182,7 @@ async def test_what_to_put_into_the_station(
         ({CONF_MAC: "6c:rf:7f:2b:0e"}, {CONF_MAC: "invalid_mac"}),
         ({CONF_MAC: "6c:rf:7f:2b:0e:g8:00"}, {CONF_MAC: "invalid_mac"}),
         ({CONF_MAC: "6c:rf:7f:2b:0e:ä8"}, {CONF_MAC: "invalid_mac"}),
+        ({CONF_MAC: "FF:FF:FF:FF:FF:FF"}, {CONF_MAC: "unset_mac"}),
         ({CONF_API_KEY: " "}, {CONF_API_KEY: "invalid_key"}),
         ({CONF_API_KEY: "k" * 65}, {CONF_API_KEY: "invalid_key"}),
         ({CONF_API_KEY: "a/b"}, {CONF_API_KEY: "invalid_key"}),

@@ -31,11 +31,16 @@ class HomeAssistant:
     """An HA process on 127.0.0.1, driven over REST and websocket as a browser does."""
 
     def __init__(
-        self, config: Path, port: int, environment: Mapping[str, str] = {}
+        self,
+        config: Path,
+        port: int,
+        environment: Mapping[str, str] = {},
+        http: Mapping[str, Any] = {},
     ) -> None:
         """Name the configuration folder and the port; nothing is started yet.
 
-        `environment` is added to that of this process.
+        `environment` is added to that of this process, `http` to the settings of HA's
+        web server.
         """
         self.config = config.absolute()
         self.database = self.config / "home-assistant_v2.db"
@@ -43,6 +48,7 @@ class HomeAssistant:
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self._environment = environment
+        self._http_settings = http
         self._process: Process | None = None
         self._session: aiohttp.ClientSession | None = None
         self._token = ""
@@ -68,7 +74,7 @@ class HomeAssistant:
 
         Raises HomeAssistantError, with the end of HA's log, if it does not come up.
         """
-        seed(self.config, self.port)
+        seed(self.config, self.port, self._http_settings)
         with self.log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *ending_with_this_process(sys.executable, "-m", "homeassistant"),

@@ -58,17 +58,18 @@ http:
 """
 
 
-def seed(config: Path, port: int) -> None:
+def seed(config: Path, port: int, http: Mapping[str, Any] = {}) -> None:
     """Prepare a configuration folder so that HA greets with its dashboard.
 
     Nobody has to log in from this machine, nothing is asked of the internet, and
     the integration is that of the checkout. What is there already stays as it is,
-    except for the port.
+    except for the port. `http` is added to the settings of the web server.
     """
     (config / ".storage").mkdir(parents=True, exist_ok=True)
     # HA brings this store up to date. What it holds counts as confirmed, unlike
     # `http:` in YAML, which HA takes back after five minutes.
-    store(config, "http", 1, {"server_host": ["127.0.0.1"], "server_port": port})
+    server = {"server_host": ["127.0.0.1"], "server_port": port, **http}
+    store(config, "http", 1, server)
     if (config / "configuration.yaml").exists():
         return
 
@@ -106,8 +107,11 @@ def seed(config: Path, port: int) -> None:
         (blueprints / blueprint.name).symlink_to(blueprint)
     for included in ("automations", "scripts", "scenes"):
         (config / f"{included}.yaml").touch()
-    http = HTTP_CONFIGURATION if (MAJOR_VERSION, MINOR_VERSION) < (2026, 8) else ""
-    (config / "configuration.yaml").write_text(CONFIGURATION + http)
+    text = CONFIGURATION
+    if (MAJOR_VERSION, MINOR_VERSION) < (2026, 8):
+        text += HTTP_CONFIGURATION
+        text += "".join(f"  {name}: {json.dumps(http[name])}\n" for name in http)
+    (config / "configuration.yaml").write_text(text)
 
 
 def store(

@@ -19,6 +19,7 @@ from .data import DATA, EspWeatherConfigEntry, EspWeatherData
 from .pairing import Pairings
 from .recording.journal import Journal
 from .reporting import ban
+from .reporting.form_view import FormReportView
 from .reporting.legacy_view import LegacyReportView
 from .reporting.redaction import keep_keys_out_of_logs
 from .reporting.signed_view import SignedReportView
@@ -31,9 +32,10 @@ PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR, Platform.UPDATE)
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the views for reports, the actions and the dashboard."""
-    keep_keys_out_of_logs()
     hass.data[DATA] = EspWeatherData(Journal(hass), Pairings(hass))
+    keep_keys_out_of_logs(hass)
     hass.http.register_view(LegacyReportView())
+    hass.http.register_view(FormReportView())
     hass.http.register_view(SignedReportView())
     async_setup_services(hass)
     await async_register_dashboard(hass)

@@ -28,7 +28,7 @@ from .data import DATA, EspWeatherConfigEntry
 from .field import KINDS, guess_kind
 from .options_flow import KIND_SELECTOR, PLACE_SELECTOR, EspWeatherOptionsFlow, place_of
 from .pairing import Pairing
-from .protocol.readings import normalize_mac
+from .protocol.readings import MacError, normalize_mac
 
 # Home Assistant centres what a progress step says, which no JSON survives, and leaves
 # it a narrow column, which this is as wide as the JSON.
@@ -368,8 +368,8 @@ def _checked(
     station[CONF_NAME] = name
     try:
         station[CONF_MAC] = normalize_mac(user_input[CONF_MAC])
-    except ValueError:
-        errors[CONF_MAC] = "invalid_mac"
+    except MacError as err:
+        errors[CONF_MAC] = err.reason
     key = user_input[CONF_API_KEY].strip()
     if not is_key(key):
         errors[CONF_API_KEY] = "invalid_key"

@@ -173,7 +173,7 @@ def _each_in_its_hour(lines: int) -> Iterable[str]:
 
 def _each_of_its_own_station(lines: int) -> Iterable[str]:
     for line in range(lines):
-        yield _row("2019-05-01T12:00:00Z", f"{line:012}", 1, line)
+        yield _row("2019-05-01T12:00:00Z", f"02{line:010}", 1, line)
 
 
 def _each_with_a_fault(lines: int) -> Iterable[str]:

@@ -2,15 +2,14 @@
 
 from math import isfinite
 
-from hypothesis import example, given, strategies as st
+from hypothesis import assume, example, given, strategies as st
 import pytest
 
-from custom_components.esp_weather.protocol.legacy import (
-    MAX_DATA_LENGTH,
-    parse_legacy_reading,
-)
+from custom_components.esp_weather.protocol.legacy import parse_legacy_reading
 from custom_components.esp_weather.protocol.readings import (
     FIELDS,
+    MAX_DATA_LENGTH,
+    MacError,
     Reading,
     ReportError,
     normalize_mac,
@@ -51,15 +50,32 @@ def test_any_text(field: str, data: str) -> None:
         assert result.field in FIELDS
         assert str(result.field) == field
         assert isfinite(result.value)
-        assert len(data) <= MAX_DATA_LENGTH
-        assert data.isascii()
+        assert len(data.strip()) <= MAX_DATA_LENGTH
+        assert data.strip().isascii()
         assert "_" not in data
 
 
-@given(field=st.sampled_from(FIELDS), data=DECIMALS)
-def test_decimal_numbers(field: int, data: str) -> None:
-    """Each decimal number of up to 32 characters is the value it says."""
-    assert parse_legacy_reading(str(field), data) == Reading(field, float(data))
+@given(
+    field=st.sampled_from(FIELDS),
+    data=DECIMALS,
+    before=st.text(" \t", max_size=8),
+    after=st.text(" \t\r\n", max_size=8),
+)
+def test_decimal_numbers(field: int, data: str, before: str, after: str) -> None:
+    """Each decimal number of up to 32 characters is the value it says.
+
+    Blanks around it do not count.
+    """
+    reading = parse_legacy_reading(str(field), before + data + after)
+    assert reading == Reading(field, float(data))
+
+
+@pytest.mark.parametrize("data", ["2 1.5", "- 21.5", " ", "21.5 °C", " " * 40 + "x"])
+def test_blanks_within(data: str) -> None:
+    """A blank is not part of a number."""
+    with pytest.raises(ReportError) as error:
+        parse_legacy_reading("1", data)
+    assert error.value.reason == "invalid_data"
 
 
 @given(
@@ -69,10 +85,44 @@ def test_decimal_numbers(field: int, data: str) -> None:
 )
 def test_mac_notations(pairs: list[str]) -> None:
     """Each way of writing a MAC is stored the same way, which is stable."""
+    assume({*"".join(pairs).lower()} not in ({"0"}, {"f"}))
     stored = ":".join(pairs).lower()
     for separator in (":", "-", "", "."):
         assert normalize_mac(f" {separator.join(pairs)} ") == stored
     assert normalize_mac(stored) == stored
+
+
+@given(octets=st.lists(st.integers(0, 255), min_size=6, max_size=6))
+@example([0x5C, 0xCF, 0x7F, 0x0E, 0x8, 0xA8])
+def test_mac_without_leading_zeros(octets: list[int]) -> None:
+    """A byte printed with String(b, HEX) stands for itself with a leading zero."""
+    stored = ":".join(f"{octet:02x}" for octet in octets)
+    assume(stored not in {"00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff"})
+    for separator in ":-.":
+        for digits in ("x", "X"):
+            text = separator.join(f"{octet:{digits}}" for octet in octets)
+            assert normalize_mac(text) == stored
+
+
+@pytest.mark.parametrize(
+    ("mac", "key"),
+    [
+        *(
+            (mac, "invalid_mac")
+            for mac in ("", "MAC", "5c:cf:7f::8:a8", "5c:cf:7f:e:8")
+        ),
+        *((mac, "invalid_mac") for mac in ("5c:cf:7f:00e:8:a8", "5ccf7fe8a8", ":::::")),
+        *((mac, "unset_mac") for mac in ("00:00:00:00:00:00", "0:0:0:0:0:0", "0" * 12)),
+        *((mac, "unset_mac") for mac in ("ff:ff:ff:ff:ff:ff", "FF-FF-FF-FF-FF-FF")),
+    ],
+)
+def test_no_mac(mac: str, key: str) -> None:
+    """What is no MAC says why, whether it is asked for as a report or as a value."""
+    with pytest.raises(MacError) as error:
+        normalize_mac(mac)
+    assert error.value.reason == key
+    assert isinstance(error.value, ReportError)
+    assert isinstance(error.value, ValueError)
 
 
 @given(text=st.text())

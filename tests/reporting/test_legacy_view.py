@@ -69,6 +69,9 @@ async def _indoor(hass: HomeAssistant) -> None:
         (legacy_url("-0.00001"), OUTDOOR, "1", "0.0"),
         (legacy_url("0" * 31 + "7"), OUTDOOR, "1", "7.0"),
         (legacy_url("21%2e5"), OUTDOOR, "1", "21.5"),
+        # What dtostrf() of Arduino and ESPEasy make
+        (legacy_url("%2021.50"), OUTDOOR, "1", "21.5"),
+        (legacy_url("21.50%20"), OUTDOOR, "1", "21.5"),
     ],
 )
 async def test_stored(
@@ -105,7 +108,6 @@ async def test_stored(
                 "1_000",
                 "21,5",
                 "%D9%A1",
-                "%201",
                 "0x10",
                 "1e",
                 "--1",

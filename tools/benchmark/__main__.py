@@ -18,14 +18,23 @@ from homeassistant.const import __version__
 from .growth import growth
 from .plan import FULL, QUICK, Plan
 from .profile import profile
-from .rates import bursts, limits, long_run, single_reports
+from .rates import bursts, forms, limits, long_run, single_reports
 from .start import start
 from .whole import whole
 
 type Part = Callable[[Plan, Path], Coroutine[Any, Any, str]]
 
-PARTS: Sequence[Part] = (limits, single_reports, bursts, long_run, whole, growth, start)
-QUICK_PARTS: Sequence[Part] = (limits, bursts)
+PARTS: Sequence[Part] = (
+    limits,
+    forms,
+    single_reports,
+    bursts,
+    long_run,
+    whole,
+    growth,
+    start,
+)
+QUICK_PARTS: Sequence[Part] = (limits, forms, bursts)
 
 
 def main() -> None:

@@ -108,12 +108,14 @@ class BenchHomeAssistant(HomeAssistant):
 
 
 def many_stations(number: int) -> list[Station]:
-    """Return `number` stations."""
+    """Return `number` stations, each with a key of its own."""
     return [
         replace(
             OUTDOOR,
             name=f"Station {station}",
             mac=f"02:00:00:00:{station // 100:02}:{station % 100:02}",
+            # The key of a form report names its station.
+            key=f"{OUTDOOR.key}{station:04}",
         )
         for station in range(number)
     ]

@@ -10,7 +10,14 @@ import time
 from .home_assistant import BenchHomeAssistant
 from .load import PATIENT, Load, trickle
 from .plan import Plan
-from .systems import STATIONS, System, old_servers, with_recorder, without_recorder
+from .systems import (
+    STATIONS,
+    System,
+    old_servers,
+    unsigned,
+    with_recorder,
+    without_recorder,
+)
 from .table import duration, middle, percentile, ratio, table
 
 CONNECTIONS = 8
@@ -39,6 +46,33 @@ async def limits(plan: Plan, folder: Path) -> str:
                 _rate_table(systems, measured, reference=systems[0], rows=False),
             ]
     return "\n\n".join(parts)
+
+
+async def forms(plan: Plan, folder: Path) -> str:
+    """Compare what a form report costs with what a legacy report does."""
+    home_assistant = BenchHomeAssistant(folder / "forms", STATIONS, recorder=False)
+    async with home_assistant:
+        systems = unsigned(home_assistant)
+        measured = await _in_turns(systems, 1, plan.seconds, plan.rounds)
+
+    def cost(result: Measured) -> float:
+        return 1000 * result.cpu_seconds / result.load.taken
+
+    return (
+        f"Reports of one field by {len(STATIONS)} stations, 1 connection:\n\n"
+        + table(
+            ["system", "requests/s", "CPU s per 1,000", "CPU, ratio"],
+            [
+                [
+                    name,
+                    f"{middle(results, lambda m: m.load.rate):,.0f}",
+                    f"{middle(results, cost):.3f}",
+                    ratio(results, measured[systems[0].name], cost),
+                ]
+                for name, results in measured.items()
+            ],
+        )
+    )
 
 
 async def bursts(plan: Plan, folder: Path) -> str:

@@ -98,6 +98,31 @@ def reports(stations: Sequence[Station], fields: Sequence[int] = (1,)) -> list[b
     ]
 
 
+def form_reports(stations: Sequence[Station], method: str) -> list[bytes]:
+    """Return form reports of one field, as sketches for ThingSpeak send them."""
+    requests = []
+    for turn, value in enumerate(values()):
+        form = f"api_key={stations[turn % len(stations)].key}&field1={value}"
+        if method == "GET":
+            requests.append(get(f"/update?{form}"))
+        else:
+            head = f"POST /update HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(form)}"
+            requests.append(f"{head}\r\n\r\n{form}".encode())
+    return requests
+
+
+def unsigned(home_assistant: BenchHomeAssistant) -> list[System]:
+    """Return our reports that carry the key. The first one is the legacy report."""
+    server = Server(home_assistant.port, home_assistant.process.pid)
+    return [
+        System("legacy report", server, reports(STATIONS)),
+        *(
+            System(f"form report, {method}", server, form_reports(STATIONS, method))
+            for method in ("GET", "POST")
+        ),
+    ]
+
+
 def without_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
     """Return what HA can do at most, and ours. The first one is the limit."""
     server = Server(home_assistant.port, home_assistant.process.pid)

@@ -192,7 +192,7 @@ class OldHistory:
             try:
                 hour = _hour(time)
                 reading = parse_legacy_reading(field, data)
-                source = (_mac(mac), reading.field)
+                source = (normalize_mac(mac), reading.field)
                 if hour >= self._end:
                     self.too_new += 1
                 elif found := self._calibrate.get(source):
@@ -316,11 +316,3 @@ def _hour(text: str) -> int:
     if hour < _FIRST_HOUR:
         raise ReportError(Reason.TIME_NOT_SET)
     return hour
-
-
-def _mac(text: str) -> str:
-    """Return the MAC as normalize_mac() does, but raise ReportError."""
-    try:
-        return normalize_mac(text)
-    except ValueError:
-        raise ReportError(Reason.INVALID_MAC) from None

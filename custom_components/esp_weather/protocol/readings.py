@@ -4,11 +4,18 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import lru_cache
+from math import isfinite
+import re
 from typing import Final, NamedTuple
 
 FIELDS: Final = range(1, 10)
+MAX_DATA_LENGTH: Final = 32
 
 _MAC_LENGTH: Final = 12
+_MAC_SEPARATORS: Final = re.compile("[:.-]")
+# What float() takes beyond this (nan, inf, underscores, digits of other scripts) is
+# no decimal number to the stations.
+_DECIMAL_CHARACTERS: Final = frozenset("0123456789+-.eE")
 
 
 class Reason(StrEnum):
@@ -22,7 +29,9 @@ class Reason(StrEnum):
     DATA_TOO_LONG = "data_too_long"
     INCOMPLETE_READING = "incomplete_reading"
     INVALID_AGE = "invalid_age"
+    INVALID_CREATED_AT = "invalid_created_at"
     INVALID_DATA = "invalid_data"
+    INVALID_DELTA = "invalid_delta"
     INVALID_FIELD = "invalid_field"
     INVALID_JSON = "invalid_json"
     INVALID_MAC = "invalid_mac"
@@ -30,12 +39,20 @@ class Reason(StrEnum):
     INVALID_REPORT = "invalid_report"
     INVALID_STREAM = "invalid_stream"
     INVALID_TIME = "invalid_time"
+    INVALID_TIMEZONE = "invalid_timezone"
     MAC_PLACEHOLDER = "mac_placeholder"
+    MISSING_MAC = "missing_mac"
+    NO_UPDATES = "no_updates"
     SENSOR_DISCONNECTED = "sensor_disconnected"
     SENSOR_NOT_READY = "sensor_not_ready"
+    TIME_IN_FUTURE = "time_in_future"
     TIME_NOT_SET = "time_not_set"
+    TIME_TOO_OLD = "time_too_old"
     TIME_WITHOUT_ZONE = "time_without_zone"
+    TOO_MANY_PARAMETERS = "too_many_parameters"
     TOO_MANY_READINGS = "too_many_readings"
+    TOO_MANY_UPDATES = "too_many_updates"
+    UNSET_MAC = "unset_mac"
     VALUE_NOT_A_NUMBER = "value_not_a_number"
     WRONG_MAC = "wrong_mac"
 
@@ -55,6 +72,10 @@ class ReportError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.placeholders = placeholders
+
+
+class MacError(ReportError, ValueError):
+    """A text that is not the MAC of a station."""
 
 
 class Reading(NamedTuple):
@@ -88,6 +109,26 @@ def invalid_field() -> ReportError:
     )
 
 
+def parse_number(text: str) -> float:
+    """Return a finite decimal number of at most 32 characters.
+
+    Blanks around it do not count: Arduino's dtostrf() fills short numbers up with
+    them. Raises ReportError.
+    """
+    text = text.strip()
+    if len(text) > MAX_DATA_LENGTH:
+        raise ReportError(Reason.DATA_TOO_LONG, maximum=str(MAX_DATA_LENGTH))
+    if not _DECIMAL_CHARACTERS.issuperset(text):
+        raise ReportError(Reason.INVALID_DATA)
+    try:
+        value = float(text)
+    except ValueError:
+        raise ReportError(Reason.INVALID_DATA) from None
+    if not isfinite(value):
+        raise ReportError(Reason.DATA_NOT_FINITE)
+    return value
+
+
 @contextmanager
 def in_reading(number: int) -> Generator[None]:
     """Note in a ReportError that reading `number` of a report is at fault."""
@@ -103,17 +144,22 @@ def in_reading(number: int) -> Generator[None]:
 def normalize_mac(mac: str) -> str:
     """Return a MAC as the integration stores it: lower case, `:` between pairs.
 
-    Takes the usual separators or none. The MACs of old stations need not be
-    hexadecimal (6c:rf:7f:2b:0e:g8), so any ASCII letter will do. Raises
-    ValueError if it is not twelve letters and digits.
+    Takes the usual separators or none. A group of a single digit stands for itself
+    with a leading zero, which is how sketches print a byte. The MACs of old stations
+    need not be hexadecimal (6c:rf:7f:2b:0e:g8), so any ASCII letter will do. Raises
+    MacError.
     """
-    characters = mac.strip().lower()
-    for separator in ":-.":
-        characters = characters.replace(separator, "")
+    groups = _MAC_SEPARATORS.split(mac.strip().lower())
+    if len(groups) == _MAC_LENGTH // 2:
+        groups = [group.zfill(2) if group else group for group in groups]
+    characters = "".join(groups)
     if (
         len(characters) != _MAC_LENGTH
         or not characters.isascii()
         or not characters.isalnum()
     ):
-        raise ValueError(f"Not a MAC: {mac}")
+        raise MacError(Reason.INVALID_MAC)
+    # What a sketch sends that has not read the MAC of its board
+    if characters in ("0" * _MAC_LENGTH, "f" * _MAC_LENGTH):
+        raise MacError(Reason.UNSET_MAC)
     return ":".join(characters[start : start + 2] for start in range(0, _MAC_LENGTH, 2))

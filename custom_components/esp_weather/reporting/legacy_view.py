@@ -102,14 +102,14 @@ async def _handle_legacy_report(
     except ValueError:
         mac = None
     try:
-        _require_wanted(request)
+        require_wanted(request)
         sender = await async_authenticate(
             hass, request, LegacyCredential(mac_text, parts["key"], mac)
         )
         try:
             reading = parse_legacy_reading(parts["field"], parts["data"])
             if isinstance(sender, Pairing):
-                sender.async_found(_require_mac(mac, mac_text), [reading])
+                sender.async_found(require_mac(mac, mac_text), [reading])
                 raise station_found()
             value = await sender.async_report(reading)
         except ReportError as err:
@@ -134,16 +134,16 @@ async def _refuse_method(request: web.Request) -> web.Response:
     return await async_answer_refusal(request, method_not_allowed(hdrs.METH_GET))
 
 
-def _require_mac(mac: str | None, text: str) -> str:
+def require_mac(mac: str | None, text: str) -> str:
     """Return the MAC that was sent. Raises ReportError if it is none."""
-    if mac is None:
-        raise ReportError(
-            Reason.MAC_PLACEHOLDER if text == _MAC_PLACEHOLDER else Reason.INVALID_MAC
-        )
-    return mac
+    if not text:
+        raise ReportError(Reason.MISSING_MAC)
+    if text == _MAC_PLACEHOLDER:
+        raise ReportError(Reason.MAC_PLACEHOLDER)
+    return normalize_mac(text) if mac is None else mac
 
 
-def _require_wanted(request: web.Request) -> None:
+def require_wanted(request: web.Request) -> None:
     """Raise RefusedError if a browser only guesses that somebody will ask for it."""
     headers = request.headers
     said = [headers[name].lower() for name in _PREFETCH_HEADERS if name in headers]

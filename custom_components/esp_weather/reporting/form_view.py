@@ -1,0 +1,354 @@
+"""The views of the form report, which answer as ThingSpeak does."""
+
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import tzinfo
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple, override
+
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractRouter
+from multidict import CIMultiDict, istr
+
+from homeassistant.config_entries import SIGNAL_CONFIG_ENTRY_CHANGED, ConfigEntryState
+from homeassistant.const import CONF_API_KEY
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
+from homeassistant.helpers.http import HomeAssistantView
+from homeassistant.util import dt as dt_util
+
+from ..config import StationConfig
+from ..const import DOMAIN
+from ..data import EspWeatherConfigEntry
+from ..messages import async_translate
+from ..pairing import Pairing
+from ..protocol.form import (
+    FORM_FIELDS,
+    Form,
+    Refused,
+    Sender,
+    Updates,
+    find_sender,
+    parse_form,
+)
+from ..protocol.readings import Reason, ReportError, normalize_mac
+from ..protocol.signed import Report
+from ..station import NotReadyError, Station
+from .access import async_authenticate
+from .body import IncompleteBodyError, async_hang_up, async_read_body
+from .legacy_view import LegacyCredential, require_mac, require_wanted
+from .responses import (
+    RefusedError,
+    answer,
+    async_answer_refusal,
+    async_bad_request,
+    method_not_allowed,
+    not_ready,
+    station_found,
+    wants_html,
+)
+
+# As ThingSpeak's documentation and as its libraries spell it
+_KEY_HEADERS: Final = tuple(map(istr, ("THINGSPEAKAPIKEY", "X-THINGSPEAKAPIKEY")))
+# What web.Response makes of a text, but made once
+_TEXT_HEADERS: Final = CIMultiDict(
+    {hdrs.CACHE_CONTROL: "no-store", hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}
+)
+_JSON_HEADERS: Final = {hdrs.CACHE_CONTROL: "no-store"}
+# ThingSpeak's names of what its documentation says of errors
+_ERRORS: Final[Mapping[int, tuple[str, str]]] = {
+    400: ("error_bad_request", "Bad Request"),
+    401: ("error_auth_required", "Authorization Required"),
+    405: ("error_method_invalid", "Method Not Allowed"),
+    413: ("error_request_too_large", "Request Entity Too Large"),
+}
+_OTHER_ERROR: Final = ("error_service_unavailable", "Service Unavailable")
+
+
+class _Taken(NamedTuple):
+    """A report that was taken: by whom, what it held, and the readings left out."""
+
+    station: Station
+    form: Form
+    refused: Sequence[Refused]
+
+
+type _Handler = Callable[[HomeAssistant, web.Request], Awaitable[web.Response]]
+
+
+async def _async_bounded(
+    handler: _Handler, hass: HomeAssistant, request: web.Request
+) -> web.Response:
+    """Have a request handled, and hang up if its body is not waited for."""
+    try:
+        return await handler(hass, request)
+    except IncompleteBodyError as err:
+        response = await async_answer_refusal(request, err.refusal)
+        await async_hang_up(request, response)
+        return response
+
+
+class FormReportView(HomeAssistantView):
+    """The form report: what sketches and libraries made for ThingSpeak send.
+
+    The table of its answers is in docs/protocol.md, "The form report".
+    """
+
+    name = f"{DOMAIN}:form"
+    requires_auth = False
+    url = "/update"
+
+    def __init__(self) -> None:
+        """Initialize without an update of any station."""
+        # The number of an entry of a channel, which is how ThingSpeak says that it was
+        # taken. Nothing but a success has to be told by it, so that it need not last.
+        self._updates: Counter[str] = Counter()
+        self._keys: dict[str, list[EspWeatherConfigEntry]] | None = None
+
+    @override
+    def register(
+        self, hass: HomeAssistant, app: web.Application, router: AbstractRouter
+    ) -> None:
+        """Register the routes for every method, as the legacy report does."""
+        for path, handler in (
+            (self.url, self._handle_update),
+            ("/update.json", self._handle_json_update),
+            ("/channels/{channel}/bulk_update.json", self._handle_bulk_update),
+            ("/channels/{channel}/bulk_update.csv", self._handle_bulk_update),
+        ):
+            app.router.add_route(
+                hdrs.METH_ANY, path, partial(_async_bounded, handler, hass)
+            )
+        async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, self._forget_keys)
+
+    async def _handle_update(
+        self, hass: HomeAssistant, request: web.Request
+    ) -> web.Response:
+        try:
+            _require_method(request, hdrs.METH_GET, hdrs.METH_POST)
+            taken = await self._async_take(hass, request)
+        except RefusedError as refusal:
+            if refusal.status == HTTPStatus.FORBIDDEN and not wants_html(request):
+                return web.Response(
+                    body=b"0", status=HTTPStatus.UNAUTHORIZED, headers=_TEXT_HEADERS
+                )
+            return await async_answer_refusal(request, refusal)
+        entry = str(self._count(taken))
+        if not wants_html(request):
+            return web.Response(body=entry.encode(), headers=_TEXT_HEADERS)
+        return answer(
+            request,
+            entry,
+            details=(taken.station.name, f"{dt_util.now():%Y-%m-%d %H:%M:%S %Z}"),
+        )
+
+    async def _handle_json_update(
+        self, hass: HomeAssistant, request: web.Request
+    ) -> web.Response:
+        try:
+            _require_method(request, hdrs.METH_GET, hdrs.METH_POST)
+            taken = await self._async_take(hass, request)
+        except RefusedError as refusal:
+            return await _async_json_refusal(hass, refusal)
+        content = taken.form.content
+        return web.json_response(
+            {
+                "channel_id": 0,
+                "created_at": f"{dt_util.utcnow():%Y-%m-%dT%H:%M:%SZ}",
+                "entry_id": self._count(taken),
+                **{name: content.get(name) for name in FORM_FIELDS},
+                "latitude": None,
+                "longitude": None,
+                "elevation": None,
+                "status": content.get("status"),
+                **await _async_refused(hass, taken.refused),
+            },
+            headers=_JSON_HEADERS,
+        )
+
+    def _count(self, taken: _Taken) -> int:
+        self._updates[taken.station.mac] += 1
+        return self._updates[taken.station.mac]
+
+    async def _handle_bulk_update(
+        self, hass: HomeAssistant, request: web.Request
+    ) -> web.Response:
+        try:
+            _require_method(request, hdrs.METH_POST)
+            taken = await self._async_take(hass, request, is_bulk=True)
+        except RefusedError as refusal:
+            return await _async_json_refusal(hass, refusal)
+        return web.json_response(
+            {"success": True, **await _async_refused(hass, taken.refused)},
+            status=HTTPStatus.ACCEPTED,
+            headers=_JSON_HEADERS,
+        )
+
+    async def _async_take(
+        self, hass: HomeAssistant, request: web.Request, *, is_bulk: bool = False
+    ) -> _Taken:
+        """Take a report. Raises RefusedError, also if every reading is left out."""
+        require_wanted(request)
+        query = request.rel_url.raw_query_string
+        body = await async_read_body(request)
+        credential = self._credential(hass, request, find_sender(query, body))
+        sender = await async_authenticate(hass, request, credential)
+        try:
+            form = parse_form(query, body)
+            updates = await _async_updates(form, is_bulk=is_bulk)
+            if isinstance(sender, Pairing):
+                mac = require_mac(credential.mac, credential.mac_text)
+                sender.async_found(mac, updates.readings)
+                raise station_found()
+            refused = await _async_deliver(sender, updates)
+        except ReportError as err:
+            raise await async_bad_request(hass, err) from err
+        except NotReadyError as err:
+            raise not_ready() from err
+        if not refused or len(refused) < len(updates.readings) + len(updates.refused):
+            return _Taken(sender, form, refused)
+        raise RefusedError(
+            HTTPStatus.BAD_REQUEST,
+            "in_field",
+            {
+                "field": str(refused[0].field),
+                "reason": await _async_reason(hass, refused[0].reason),
+            },
+        )
+
+    def _credential(
+        self, hass: HomeAssistant, request: web.Request, sender: Sender
+    ) -> LegacyCredential:
+        """Return what a report brings to prove which station it is from.
+
+        Raises RefusedError if that is more than one.
+        """
+        key = sender.key or next(
+            (request.headers[name] for name in _KEY_HEADERS if name in request.headers),
+            "",
+        )
+        if sender.mac is None:
+            return LegacyCredential("", key, self._mac_of_key(hass, key))
+        try:
+            mac = normalize_mac(sender.mac)
+        except ValueError:
+            mac = None
+        return LegacyCredential(sender.mac, key, mac)
+
+    @callback
+    def _mac_of_key(self, hass: HomeAssistant, key: str) -> str | None:
+        """Return the MAC of the station that has a key.
+
+        Raises RefusedError if several have it, of those that take unsigned reports.
+        """
+        if self._keys is None:
+            self._keys = defaultdict(list)
+            for entry in hass.config_entries.async_entries(
+                DOMAIN, include_ignore=False
+            ):
+                self._keys[entry.data[CONF_API_KEY]].append(entry)
+        # How long this takes says nothing of a key that is almost right: hash() decides.
+        entries = self._keys.get(key, ())
+        accepting = [entry for entry in entries if _accepts_unsigned(entry)]
+        if len(accepting) > 1:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "shared_key")
+        return next((entry.unique_id for entry in (*accepting, *entries)), None)
+
+    @callback
+    def _forget_keys(self, *_: object) -> None:
+        """Look for the keys anew after a config entry has changed."""
+        self._keys = None
+
+
+def _require_method(request: web.Request, *methods: str) -> None:
+    if request.method not in methods:
+        raise method_not_allowed(", ".join(methods))
+
+
+def _accepts_unsigned(entry: EspWeatherConfigEntry) -> bool:
+    if entry.state is ConfigEntryState.LOADED:
+        return entry.runtime_data.legacy
+    return StationConfig.from_entry(entry).legacy
+
+
+async def _async_updates(form: Form, *, is_bulk: bool) -> Updates:
+    """Return the readings of a report. Raises ReportError."""
+    zone: tzinfo = dt_util.UTC
+    if form.timezone is not None:
+        found = await dt_util.async_get_time_zone(form.timezone)
+        if found is None:
+            raise ReportError(Reason.INVALID_TIMEZONE)
+        zone = found
+    read = form.bulk_update if is_bulk else form.update
+    return read(dt_util.utcnow(), zone)
+
+
+async def _async_deliver(station: Station, updates: Updates) -> list[Refused]:
+    """Give a station its readings; return those that are left out.
+
+    Raises NotReadyError.
+    """
+    refused = [*updates.refused]
+    if any(reading.age for reading in updates.readings) or not (
+        updates.readings or refused
+    ):
+        report = Report(
+            readings=updates.readings,
+            # The form says nothing of it, so that it stays what it was.
+            status=station.status._replace(uptime=None),
+        )
+        for error in await station.async_take_report(report, repeated=False):
+            index = (error.reading or 1) - 1
+            field = updates.readings[index].field
+            refused.append(Refused(updates.numbers[index], field, error))
+        return refused
+    for number, reading in zip(updates.numbers, updates.readings, strict=True):
+        try:
+            await station.async_report(reading)
+        except ReportError as err:
+            refused.append(Refused(number, reading.field, err))
+    return refused
+
+
+async def _async_refused(
+    hass: HomeAssistant, refused: Sequence[Refused]
+) -> dict[str, Any]:
+    """Return what an answer says beyond ThingSpeak's if readings were left out."""
+    if not refused:
+        return {}
+    return {
+        "refused": [
+            {
+                "update": number,
+                "field": field,
+                "reason": await _async_reason(hass, reason),
+            }
+            for number, field, reason in refused
+        ]
+    }
+
+
+async def _async_reason(hass: HomeAssistant, error: ReportError) -> str:
+    return await async_translate(
+        hass, f"exceptions.{error.reason}.message", error.placeholders
+    )
+
+
+async def _async_json_refusal(
+    hass: HomeAssistant, refusal: RefusedError
+) -> web.Response:
+    """Return the answer that says why a report is refused, as ThingSpeak's JSON."""
+    status = refusal.status
+    if status == HTTPStatus.FORBIDDEN:
+        status = HTTPStatus.UNAUTHORIZED
+    code, message = _ERRORS.get(status, _OTHER_ERROR)
+    details = await async_translate(
+        hass, f"exceptions.{refusal.key}.message", refusal.placeholders
+    )
+    error = {"error_code": code, "message": message, "details": details}
+    return web.json_response(
+        {"status": str(int(status)), "error": error},
+        status=status,
+        headers=_JSON_HEADERS | dict(refusal.headers),
+    )
