@@ -7,6 +7,7 @@ import gc
 from math import sin
 from pathlib import Path
 import sqlite3
+from statistics import fmean
 import tempfile
 from typing import Any
 
@@ -167,7 +168,7 @@ async def test_year(
     report = await _import(hass, old_server.database)
 
     assert report["lines"] == 1_051_200
-    assert report["bad_lines"] == 0
+    assert report["faults"] == 0
     for mac, entity in zip((OUTDOOR, INDOOR), report["entities"], strict=True):
         assert entity["entity_id"] == entity_id(hass, "1", mac=mac)
         assert entity["readings"] == 525_600
@@ -200,6 +201,7 @@ async def test_requests(
         "entities": [
             {
                 "entity_id": outdoor,
+                "field": 1,
                 "first_hour": "2026-11-24T09:00:00+00:00",
                 "last_hour": "2026-11-24T09:00:00+00:00",
                 "readings": 2,
@@ -208,21 +210,34 @@ async def test_requests(
             },
             {
                 "entity_id": inside,
+                "field": 1,
                 "first_hour": "2026-11-24T09:00:00+00:00",
-                "last_hour": "2026-11-24T09:00:00+00:00",
+                "last_hour": "2026-11-24T10:00:00+00:00",
                 "readings": 2,
-                "hours_imported": 1,
+                "hours_imported": 2,
                 "hours_kept": 0,
             },
         ],
-        "bad_lines": 0,
-        "first_bad_lines": [],
+        "faults": 0,
+        "first_faults": [],
         "readings_too_new": 0,
         "readings_without_entity": 0,
         "sources_without_entity": [],
+        "times_without_zone": 0,
+        "times_skipped": 0,
+        "times_doubled": 0,
+        "warnings": [],
     }
-    assert await _hours(hass, outdoor) == {hour: (41.15, 10.0, 72.3)}
-    assert await _hours(hass, inside) == {hour: (-0.6173, -1.2346, 0.0)}
+    # 72.3 from 9:00 to 9:15, 10.0 from 9:38 to 9:53 and on to the end of the period
+    periods = [72.3, 72.3, 72.3, 10.0, 10.0, 10.0, 10.0]
+    assert await _hours(hass, outdoor) == {
+        hour: (pytest.approx(fmean(periods)), 10.0, 72.3)
+    }
+    # -1.2346 from 9:19 to 9:34, 0.0 from 9:57 to 10:12
+    assert await _hours(hass, inside) == {
+        hour: (pytest.approx(fmean([*4 * [-1.2346], 0.0])), -1.2346, 0.0),
+        hour + HOUR: (0.0, 0.0, 0.0),
+    }
 
 
 async def test_again(
@@ -252,7 +267,8 @@ async def test_again(
     report = await _import(hass, old_server.database, overwrite=True)
     assert _counts(report) == [(3, 0)]
     assert await _hours(hass, outdoor) == {
-        first: (3.0, 1.0, 5.0),
+        # Of two readings at the same time, the first one has no weight.
+        first: (5.0, 1.0, 5.0),
         second: (2.0, 2.0, 2.0),
         third: (3.0, 3.0, 3.0),
     }
@@ -288,57 +304,59 @@ async def test_hour_under_way(
     assert (await _hours(hass, entity_id(hass, "1")))[this_hour] == (20.0, 20.0, 20.0)
 
 
-async def test_bad_lines(
+async def test_faults(
     hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """Each fault in a data.db is reported with its Id, and the rest is imported."""
+    """Each sort of fault in a data.db is reported with its Id; the rest is imported."""
     hour = "2019-05-01T12:00:00"
-    faults = {
-        (f"{hour}+00:00", OUTDOOR, 1, 10.0): None,
-        (hour, OUTDOOR, 1, 1.0): "The time has no time zone, such as +00:00.",
-        (None, OUTDOOR, 1, 1.0): (
-            "The time is not written like 2019-05-01T12:00:00+00:00."
-        ),
-        ("1970-01-01T00:00:09+00:00", OUTDOOR, 1, 1.0): (
-            "The time is before the year 2001: the clock had not been set."
-        ),
-        (f"{hour}+00:00", "6c:rf", 1, 1.0): (
-            "mac is not six pairs of letters or digits."
-        ),
-        (f"{hour}+00:00", OUTDOOR, 10, 1.0): "field is not a number from 1 to 9.",
+    no_zone = "The time has no time zone, such as +00:00."
+    no_time = "The time is not written like 2019-05-01T12:00:00+00:00."
+    no_field = "field is not a number from 1 to 9."
+    no_number = "data is not a decimal number, such as 21.5."
+    rows = [
+        (f"{hour}+00:00", OUTDOOR, 1, 10.0),
+        (hour, OUTDOOR, 1, 1.0),
+        (None, OUTDOOR, 1, 1.0),
+        ("1970-01-01T00:00:09+00:00", OUTDOOR, 1, 1.0),
+        (f"{hour}+00:00", "6c:rf", 1, 1.0),
+        (f"{hour}+00:00", OUTDOOR, 10, 1.0),
         # The old server stored nan like this.
-        (f"{hour}+00:00", OUTDOOR, 1, None): (
-            "data is not a decimal number, such as 21.5."
-        ),
-        (f"{hour}+00:00", OUTDOOR, 1, float("inf")): (
-            "data is not a decimal number, such as 21.5."
-        ),
-        (f"{hour}+00:00", OUTDOOR, 1, -300.0): (
-            "data is not between -273.15 and 1000 °C, so the sensor cannot have"
-            " measured it."
-        ),
-        (f"{hour}+00:00", OUTDOOR, b"\xff", b"\xff"): (
-            "field is not a number from 1 to 9."
-        ),
-        (b"\xff", OUTDOOR, 1, 1.0): (
-            "The time is not written like 2019-05-01T12:00:00+00:00."
-        ),
-        (f"{hour}-01:00", OUTDOOR.upper(), 1, 20.0): None,
-    }
+        (f"{hour}+00:00", OUTDOOR, 1, None),
+        (f"{hour}+00:00", OUTDOOR, 1, float("inf")),
+        (f"{hour}+00:00", OUTDOOR, 1, -300.0),
+        (f"{hour}+00:00", OUTDOOR, b"\xff", b"\xff"),
+        (b"\xff", OUTDOOR, 1, 1.0),
+        (f"{hour}-01:00", OUTDOOR.upper(), 1, 20.0),
+        # A spreadsheet makes 1.0 of 1.
+        (f"{hour}-01:00", OUTDOOR, "1.0", 30.0),
+    ]
     with closing(sqlite3.connect(old_server.database)) as connection, connection:
-        connection.executemany("INSERT INTO data VALUES (NULL, '', ?, ?, ?, ?)", faults)
+        connection.executemany("INSERT INTO data VALUES (NULL, '', ?, ?, ?, ?)", rows)
 
     report = await _import(hass, old_server.database)
 
-    assert (report["lines"], report["bad_lines"]) == (12, 10)
-    assert report["first_bad_lines"] == [
-        {"line": number, "reason": reason}
-        for number, reason in enumerate(faults.values(), 1)
-        if reason
+    assert (report["lines"], report["faults"]) == (13, 10)
+    assert [tuple(fault.values()) for fault in report["first_faults"]] == [
+        (2, "date_time", hour, no_zone, 1),
+        (3, "date_time", "", no_time, 2),
+        (
+            *(4, "date_time", "1970-01-01T00:00:09+00:00"),
+            *("The time is before the year 2001: the clock had not been set.", 1),
+        ),
+        (5, "mac", "6c:rf", "mac is not six pairs of letters or digits.", 1),
+        (6, "field", "10", no_field, 2),
+        (7, "1", "", no_number, 2),
+        (
+            *(9, "1", "-300"),
+            "data is not between -273.15 and 1000 °C, so the sensor cannot have"
+            " measured it.",
+            1,
+        ),
     ]
+    # The one at 13:00 that came later counts.
     assert await _hours(hass, entity_id(hass, "1")) == {
         datetime(2019, 5, 1, 12, tzinfo=UTC): (10.0, 10.0, 10.0),
-        datetime(2019, 5, 1, 13, tzinfo=UTC): (20.0, 20.0, 20.0),
+        datetime(2019, 5, 1, 13, tzinfo=UTC): (30.0, 20.0, 30.0),
     }
 
 
@@ -349,7 +367,8 @@ async def test_without_entity(
     hour = NOW - 5 * HOUR
     old_server.fill(
         [(hour, OUTDOOR, 1, 1.0)]
-        + 3 * [(hour, OUTDOOR, 2, 1.0)]
+        + [(hour, OUTDOOR, 2, -127.0)]
+        + 2 * [(hour, OUTDOOR, 2, 1.0)]
         + 2 * [(hour, "aa:bb:cc:dd:ee:ff", 1, 1.0)]
     )
 
@@ -358,8 +377,19 @@ async def test_without_entity(
     assert _counts(report) == [(1, 0)]
     assert report["readings_without_entity"] == 5
     assert report["sources_without_entity"] == [
-        {"mac": OUTDOOR, "field": 2, "readings": 3},
-        {"mac": "aa:bb:cc:dd:ee:ff", "field": 1, "readings": 2},
+        {
+            "mac": mac,
+            "column": column,
+            "readings": readings,
+            "lowest": lowest,
+            "highest": 1.0,
+            "first": hour.isoformat(),
+            "last": hour.isoformat(),
+        }
+        for mac, column, readings, lowest in [
+            (OUTDOOR, "2", 3, -127.0),
+            ("aa:bb:cc:dd:ee:ff", "1", 2, 1.0),
+        ]
     ]
     assert entity_id(hass, "2") is None
 
@@ -367,13 +397,31 @@ async def test_without_entity(
 async def test_before_the_first_report(
     hass: HomeAssistant, station: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """A station that has not reported has nothing that could take readings."""
-    old_server.fill([(NOW - 5 * HOUR, OUTDOOR, 1, 1.0)])
+    """A station that has not reported has no sensors, unless they are asked for."""
+    hour = NOW.replace(minute=0) - 5 * HOUR
+    old_server.fill([(hour, OUTDOOR, 1, 1.0), (hour + MINUTE, OUTDOOR, 1, 3.0)])
 
-    report = await _import(hass, old_server.database)
+    with pytest.raises(ServiceValidationError) as error:
+        await _import(hass, old_server.database)
+    assert _failure(error) == "history_nothing_sources"
+    assert f"- {OUTDOOR} 1: 2 (1 … 3)" in str(error.value)
 
-    assert report["entities"] == []
-    assert report["readings_without_entity"] == 1
+    dry_run = await _import(
+        hass, old_server.database, create_entities=True, dry_run=True
+    )
+    assert [(each["entity_id"], each["hours_imported"]) for each in dry_run["entities"]]
+    assert entity_id(hass, "1") is None
+
+    report = await _import(hass, old_server.database, create_entities=True)
+    found = entity_id(hass, "1")
+    assert found == "sensor.outdoor_temperature"
+    assert [each["entity_id"] for each in report["entities"]] == [found]
+    state = hass.states.get(found)
+    assert state is not None
+    assert state.state == "unavailable"
+    assert await _hours(hass, found) == {
+        hour: (pytest.approx((1 * 60 + 3 * 240 + 3 * 600) / 900), 1.0, 3.0)
+    }
 
 
 async def test_one_station(
@@ -421,7 +469,7 @@ async def test_csv(
     report = await _import(hass, file)
 
     assert report["lines"] == 6
-    assert [line["line"] for line in report["first_bad_lines"]] == [5, 6, 7]
+    assert [line["line"] for line in report["first_faults"]] == [5, 6, 7]
     assert await _hours(hass, entity_id(hass, "1")) == {
         datetime(2019, 5, 1, 12, tzinfo=UTC): (71.3, 70.3, 72.3),
         datetime(2019, 5, 1, 13, tzinfo=UTC): (10.0, 10.0, 10.0),
@@ -470,8 +518,8 @@ async def test_thingspeak(
     report = await _import(hass, file, config_entry_id=station.entry_id)
 
     hour = datetime(2019, 5, 1, 12, tzinfo=UTC)
-    assert [line["line"] for line in report["first_bad_lines"]] == [4, 5]
-    assert (report["lines"], report["bad_lines"]) == (4, 2)
+    assert [line["line"] for line in report["first_faults"]] == [4, 5]
+    assert (report["lines"], report["faults"]) == (4, 2)
     assert report["sources_without_entity"] == [
         {"mac": OUTDOOR, "field": 7, "readings": 1}
     ]
@@ -711,8 +759,8 @@ async def test_dialog(
     assert texts["entities"] == (
         f"| {entity_id(hass, '1')} | 2026-11-23 23:00 | 2026-11-23 23:00 | 1 | 1 | 0 |"
     )
-    assert texts["first_bad_lines"] == "- 2: field is not a number from 1 to 9."
-    assert (texts["lines"], texts["bad_lines"]) == ("4", "1")
+    assert texts["first_faults"] == "- 2: field is not a number from 1 to 9."
+    assert (texts["lines"], texts["faults"]) == ("4", "1")
     assert texts["readings_too_new"] == texts["readings_without_entity"] == "1"
     assert await _hours(hass, entity_id(hass, "1")) == {}
 
