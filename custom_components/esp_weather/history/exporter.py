@@ -11,7 +11,8 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from http import HTTPStatus
-from itertools import count
+from itertools import batched, count
+from math import inf
 import os
 from pathlib import Path
 import re
@@ -21,6 +22,7 @@ from typing import Any, Final, override
 from aiohttp import web
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from homeassistant.components.http import KEY_HASS, KEY_HASS_USER, HomeAssistantView
 from homeassistant.components.http.auth import async_sign_path
@@ -55,9 +57,12 @@ CREATE TABLE IF NOT EXISTS data (
 _FOLDER: Final = DOMAIN
 _NAME: Final = re.compile(r"[a-z0-9_-]+\.(csv|db)")
 _LINK_LIFETIME: Final = timedelta(hours=24)
-# Each is read in a transaction of its own, so that the recorder's log does not grow.
-_WINDOW: Final = 24 * 3600.0
+_HOUR: Final = 3600.0
+# A window of time gets shorter or longer, so that it has about as many rows.
+_LEAST_ROWS: Final = 5_000
+_MOST_ROWS: Final = 20_000
 _ROWS_AT_ONCE: Final = 1_000
+_IDS_AT_ONCE: Final = 500
 _MINUTE: Final = 60_000_000  # microseconds
 
 # Id, time, MAC, field and value
@@ -166,13 +171,13 @@ class HistoryExport:
         metadata = self._metadata()
         if not metadata:
             return
-        lines = _Lines(self._hass, metadata)
+        lines = _Lines(metadata)
         ids = list(metadata)
-        span = self._span(ids, self._start, self._end)
-        first = span[0] if span else 0.0
-        while span:
-            start, last = span
-            end = min(start + _WINDOW, self._end)
+        if (span := self._span(ids, self._start)) is None:
+            return
+        first, last = start, _ = span
+        window = _HOUR
+        while start <= last:
             query = (
                 select(
                     recorder.States.last_updated_ts,
@@ -183,16 +188,27 @@ class HistoryExport:
                 .where(
                     recorder.States.metadata_id.in_(ids),
                     recorder.States.last_updated_ts >= start,
-                    recorder.States.last_updated_ts < end,
+                    recorder.States.last_updated_ts < min(start + window, self._end),
                 )
                 .order_by(recorder.States.last_updated_ts, recorder.States.state_id)
-                .execution_options(yield_per=_ROWS_AT_ONCE)
             )
+            # Each window has a transaction of its own, so that the recorder's log does
+            # not grow. All of it is in memory, since not every database can be asked
+            # for the units while it still answers.
             with session_scope(hass=self._hass, read_only=True) as session:
-                for rows in session.execute(query).partitions():
-                    lot = lines.of(rows)
-                    yield (rows[-1][0] - first) / max(last - first, 1.0), lot
-            span = self._span(ids, end, self._end)
+                rows = session.execute(query).all()
+                lines.load_units(session, {row[3] for row in rows})
+            start += window
+            if not rows:
+                # Nothing was recorded for a while.
+                span = self._span(ids, start)
+                start = span[0] if span else inf
+            elif len(rows) > _MOST_ROWS:
+                window /= 2
+            elif len(rows) < _LEAST_ROWS:
+                window *= 2
+            for part in batched(rows, _ROWS_AT_ONCE):
+                yield (part[-1][0] - first) / max(last - first, 1.0), lines.of(part)
 
     def _metadata(self) -> dict[int, FieldOf]:
         """Return which field the states of each metadata ID are of."""
@@ -205,10 +221,8 @@ class HistoryExport:
                 for metadata_id, entity_id in session.execute(query)
             }
 
-    def _span(
-        self, ids: Sequence[int], start: float, end: float
-    ) -> tuple[float, float] | None:
-        """Return the first and last time that there is a state from `start` to `end`."""
+    def _span(self, ids: Sequence[int], start: float) -> tuple[float, float] | None:
+        """Return the first and last time from `start` on that there is a state."""
         time = recorder.States.last_updated_ts
         found: list[tuple[float, float]] = []
         with session_scope(hass=self._hass, read_only=True) as session:
@@ -218,7 +232,7 @@ class HistoryExport:
                     select(func.min(time), func.max(time)).where(
                         recorder.States.metadata_id == metadata_id,
                         time >= start,
-                        time < end,
+                        time < self._end,
                     )
                 ).one()
                 if first is not None:
@@ -231,8 +245,7 @@ class HistoryExport:
 class _Lines:
     """Makes lines of the old server of rows of the recorder."""
 
-    def __init__(self, hass: HomeAssistant, metadata: dict[int, FieldOf]) -> None:
-        self._hass = hass
+    def __init__(self, metadata: dict[int, FieldOf]) -> None:
         self._metadata = {
             metadata_id: (of.entry.data[CONF_MAC], of.field)
             for metadata_id, of in metadata.items()
@@ -240,7 +253,24 @@ class _Lines:
         self._numbers = count(1)
         self._minute = -1
         self._prefix = ""
+        # The unit in each set of attributes, which may have none
+        self._units: dict[int | None, str | None] = {}
         self._reverse = cache(self._uncached_reverse)
+
+    def load_units(self, session: Session, attributes_ids: set[int | None]) -> None:
+        """Get to know the units of states with these attributes."""
+        unknown = attributes_ids - self._units.keys()
+        if not unknown:
+            return
+        self._units.update(dict.fromkeys(unknown))
+        for lot in batched(unknown, _IDS_AT_ONCE):
+            query = select(
+                recorder.StateAttributes.attributes_id,
+                recorder.StateAttributes.shared_attrs,
+            ).where(recorder.StateAttributes.attributes_id.in_(lot))
+            for attributes_id, attributes in session.execute(query):
+                unit = json_loads_object(attributes).get(ATTR_UNIT_OF_MEASUREMENT)
+                self._units[attributes_id] = None if unit is None else str(unit)
 
     def of(self, rows: Sequence[Any]) -> list[_Line]:
         """Return the lines of those rows that hold a value."""
@@ -274,13 +304,7 @@ class _Lines:
         self, field: Field, attributes_id: int | None
     ) -> Callable[[float], float] | None:
         """Return what turns a state with these attributes into what was sent."""
-        with session_scope(hass=self._hass, read_only=True) as session:
-            attributes = session.scalar(
-                select(recorder.StateAttributes.shared_attrs).where(
-                    recorder.StateAttributes.attributes_id == attributes_id
-                )
-            )
-        unit = json_loads_object(attributes or "{}").get(ATTR_UNIT_OF_MEASUREMENT)
+        unit = self._units[attributes_id]
         converter = UNIT_CONVERTERS.get(field.kind.device_class)
         offset = field.offset
         if (
@@ -288,7 +312,7 @@ class _Lines:
             and converter is not None
             and {unit, field.unit} <= converter.VALID_UNITS
         ):
-            convert = converter.converter_factory(str(unit), field.unit)
+            convert = converter.converter_factory(unit, field.unit)
             return lambda value: round(convert(value) - offset, 4) + 0.0
         if offset:
             return lambda value: round(value - offset, 4) + 0.0

@@ -410,7 +410,9 @@ class HistoryFlow(OptionsFlowWithReload):
 
     async def _async_placeholders(self, report: dict[str, Any]) -> dict[str, str]:
         """Return the report in the form that the texts of the dialog have a place for."""
-        new = await async_translate(self.hass, "common.history_new_entity")
+        new = await async_translate(
+            self.hass, "common.history_new_entity", {"field": "{field}"}
+        )
         return {
             **{
                 key: str(value)

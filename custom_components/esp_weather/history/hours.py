@@ -1,8 +1,9 @@
 """Readings in, hourly statistics out: those that Home Assistant would have compiled.
 
 Home Assistant (homeassistant/components/sensor/recorder.py) weights each value by the
-time until the next one, in periods of 5 minutes. A value counts on in the next period
-until its sensor becomes unavailable. An hour is the mean of its periods.
+time until the next one, in periods of 5 minutes. A value counts in each period that
+begins before its sensor becomes unavailable, which it does a moment after the inactivity
+timeout. An hour is the mean of its periods.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ SECONDS_PER_HOUR: Final = 3600
 
 _PERIOD: Final = 300.0
 _RUNS_AT_ONCE: Final = 1_000
-_HOURS_AT_ONCE: Final = 5_000
+_HOURS_AT_ONCE: Final = 1_000
 _CACHE_KIB: Final = 8_000
 # A station that may be silent for ever is not drawn as a line over the years.
 _MAX_CARRY: Final = 24 * 3600.0
@@ -97,6 +98,8 @@ class HourStore:
             hours.flush()
         self._write_runs()
         for hours in self._all:
+            if is_stopped():
+                raise StoppedError
             runs = map(_Run._make, self._database.execute(_RUNS, [hours.number]))
             for lot in batched(_hours(runs, hours.timeout), _HOURS_AT_ONCE):
                 self._database.executemany(
@@ -277,7 +280,7 @@ def _period_statistics(
         if before is not None:
             yield from _carried(before, start, timeout)
         total = run.area + run.last_value * (end - run.last)
-        if before is not None and start < before.last + timeout:
+        if before is not None and start <= before.last + timeout:
             value = before.last_value
             yield (
                 start,
@@ -298,7 +301,7 @@ def _carried(
     """Return the periods after a run, until `end`, in which its last value counts."""
     value = run.last_value
     start = run.last - run.last % _PERIOD + _PERIOD
-    while start < end and start < run.last + timeout:
+    while start < end and start <= run.last + timeout:
         yield start, value, value, value
         start += _PERIOD
 

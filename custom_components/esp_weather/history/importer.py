@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from homeassistant.components.recorder import get_instance
 from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
@@ -162,7 +162,11 @@ class HistoryImport:
         if any(reader.store.span(hours).hours for hours in reader.hours.values()):
             return
         entries = {of.entry.entry_id for of in self._fields.values()}
-        if len(entries) > 1 and not any(source.mac for source in reader.sources):
+        if (
+            len(entries) > 1
+            and reader.sources
+            and not any(source.mac for source in reader.sources)
+        ):
             raise invalid("history_without_station")
         key, placeholders = await self._async_why_nothing(reader)
         raise invalid(key, **placeholders)
@@ -343,13 +347,20 @@ class HistoryImport:
         """
         if self._stop.is_set():
             raise invalid("history_stopped")
-        running = self._hass.async_add_executor_job(job, *args)
+        stopped = object()
+
+        def run() -> T | object:
+            try:
+                return job(*args)
+            except StoppedError:
+                return stopped
+
         # A thread cannot be cancelled, so async_close() waits for this one.
-        self._job = running
-        try:
-            return await asyncio.shield(running)
-        except StoppedError as err:
-            raise invalid("history_stopped") from err
+        self._job = self._hass.async_add_executor_job(run)
+        result = await asyncio.shield(self._job)
+        if result is stopped:
+            raise invalid("history_stopped")
+        return cast("T", result)
 
     async def _async_wait_for_recorder(self) -> None:
         """Wait for the recorder, but not for longer than Home Assistant runs."""

@@ -124,8 +124,10 @@ def _encoding(path: Path) -> str:
         return "utf-16"
     if sample.startswith(b"\xef\xbb\xbf"):
         return "utf-8-sig"
-    for encoding, zeros in (("utf-16-le", sample[1::2]), ("utf-16-be", sample[::2])):
-        if len(zeros) > 4 and 0.5 < zeros.count(0) / len(zeros) < 1:
+    # Of the two bytes of most characters, one is zero.
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    for encoding, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        if zeros > len(sample) / 4 > others:
             return encoding
     try:
         # A character may be cut in two at the end of the sample.
