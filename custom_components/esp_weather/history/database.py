@@ -20,7 +20,7 @@ _TABLE: Final = "data"
 _COLUMNS: Final = ("date_time", "mac", "field", "data")
 _SELECT: Final = (
     "SELECT date_time, mac, field, data, rowid FROM data NOT INDEXED"
-    " WHERE rowid > ? ORDER BY rowid"
+    " WHERE rowid > ? ORDER BY rowid LIMIT ?"
 )
 _ROWS_AT_ONCE: Final = 500
 _SHOWN_TABLES: Final = 10
@@ -107,26 +107,35 @@ class OldDatabase:
             last = self._check(database)
             done = 0.0
             cursor: sqlite3.Cursor | None = None
+            # SQLite is always one row ahead, so that an error takes the row before
+            # with it, unless that is asked for alone.
+            at_once = _ROWS_AT_ONCE
             while True:
                 self._looks = 0
                 lot: list[Row] = []
                 error = None
                 try:
                     if cursor is None:
-                        cursor = database.execute(_SELECT, [self.last_read])
-                    # What comes before a row that cannot be read is kept.
-                    lot.extend(islice(cursor, _ROWS_AT_ONCE))
+                        limit = at_once if at_once == 1 else -1
+                        cursor = database.execute(_SELECT, [self.last_read, limit])
+                    lot.extend(islice(cursor, at_once))
                 except sqlite3.Error as err:
                     self._stop_if_told()
                     error = err
+                    cursor = None
                 if lot:
                     self.last_read = lot[-1][4]
                     if last > 0:
                         done = max(done, min(1.0, self.last_read / last))
                     yield done, lot
                 if error is None:
-                    if len(lot) < _ROWS_AT_ONCE:
+                    if len(lot) < at_once:
                         return
+                    if at_once == 1:
+                        at_once = _ROWS_AT_ONCE
+                        cursor = None
+                elif at_once > 1:
+                    at_once = 1
                 elif isinstance(error, sqlite3.DataError):  # too long
                     self.last_read = database.execute(
                         "SELECT min(rowid) FROM data WHERE rowid > ?", [self.last_read]
@@ -137,8 +146,6 @@ class OldDatabase:
                 else:
                     self.damage = str(error)
                     return
-                if error is not None:
-                    cursor = None
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
