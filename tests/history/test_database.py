@@ -70,24 +70,30 @@ def _read(path: Path) -> HistoryReader:
         ),
         (
             [
-                "CREATE TABLE data (date_time, mac, field, data, large AS"
-                " (zeroblob(900000000)), length AS (length(large)))",
+                (
+                    "CREATE TABLE data (date_time, mac, field, data, large AS"
+                    " (zeroblob(900000000)), length AS (length(large)))"
+                ),
                 "INSERT INTO data VALUES (1, 2, 3, 4)",
             ],
             None,
         ),
         (
             [
-                "CREATE TABLE data (date_time, mac, field, data AS"
-                " (zeroblob(900000000)))",
+                (
+                    "CREATE TABLE data (date_time, mac, field, data AS"
+                    " (zeroblob(900000000)))"
+                ),
                 "INSERT INTO data VALUES (1, 2, 3)",
             ],
             "history_no_plain_table",
         ),
         (
             [
-                "CREATE TABLE data (date_time PRIMARY KEY, mac, field, data)"
-                " WITHOUT ROWID"
+                (
+                    "CREATE TABLE data (date_time PRIMARY KEY, mac, field, data)"
+                    " WITHOUT ROWID"
+                )
             ],
             "history_no_plain_table",
         ),
