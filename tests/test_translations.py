@@ -11,7 +11,8 @@ import pytest
 
 from custom_components.esp_weather.config import Place
 from custom_components.esp_weather.field import KINDS
-from custom_components.esp_weather.history.reader import HistoryReason
+from custom_components.esp_weather.history.errors import HistoryReason
+from custom_components.esp_weather.history.exporter import FORMATS
 from custom_components.esp_weather.protocol.readings import Reason
 from custom_components.esp_weather.sensor import STATUS
 
@@ -20,6 +21,7 @@ TRANSLATIONS = INTEGRATION / "translations"
 LANGUAGES = sorted(path.stem for path in TRANSLATIONS.glob("*.json"))
 # What the options of each selector with translated options are, in the code
 SELECTORS: dict[str, AbstractSet[str]] = {
+    "format": {*FORMATS},
     "kind": KINDS.keys(),
     "place": {*Place, "elsewhere"},
 }

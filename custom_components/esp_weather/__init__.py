@@ -16,6 +16,7 @@ from .config import MINOR_VERSION, VERSION, async_migrate_settings
 from .const import DOMAIN
 from .dashboard import async_register_dashboard
 from .data import DATA, EspWeatherConfigEntry, EspWeatherData
+from .history import recorder
 from .pairing import Pairings
 from .recording.journal import Journal
 from .reporting import ban
@@ -42,6 +43,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     for issue, is_there in (
         ("no_recorder", DATA_INSTANCE not in hass.data),
         ("bans_not_counted", not ban.IS_COUNTED),
+        ("history_unsupported", recorder.MISSING is not None),
     ):
         if is_there:
             ir.async_create_issue(

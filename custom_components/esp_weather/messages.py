@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.translation import async_get_translations
 
 from .const import DOMAIN
@@ -15,3 +16,12 @@ async def async_translate(
     category, _, _ = key.partition(".")
     texts = await async_get_translations(hass, hass.config.language, category, {DOMAIN})
     return texts[f"component.{DOMAIN}.{key}"].format(**placeholders)
+
+
+def invalid(key: str, **placeholders: str) -> ServiceValidationError:
+    """Return the error `key` of the translations, for what a user has asked for."""
+    return ServiceValidationError(
+        translation_domain=DOMAIN,
+        translation_key=key,
+        translation_placeholders=placeholders,
+    )

@@ -65,7 +65,7 @@ class EspWeatherOptionsFlow(HistoryFlow):
     ) -> ConfigFlowResult:
         """Choose what to change."""
         return self.async_show_menu(
-            step_id="init", menu_options=["station", "fields", "history"]
+            step_id="init", menu_options=["station", "fields", "history", "export"]
         )
 
     async def async_step_station(

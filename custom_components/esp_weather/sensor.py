@@ -82,10 +82,11 @@ async def async_setup_entry(
     async def async_add_field(
         field: Field, measurements: Sequence[Measurement]
     ) -> None:
-        sensor = FieldSensor(station, field, measurements[-1])
+        newest = measurements[-1] if measurements else None
+        sensor = FieldSensor(station, field, newest)
         # Awaited, unlike the callback: a report is answered when it is a state.
         await platform.async_add_entities([sensor])
-        if sensor.enabled:
+        if sensor.enabled and measurements:
             sensor.async_added(measurements)
 
     entry.async_on_unload(station.async_listen(async_add_status))

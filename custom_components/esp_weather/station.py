@@ -159,6 +159,15 @@ class Station:
 
         return end
 
+    async def async_add_field(self, old: Reading) -> None:
+        """Make the sensor of a field from an old reading, which is not its state.
+
+        Raises NotReadyError.
+        """
+        async with self._adding_field:
+            if old.field not in self._receivers:
+                await self._async_add_field(old, [])
+
     def newest_value(self, number: int) -> float | None:
         """Return the newest value of a field, if it has one."""
         receiver = self._receivers.get(number)

@@ -1,10 +1,13 @@
 """The way of an old server's readings into the statistics of a real Home Assistant."""
 
+import asyncio
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 import sqlite3
+from time import monotonic
 
 import aiohttp
+import pytest
 from yarl import URL
 
 from tests.old_server import OldServer
@@ -50,5 +53,40 @@ async def test_import_history(home_assistant: HomeAssistant) -> None:
     hour = START.replace(minute=0).timestamp()
     assert rows == [
         (hour, 2.0714, 0.0, 4.1429, "°C"),
-        (hour + 3600, 6.3571, 4.2857, 8.4286, "°C"),
+        # The value from before counts until the first one of the hour; the last one
+        # for 15 minutes.
+        (hour + 3600, 7.0476, 4.1429, 8.4286, "°C"),
     ]
+
+
+@pytest.mark.timeout(300)
+async def test_stop(home_assistant: HomeAssistant) -> None:
+    """Home Assistant does not wait for the end of a long file when it stops."""
+    await add_station(home_assistant, OUTDOOR)
+    report = URL(home_assistant.url + OUTDOOR.report_path(1, "20"), encoded=True)
+    async with aiohttp.request("GET", report) as response:
+        assert response.status == 200
+    folder = home_assistant.config / "www"
+    folder.mkdir(exist_ok=True)
+    old_server = OldServer(folder / "data.db", OUTDOOR.key, [OUTDOOR.mac])
+    old_server.fill(
+        (START + timedelta(seconds=60 * number), OUTDOOR.mac, 1, number % 7)
+        for number in range(2_000_000)
+    )
+    importing = asyncio.create_task(
+        home_assistant.rest(
+            "POST",
+            "/api/services/esp_weather/import_history?return_response",
+            {"path": "www/data.db"},
+        )
+    )
+    await asyncio.sleep(1)
+    assert not importing.done()
+
+    began = monotonic()
+    home_assistant.process.terminate()
+    assert await home_assistant.process.wait() == 0
+
+    # 5 seconds, and as much for a machine that is busy with other tests
+    assert monotonic() - began < 10
+    importing.cancel()

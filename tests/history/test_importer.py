@@ -1,13 +1,12 @@
 """Importing the history of an old server, through to the recorder's database."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-import gc
 from math import sin
 from pathlib import Path
 import sqlite3
-import tempfile
+from statistics import fmean
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -24,31 +23,19 @@ from homeassistant.components.persistent_notification import (
     UpdateType,
     async_register_callback,
 )
-from homeassistant.components.recorder import get_instance
-from homeassistant.components.recorder.db_schema import Statistics, StatisticsMeta
-from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers.recorder import session_scope
-from tests.helpers import (
-    INDOOR,
-    KEY,
-    OUTDOOR,
-    Get,
-    entity_id,
-    legacy_url,
-    station_entry,
-    upload,
-)
+from tests.helpers import INDOOR, KEY, OUTDOOR, Get, entity_id, legacy_url, upload
 from tests.old_server import OldServer, Report
+
+from .statistics import stored_hours
 
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 
-pytestmark = pytest.mark.usefixtures("recorder_mock")
+pytestmark = pytest.mark.usefixtures("recorder_mock", "_folder_of_uploads")
 
 
 @pytest.fixture
@@ -58,34 +45,8 @@ def persistent_database() -> bool:
 
 
 @pytest.fixture(autouse=True)
-def _folder_of_uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep uploads from those of other Home Assistants on this computer."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-
-
-@pytest.fixture(autouse=True)
 def _now(freezer: FrozenDateTimeFactory) -> None:
     freezer.move_to(NOW)
-
-
-@pytest.fixture
-async def indoor(
-    hass: HomeAssistant, station: MockConfigEntry, get: Get
-) -> MockConfigEntry:
-    """Return the second station; both have reported their first field."""
-    entry = station_entry(INDOOR, "Indoor")
-    entry.add_to_hass(hass)
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    for mac in (OUTDOOR, INDOOR):
-        assert (await get(legacy_url("20", mac=mac))).status == 200
-    return entry
-
-
-@pytest.fixture
-def old_server(hass: HomeAssistant, tmp_path: Path) -> OldServer:
-    """Return an old server of both stations, whose folder may be read."""
-    hass.config.allowlist_external_dirs = {str(tmp_path)}
-    return OldServer(tmp_path / "data.db", KEY, (OUTDOOR, INDOOR))
 
 
 async def _import(
@@ -101,28 +62,6 @@ async def _import(
     return report
 
 
-async def _hours(
-    hass: HomeAssistant, statistic_id: str | None
-) -> dict[datetime, tuple[float | None, ...]]:
-    """Return mean, minimum and maximum of each hour, as they are stored."""
-    instance = get_instance(hass)
-    await instance.async_block_till_done()
-
-    def read() -> dict[datetime, tuple[float | None, ...]]:
-        with session_scope(hass=hass, read_only=True) as session:
-            return {
-                datetime.fromtimestamp(start, UTC): tuple(values)
-                for start, *values in session.query(
-                    Statistics.start_ts, Statistics.mean, Statistics.min, Statistics.max
-                )
-                .join(StatisticsMeta, StatisticsMeta.id == Statistics.metadata_id)
-                .where(StatisticsMeta.statistic_id == statistic_id)
-                .order_by(Statistics.start_ts)
-            }
-
-    return await instance.async_add_executor_job(read)
-
-
 def _counts(report: dict[str, Any]) -> list[tuple[int, int]]:
     """Return how many hours of each entity were imported and kept."""
     return [
@@ -131,24 +70,13 @@ def _counts(report: dict[str, Any]) -> list[tuple[int, int]]:
     ]
 
 
-def _year(minutes: int = 525_600) -> Iterator[Report]:
-    """Return a year of minutes of both stations, up to two days ago."""
+def _minutes(minutes: int) -> Iterator[Report]:
+    """Return minutes of both stations, up to two days ago."""
     start = NOW.replace(minute=0) - timedelta(days=2) - minutes * MINUTE
     for minute in range(minutes):
         time = start + minute * MINUTE + timedelta(microseconds=minute)
         yield time, OUTDOOR, 1, 10 + 20 * sin(minute / 700) + sin(minute * 7.3)
         yield time + timedelta(seconds=20), INDOOR, 1, 20 + 3 * sin(minute / 1200)
-
-
-def _hour_by_hour(database: Path, mac: str) -> list[tuple[float, float, float, float]]:
-    """Return start, mean, minimum and maximum of each hour, as SQL finds them."""
-    with closing(sqlite3.connect(database)) as connection:
-        return connection.execute(
-            "SELECT unixepoch(substr(date_time, 1, 13) || ':00'),"
-            " avg(data), min(data), max(data)"
-            " FROM data WHERE mac = ? GROUP BY 1 ORDER BY 1",
-            (mac,),
-        ).fetchall()
 
 
 def _failure(error: pytest.ExceptionInfo[ServiceValidationError]) -> str | None:
@@ -158,27 +86,39 @@ def _failure(error: pytest.ExceptionInfo[ServiceValidationError]) -> str | None:
     return error.value.translation_key
 
 
-async def test_year(
+async def test_all_hours(
     hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """A year of minutes of two stations gives the statistics of each hour."""
-    old_server.fill(_year())
+    """Months of two stations give the statistics of each hour, also in many lots."""
+    start = NOW.replace(minute=0) - timedelta(days=102)
+    reports = [
+        (
+            start + number * timedelta(minutes=20),
+            mac,
+            1,
+            sin(number / 9),
+        )
+        for number in range(7200)
+        for mac in (OUTDOOR, INDOOR)
+    ]
+    old_server.fill(reports)
 
     report = await _import(hass, old_server.database)
 
-    assert report["lines"] == 1_051_200
-    assert report["bad_lines"] == 0
+    assert (report["lines"], report["faults"]) == (14_400, 0)
     for mac, entity in zip((OUTDOOR, INDOOR), report["entities"], strict=True):
         assert entity["entity_id"] == entity_id(hass, "1", mac=mac)
-        assert entity["readings"] == 525_600
-        assert (entity["hours_imported"], entity["hours_kept"]) == (8760, 0)
-        expected = _hour_by_hour(old_server.database, mac)
-        found = await _hours(hass, entity["entity_id"])
-        assert [time.timestamp() for time in found] == [row[0] for row in expected]
-        assert [row[1:] for row in found.values()] == [row[2:] for row in expected]
-        assert [row[0] for row in found.values()] == pytest.approx(
-            [row[1] for row in expected], rel=1e-12
-        )
+        assert entity["readings"] == 7200
+        assert (entity["hours_imported"], entity["hours_kept"]) == (2400, 0)
+        found = await stored_hours(hass, entity["entity_id"])
+        assert list(found) == [start + number * HOUR for number in range(2400)]
+        # Three values an hour, each for 15 minutes and so of the same weight
+        for number, (mean, minimum, maximum) in enumerate(found.values()):
+            values = [
+                round(sin(each / 9), 4) for each in range(3 * number, 3 * number + 3)
+            ]
+            assert mean == pytest.approx(fmean(values))
+            assert (minimum, maximum) == (min(values), max(values))
 
 
 async def test_requests(
@@ -200,6 +140,7 @@ async def test_requests(
         "entities": [
             {
                 "entity_id": outdoor,
+                "field": 1,
                 "first_hour": "2026-11-24T09:00:00+00:00",
                 "last_hour": "2026-11-24T09:00:00+00:00",
                 "readings": 2,
@@ -208,21 +149,34 @@ async def test_requests(
             },
             {
                 "entity_id": inside,
+                "field": 1,
                 "first_hour": "2026-11-24T09:00:00+00:00",
-                "last_hour": "2026-11-24T09:00:00+00:00",
+                "last_hour": "2026-11-24T10:00:00+00:00",
                 "readings": 2,
-                "hours_imported": 1,
+                "hours_imported": 2,
                 "hours_kept": 0,
             },
         ],
-        "bad_lines": 0,
-        "first_bad_lines": [],
+        "faults": 0,
+        "first_faults": [],
         "readings_too_new": 0,
         "readings_without_entity": 0,
         "sources_without_entity": [],
+        "times_without_zone": 0,
+        "times_skipped": 0,
+        "times_doubled": 0,
+        "warnings": [],
     }
-    assert await _hours(hass, outdoor) == {hour: (41.15, 10.0, 72.3)}
-    assert await _hours(hass, inside) == {hour: (-0.6173, -1.2346, 0.0)}
+    # 72.3 in each period that begins from 9:00 to 9:15, 10.0 from 9:38 to 9:53
+    periods = 4 * [72.3] + 4 * [10.0]
+    assert await stored_hours(hass, outdoor) == {
+        hour: (pytest.approx(fmean(periods)), 10.0, 72.3)
+    }
+    # -1.2346 from 9:19 to 9:34, 0.0 from 9:57 to 10:12
+    assert await stored_hours(hass, inside) == {
+        hour: (pytest.approx(fmean([*4 * [-1.2346], 0.0])), -1.2346, 0.0),
+        hour + HOUR: (0.0, 0.0, 0.0),
+    }
 
 
 async def test_again(
@@ -237,13 +191,13 @@ async def test_again(
 
     old_server.fill([(first, OUTDOOR, 1, 5.0), (second, OUTDOOR, 1, 2.0)])
     dry_run = await _import(hass, old_server.database, dry_run=True)
-    assert await _hours(hass, outdoor) == {
+    assert await stored_hours(hass, outdoor) == {
         first: (1.0, 1.0, 1.0),
         third: (3.0, 3.0, 3.0),
     }
     assert await _import(hass, old_server.database) == dry_run
     assert _counts(dry_run) == [(1, 2)]
-    assert await _hours(hass, outdoor) == {
+    assert await stored_hours(hass, outdoor) == {
         first: (1.0, 1.0, 1.0),
         second: (2.0, 2.0, 2.0),
         third: (3.0, 3.0, 3.0),
@@ -251,8 +205,9 @@ async def test_again(
 
     report = await _import(hass, old_server.database, overwrite=True)
     assert _counts(report) == [(3, 0)]
-    assert await _hours(hass, outdoor) == {
-        first: (3.0, 1.0, 5.0),
+    assert await stored_hours(hass, outdoor) == {
+        # Of two readings at the same time, the first one has no weight.
+        first: (5.0, 1.0, 5.0),
         second: (2.0, 2.0, 2.0),
         third: (3.0, 3.0, 3.0),
     }
@@ -285,60 +240,68 @@ async def test_hour_under_way(
     freezer.move_to(this_hour + timedelta(hours=1, seconds=60))
     report = await _import(hass, old_server.database)
     assert (_counts(report), report["readings_too_new"]) == ([(0, 2)], 1)
-    assert (await _hours(hass, entity_id(hass, "1")))[this_hour] == (20.0, 20.0, 20.0)
+    assert (await stored_hours(hass, entity_id(hass, "1")))[this_hour] == (
+        20.0,
+        20.0,
+        20.0,
+    )
 
 
-async def test_bad_lines(
+async def test_faults(
     hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """Each fault in a data.db is reported with its Id, and the rest is imported."""
+    """Each sort of fault in a data.db is reported with its Id; the rest is imported."""
     hour = "2019-05-01T12:00:00"
-    faults = {
-        (f"{hour}+00:00", OUTDOOR, 1, 10.0): None,
-        (hour, OUTDOOR, 1, 1.0): "The time has no time zone, such as +00:00.",
-        (None, OUTDOOR, 1, 1.0): (
-            "The time is not written like 2019-05-01T12:00:00+00:00."
-        ),
-        ("1970-01-01T00:00:09+00:00", OUTDOOR, 1, 1.0): (
-            "The time is before the year 2001: the clock had not been set."
-        ),
-        (f"{hour}+00:00", "6c:rf", 1, 1.0): (
-            "mac is not six pairs of letters or digits."
-        ),
-        (f"{hour}+00:00", OUTDOOR, 10, 1.0): "field is not a number from 1 to 9.",
+    no_zone = "The time has no time zone, such as +00:00."
+    no_time = "The time is not written like 2019-05-01T12:00:00+00:00."
+    no_field = "field is not a number from 1 to 9."
+    no_number = "data is not a decimal number, such as 21.5."
+    rows = [
+        (f"{hour}+00:00", OUTDOOR, 1, 10.0),
+        (hour, OUTDOOR, 1, 1.0),
+        (None, OUTDOOR, 1, 1.0),
+        ("1970-01-01T00:00:09+00:00", OUTDOOR, 1, 1.0),
+        (f"{hour}+00:00", "6c:rf", 1, 1.0),
+        (f"{hour}+00:00", OUTDOOR, 10, 1.0),
         # The old server stored nan like this.
-        (f"{hour}+00:00", OUTDOOR, 1, None): (
-            "data is not a decimal number, such as 21.5."
-        ),
-        (f"{hour}+00:00", OUTDOOR, 1, float("inf")): (
-            "data is not a decimal number, such as 21.5."
-        ),
-        (f"{hour}+00:00", OUTDOOR, 1, -300.0): (
-            "data is not between -273.15 and 1000 °C, so the sensor cannot have"
-            " measured it."
-        ),
-        (f"{hour}+00:00", OUTDOOR, b"\xff", b"\xff"): (
-            "field is not a number from 1 to 9."
-        ),
-        (b"\xff", OUTDOOR, 1, 1.0): (
-            "The time is not written like 2019-05-01T12:00:00+00:00."
-        ),
-        (f"{hour}-01:00", OUTDOOR.upper(), 1, 20.0): None,
-    }
+        (f"{hour}+00:00", OUTDOOR, 1, None),
+        (f"{hour}+00:00", OUTDOOR, 1, float("inf")),
+        (f"{hour}+00:00", OUTDOOR, 1, -300.0),
+        (f"{hour}+00:00", OUTDOOR, b"\xff", b"\xff"),
+        (b"\xff", OUTDOOR, 1, 1.0),
+        (f"{hour}-01:00", OUTDOOR.upper(), 1, 20.0),
+        # A spreadsheet makes 1.0 of 1.
+        (f"{hour}-01:00", OUTDOOR, "1.0", 30.0),
+    ]
     with closing(sqlite3.connect(old_server.database)) as connection, connection:
-        connection.executemany("INSERT INTO data VALUES (NULL, '', ?, ?, ?, ?)", faults)
+        connection.executemany("INSERT INTO data VALUES (NULL, '', ?, ?, ?, ?)", rows)
 
     report = await _import(hass, old_server.database)
 
-    assert (report["lines"], report["bad_lines"]) == (12, 10)
-    assert report["first_bad_lines"] == [
-        {"line": number, "reason": reason}
-        for number, reason in enumerate(faults.values(), 1)
-        if reason
+    assert (report["lines"], report["faults"]) == (13, 10)
+    assert [tuple(fault.values()) for fault in report["first_faults"]] == [
+        (2, "date_time", hour, no_zone, 1),
+        (3, "date_time", "", no_time, 2),
+        (
+            *(4, "date_time", "1970-01-01T00:00:09+00:00"),
+            *("The time is before the year 2001: the clock had not been set.", 1),
+        ),
+        (5, "mac", "6c:rf", "mac is not six pairs of letters or digits.", 1),
+        (6, "field", "10", no_field, 2),
+        (7, "1", "", no_number, 2),
+        (
+            *(9, "1", "-300"),
+            (
+                "data is not between -273.15 and 1000 °C, so the sensor cannot have"
+                " measured it."
+            ),
+            1,
+        ),
     ]
-    assert await _hours(hass, entity_id(hass, "1")) == {
+    # The one at 13:00 that came later counts.
+    assert await stored_hours(hass, entity_id(hass, "1")) == {
         datetime(2019, 5, 1, 12, tzinfo=UTC): (10.0, 10.0, 10.0),
-        datetime(2019, 5, 1, 13, tzinfo=UTC): (20.0, 20.0, 20.0),
+        datetime(2019, 5, 1, 13, tzinfo=UTC): (30.0, 20.0, 30.0),
     }
 
 
@@ -349,7 +312,8 @@ async def test_without_entity(
     hour = NOW - 5 * HOUR
     old_server.fill(
         [(hour, OUTDOOR, 1, 1.0)]
-        + 3 * [(hour, OUTDOOR, 2, 1.0)]
+        + [(hour, OUTDOOR, 2, -127.0)]
+        + 2 * [(hour, OUTDOOR, 2, 1.0)]
         + 2 * [(hour, "aa:bb:cc:dd:ee:ff", 1, 1.0)]
     )
 
@@ -358,8 +322,19 @@ async def test_without_entity(
     assert _counts(report) == [(1, 0)]
     assert report["readings_without_entity"] == 5
     assert report["sources_without_entity"] == [
-        {"mac": OUTDOOR, "field": 2, "readings": 3},
-        {"mac": "aa:bb:cc:dd:ee:ff", "field": 1, "readings": 2},
+        {
+            "mac": mac,
+            "column": column,
+            "readings": readings,
+            "lowest": lowest,
+            "highest": 1.0,
+            "first": hour.isoformat(),
+            "last": hour.isoformat(),
+        }
+        for mac, column, readings, lowest in [
+            (OUTDOOR, "2", 3, -127.0),
+            ("aa:bb:cc:dd:ee:ff", "1", 2, 1.0),
+        ]
     ]
     assert entity_id(hass, "2") is None
 
@@ -367,13 +342,32 @@ async def test_without_entity(
 async def test_before_the_first_report(
     hass: HomeAssistant, station: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """A station that has not reported has nothing that could take readings."""
-    old_server.fill([(NOW - 5 * HOUR, OUTDOOR, 1, 1.0)])
+    """A station that has not reported has no sensors, unless they are asked for."""
+    hour = NOW.replace(minute=0) - 5 * HOUR
+    old_server.fill([(hour, OUTDOOR, 1, 1.0), (hour + MINUTE, OUTDOOR, 1, 3.0)])
 
-    report = await _import(hass, old_server.database)
+    with pytest.raises(ServiceValidationError) as error:
+        await _import(hass, old_server.database)
+    assert _failure(error) == "history_nothing_sources"
+    assert f"- {OUTDOOR} 1: 2 (1 … 3)" in str(error.value)
 
-    assert report["entities"] == []
-    assert report["readings_without_entity"] == 1
+    dry_run = await _import(
+        hass, old_server.database, create_entities=True, dry_run=True
+    )
+    assert [(each["entity_id"], each["hours_imported"]) for each in dry_run["entities"]]
+    assert entity_id(hass, "1") is None
+
+    report = await _import(hass, old_server.database, create_entities=True)
+    found = entity_id(hass, "1")
+    assert found == "sensor.outdoor_temperature"
+    assert [each["entity_id"] for each in report["entities"]] == [found]
+    state = hass.states.get(found)
+    assert state is not None
+    assert state.state == "unavailable"
+    assert await stored_hours(hass, found) == {
+        # 1.0 for one of 5 minutes, then 3.0 until 15 minutes after the last reading
+        hour: (pytest.approx(fmean([(1 * 60 + 3 * 240) / 300, 3, 3, 3])), 1.0, 3.0)
+    }
 
 
 async def test_one_station(
@@ -396,10 +390,10 @@ async def test_one_station(
         config_entry_id=indoor.entry_id,
         mac=OUTDOOR.upper().replace(":", "-"),
     )
-    assert await _hours(hass, entity_id(hass, "1", mac=INDOOR)) == {
+    assert await stored_hours(hass, entity_id(hass, "1", mac=INDOOR)) == {
         hour: (1.0, 1.0, 1.0)
     }
-    assert await _hours(hass, entity_id(hass, "1")) == {}
+    assert await stored_hours(hass, entity_id(hass, "1")) == {}
 
 
 async def test_csv(
@@ -421,11 +415,25 @@ async def test_csv(
     report = await _import(hass, file)
 
     assert report["lines"] == 6
-    assert [line["line"] for line in report["first_bad_lines"]] == [5, 6, 7]
-    assert await _hours(hass, entity_id(hass, "1")) == {
-        datetime(2019, 5, 1, 12, tzinfo=UTC): (71.3, 70.3, 72.3),
+    assert [
+        (fault["line"], fault["column"], fault["value"], fault["readings"])
+        for fault in report["first_faults"]
+    ] == [(5, "field", "", 3)]
+    assert await stored_hours(hass, entity_id(hass, "1")) == {
+        # 72.3 for two periods of 5 minutes, 70.3 for four
+        datetime(2019, 5, 1, 12, tzinfo=UTC): (
+            pytest.approx(fmean([*2 * [72.3], *4 * [70.3]])),
+            70.3,
+            72.3,
+        ),
         datetime(2019, 5, 1, 13, tzinfo=UTC): (10.0, 10.0, 10.0),
     }
+
+
+def _after(first: float, seconds: float, last: float, others: float) -> Any:
+    """Return the mean of an hour with two values in one period, and 3 periods after."""
+    period = (first * seconds + last * others) / (seconds + others)
+    return pytest.approx(fmean([period, last, last, last]))
 
 
 @pytest.mark.parametrize(
@@ -470,17 +478,23 @@ async def test_thingspeak(
     report = await _import(hass, file, config_entry_id=station.entry_id)
 
     hour = datetime(2019, 5, 1, 12, tzinfo=UTC)
-    assert [line["line"] for line in report["first_bad_lines"]] == [4, 5]
-    assert (report["lines"], report["bad_lines"]) == (4, 2)
-    assert report["sources_without_entity"] == [
-        {"mac": OUTDOOR, "field": 7, "readings": 1}
-    ]
+    # A cell that is wrong takes nothing from the others of its line.
     assert [
-        (await _hours(hass, entity["entity_id"]))[hour] for entity in report["entities"]
+        (fault["line"], fault["column"], fault["value"], fault["readings"])
+        for fault in report["first_faults"]
+    ] == [(4, "field1", "nan", 1), (4, "field2", "nan", 2)]
+    assert (report["lines"], report["faults"]) == (4, 3)
+    assert [
+        (each["mac"], each["column"], each["readings"])
+        for each in report["sources_without_entity"]
+    ] == [(None, "field7", 1)]
+    assert [
+        (await stored_hours(hass, entity["entity_id"]))[hour]
+        for entity in report["entities"]
     ] == [
         # °C and hPa, since these are the units of the states.
-        (pytest.approx(15), pytest.approx(10), pytest.approx(20)),
-        (50.0, 40.0, 60.0),
+        (_after(10, 30, 20, 260), pytest.approx(10), pytest.approx(20)),
+        (_after(40, 10, 60, 280), 40.0, 60.0),
         (1013.25, 1013.25, 1013.25),
         (3700.0, 3700.0, 3700.0),
         (250.0, 250.0, 250.0),
@@ -508,7 +522,7 @@ async def test_unit_of_the_statistics(
     old_server.fill([(hour - HOUR, OUTDOOR, 1, 20.0)])
     await _import(hass, old_server.database)
 
-    assert await _hours(hass, outdoor) == {
+    assert await stored_hours(hass, outdoor) == {
         hour - HOUR: (20.0, 20.0, 20.0),
         hour: (10.0, 10.0, 10.0),
     }
@@ -533,15 +547,16 @@ async def test_wrong_unit_of_the_statistics(
         await _import(hass, old_server.database)
 
     assert _failure(error) == "history_unit"
-    assert len(await _hours(hass, entity_id(hass, "1"))) == 1
-    assert await _hours(hass, entity_id(hass, "1", mac=INDOOR)) == {}
+    assert len(await stored_hours(hass, entity_id(hass, "1"))) == 1
+    assert await stored_hours(hass, entity_id(hass, "1", mac=INDOOR)) == {}
 
 
 @pytest.mark.parametrize(
     ("name", "content", "failure"),
     [
         ("history.csv", b"", "history_unknown_format"),
-        ("history.csv", b"date_time,mac,field\n", "history_unknown_format"),
+        ("history.csv", b"mac,field,data\n", "history_unknown_format"),
+        ("history.csv", b"date_time,mac,field,data\n", "history_nothing_empty"),
         ("history.csv", b"\0" * 100_000, "history_unknown_format"),
         ("history.db", b"SQLite format 3\0", "history_unreadable"),
         ("history.db", b"SQLite format 3\0" + b"\xff" * 4096, "history_unreadable"),
@@ -576,28 +591,14 @@ async def test_other_files(
         await _import(hass, path)
 
     assert _failure(error) == failure
-    assert await _hours(hass, entity_id(hass, "1")) == {}
-
-
-async def test_file_that_may_not_be_read(
-    hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
-) -> None:
-    """A database without the table is told from one that is fine."""
-    with closing(sqlite3.connect(old_server.database)) as connection:
-        connection.execute("ALTER TABLE data RENAME TO other")
-
-    with pytest.raises(ServiceValidationError) as error:
-        await _import(hass, old_server.database)
-
-    assert _failure(error) == "history_unreadable"
-    assert "no such table: data" in str(error.value)
+    assert await stored_hours(hass, entity_id(hass, "1")) == {}
 
 
 async def test_progress(
     hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
 ) -> None:
     """A notification tells how a long import goes on, and goes at its end."""
-    old_server.fill(_year(25_000))
+    old_server.fill(_minutes(25_000))
     shown: list[tuple[UpdateType, list[str]]] = []
 
     @callback
@@ -612,10 +613,18 @@ async def test_progress(
     assert updates[-1] is UpdateType.REMOVED
     assert UpdateType.REMOVED not in updates[:-1]
     messages = [message for _, (message,) in shown]
-    assert messages[:5] == [
-        f"Reading the old history: {percentage} %" for percentage in range(20, 101, 20)
+    reading, importing = "Reading the old history", "Importing the old history"
+    texts = [message.partition(":")[0] for message in messages]
+    assert texts == [
+        *texts.count(reading) * [reading],
+        *texts.count(importing) * [importing],
     ]
-    assert messages[5].startswith("Importing the old history: ")
+    percentages = [
+        int(message.split()[-2]) for message in messages[: texts.count(reading)]
+    ]
+    assert percentages == sorted({*percentages})
+    assert len(percentages) > 5
+    assert percentages[-1] == 100
     assert messages[-1] == "Importing the old history: 100 %"
 
 
@@ -632,183 +641,7 @@ async def test_upload(
 
     assert _counts(await _import(hass, file=file_id)) == [(1, 0)]
 
-    assert await _hours(hass, entity_id(hass, "1")) == {hour: (10.0, 10.0, 10.0)}
+    assert await stored_hours(hass, entity_id(hass, "1")) == {hour: (10.0, 10.0, 10.0)}
     with pytest.raises(ServiceValidationError) as error:
         await _import(hass, file=file_id)
     assert _failure(error) == "upload_not_found"
-
-
-async def _dialog(hass: HomeAssistant, station: MockConfigEntry) -> ConfigFlowResult:
-    """Choose the import in the options of a station."""
-    menu = await hass.config_entries.options.async_init(station.entry_id)
-    assert "history" in menu["menu_options"]
-    return await hass.config_entries.options.async_configure(
-        menu["flow_id"], {"next_step_id": "history"}
-    )
-
-
-async def _submit(
-    hass: HomeAssistant,
-    form: ConfigFlowResult,
-    user_input: dict[str, Any],
-    asking_again: str | None = None,
-) -> ConfigFlowResult:
-    """Submit a form, and wait for what comes after the progress that it starts.
-
-    `asking_again` is the step that a browser then gets which asks meanwhile.
-    """
-    options = hass.config_entries.options
-    progress = await options.async_configure(form["flow_id"], user_input)
-    assert progress["type"] is FlowResultType.SHOW_PROGRESS
-    if asking_again is not None:
-        progress = await options.async_configure(form["flow_id"])
-        assert progress["type"] is FlowResultType.SHOW_PROGRESS
-        assert progress["step_id"] == asking_again
-    await hass.async_block_till_done()
-    return await options.async_configure(form["flow_id"])
-
-
-def _uploads() -> list[Path]:
-    """Return what Home Assistant keeps of uploads."""
-    return list(Path(tempfile.gettempdir(), "home-assistant-file_upload").iterdir())
-
-
-def _texts(result: ConfigFlowResult) -> Mapping[str, str]:
-    """Return what is filled into the texts of a page."""
-    assert result["description_placeholders"] is not None
-    return result["description_placeholders"]
-
-
-async def test_dialog(
-    hass: HomeAssistant,
-    station: MockConfigEntry,
-    indoor: MockConfigEntry,
-    old_server: OldServer,
-    hass_client: ClientSessionGenerator,
-) -> None:
-    """The options of a station show what a file holds, then import it."""
-    hour = NOW.replace(minute=0) - 5 * HOUR
-    old_server.fill(
-        [
-            (hour, OUTDOOR, 1, 10.0),
-            (hour, OUTDOOR, 12, 10.0),
-            (hour, INDOOR, 1, 10.0),
-            (NOW, OUTDOOR, 1, 10.0),
-        ]
-    )
-    form = await _dialog(hass, station)
-    assert form["step_id"] == "history"
-    assert form["errors"] == {}
-
-    user_input = {
-        "file": await upload(await hass_client(), old_server.database),
-        "mac": OUTDOOR,
-        "overwrite": False,
-    }
-    confirm = await _submit(hass, form, user_input, asking_again="history_read")
-    assert confirm["step_id"] == "history_confirm"
-    texts = _texts(confirm)
-    assert texts["entities"] == (
-        f"| {entity_id(hass, '1')} | 2026-11-23 23:00 | 2026-11-23 23:00 | 1 | 1 | 0 |"
-    )
-    assert texts["first_bad_lines"] == "- 2: field is not a number from 1 to 9."
-    assert (texts["lines"], texts["bad_lines"]) == ("4", "1")
-    assert texts["readings_too_new"] == texts["readings_without_entity"] == "1"
-    assert await _hours(hass, entity_id(hass, "1")) == {}
-
-    done = await _submit(hass, confirm, {}, asking_again="history_import")
-    assert (done["type"], done["reason"]) == (FlowResultType.ABORT, "history_imported")
-    assert _texts(done) == texts
-    assert await _hours(hass, entity_id(hass, "1")) == {hour: (10.0, 10.0, 10.0)}
-    assert await _hours(hass, entity_id(hass, "1", mac=INDOOR)) == {}
-
-
-async def test_dialog_overwrites(
-    hass: HomeAssistant,
-    station: MockConfigEntry,
-    indoor: MockConfigEntry,
-    old_server: OldServer,
-    hass_client: ClientSessionGenerator,
-) -> None:
-    """Hours are overwritten if that is ticked; the board may have been another."""
-    hour = NOW.replace(minute=0) - 5 * HOUR
-    old_server.fill([(hour, OUTDOOR, 1, 10.0), (hour, INDOOR, 1, 20.0)])
-    await _import(hass, old_server.database)
-
-    user_input = {
-        "file": await upload(await hass_client(), old_server.database),
-        "mac": INDOOR.upper(),
-        "overwrite": True,
-    }
-    confirm = await _submit(hass, await _dialog(hass, station), user_input)
-    assert await _hours(hass, entity_id(hass, "1")) == {hour: (10.0, 10.0, 10.0)}
-    await _submit(hass, confirm, {})
-
-    assert await _hours(hass, entity_id(hass, "1")) == {hour: (20.0, 20.0, 20.0)}
-
-
-async def test_dialog_after_faults(
-    hass: HomeAssistant,
-    station: MockConfigEntry,
-    indoor: MockConfigEntry,
-    old_server: OldServer,
-    hass_client: ClientSessionGenerator,
-) -> None:
-    """What is wrong is said, and one can try again."""
-    client = await hass_client()
-    wrong = old_server.database.with_name("holiday.jpg")
-    wrong.write_bytes(b"JFIF")
-    form = await _dialog(hass, station)
-    user_input = {
-        "file": await upload(client, wrong),
-        "mac": "outdoor",
-        "overwrite": False,
-    }
-    form = await hass.config_entries.options.async_configure(
-        form["flow_id"], user_input
-    )
-    assert form["errors"] == {"base": "history_failed"}
-    assert _texts(form)["error"] == "mac is not six pairs of letters or digits."
-
-    form = await _submit(hass, form, {**user_input, "mac": OUTDOOR})
-    assert form["errors"] == {"base": "history_failed"}
-    assert _texts(form)["error"].startswith("The file is neither a data.db nor a CSV")
-
-    user_input = {
-        "file": await upload(client, old_server.database),
-        "mac": OUTDOOR,
-        "overwrite": False,
-    }
-    confirm = await _submit(hass, form, user_input)
-    assert confirm["step_id"] == "history_confirm"
-    assert _texts(confirm)["lines"] == "0"
-
-
-async def test_dialog_closed(
-    hass: HomeAssistant,
-    station: MockConfigEntry,
-    indoor: MockConfigEntry,
-    old_server: OldServer,
-    hass_client: ClientSessionGenerator,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """A dialog that is closed while it reads leaves nothing behind."""
-    old_server.fill(_year(50_000))
-    form = await _dialog(hass, station)
-    await hass.config_entries.options.async_configure(
-        form["flow_id"],
-        {
-            "file": await upload(await hass_client(), old_server.database),
-            "mac": OUTDOOR,
-            "overwrite": False,
-        },
-    )
-    assert len(_uploads()) == 1
-
-    hass.config_entries.options.async_abort(form["flow_id"])
-    await hass.async_block_till_done()
-
-    assert _uploads() == []
-    gc.collect()
-    assert "never retrieved" not in caplog.text
-    assert await _hours(hass, entity_id(hass, "1")) == {}

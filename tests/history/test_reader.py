@@ -1,23 +1,32 @@
-"""Reading an old server's file on its own, partly driven by hypothesis."""
+"""Reading files on their own, partly driven by hypothesis."""
 
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
+import random
+import sqlite3
 from statistics import fmean
 import tracemalloc
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 import pytest
 
-from custom_components.esp_weather.history.reader import HistoryError, Hour, OldHistory
+from custom_components.esp_weather.history.errors import HistoryError, StoppedError
+from custom_components.esp_weather.history.hours import Hour
+from custom_components.esp_weather.history.reader import HistoryReader, Source, Target
 from tests.helpers import INDOOR, KEY, OUTDOOR
 from tests.old_server import OldServer
 
 END = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 HEADER = "Id,API_key,date_time,mac,field,data\n"
-SOURCES = {(OUTDOOR, 1): float, (OUTDOOR, 2): float, (INDOOR, 1): float}
+TIMEOUT = 900.0
+TARGET = Target(float, TIMEOUT)
+SOURCES = [Source(OUTDOOR, "1"), Source(OUTDOOR, "2"), Source(INDOOR, "1")]
+BERLIN = ZoneInfo("Europe/Berlin")
 
 # The file is written anew for each example.
 one_folder = settings(
@@ -35,36 +44,100 @@ readings = st.tuples(
     | st.integers(0, 5 * 3600).map(
         lambda second: datetime(2019, 5, 1, tzinfo=UTC) + timedelta(seconds=second)
     ),
-    st.sampled_from(list(SOURCES)),
+    st.sampled_from(SOURCES),
     st.floats(-1e6, 1e6).map(lambda value: round(value, 4)),
 )
 
 
 @contextmanager
-def _history(path: Path, mac: str | None = None) -> Generator[OldHistory]:
+def _read(
+    path: Path, targets: Iterable[Source] = SOURCES, zone: tzinfo | None = None
+) -> Generator[HistoryReader]:
     """Read a file."""
-    history = OldHistory(SOURCES, END.timestamp())
+    reader = HistoryReader(dict.fromkeys(targets, TARGET), END.timestamp(), zone)
     try:
-        history.read(path, mac, lambda done: None)
-        yield history
+        reader.read(path, lambda done: None)
+        yield reader
     finally:
-        history.close()
+        reader.close()
+
+
+def _hours(reader: HistoryReader, source: Source) -> list[Hour]:
+    return list(reader.store.read(reader.hours[source]))
+
+
+def _found(reader: HistoryReader) -> dict[str, tuple[int, float, float]]:
+    """Return number, lowest and highest value of each source."""
+    return {
+        f"{source.mac} {source.column}".strip(): (
+            found.readings,
+            found.lowest,
+            found.highest,
+        )
+        for source, found in reader.sources.items()
+    }
+
+
+def _faults(reader: HistoryReader) -> list[tuple[int, str, str, str, int]]:
+    return [
+        (fault.line, fault.column, fault.value, fault.error.reason, fault.count)
+        for fault in reader.first_faults
+    ]
 
 
 def _row(time: str, mac: str, field: object, data: object) -> str:
     return f"1,{KEY},{time},{mac},{field},{data}\n"
 
 
+def _expected(values: Sequence[tuple[float, float]]) -> dict[int, Any]:
+    """Return the hours of readings as a list of all of them gives them, step by step."""
+    # Of those at the same time, the last one counts; all are seen.
+    ordered = sorted(values, key=lambda value: value[0])
+    periods: defaultdict[int, list[float]] = defaultdict(list)
+    means: defaultdict[int, list[float]] = defaultdict(list)
+    starts = {int(time // 300) * 300 for time, _ in ordered}
+    for time, _ in ordered:
+        start = int(time // 300) * 300
+        while start <= time + TIMEOUT:
+            starts.add(start)
+            start += 300
+    for start in sorted(starts):
+        before = [value for value in ordered if value[0] < start]
+        inside = [value for value in ordered if start <= value[0] < start + 300]
+        if before and start <= before[-1][0] + TIMEOUT:
+            inside.insert(0, (start, before[-1][1]))
+        if not inside:
+            continue
+        area = sum(
+            value * (until - since)
+            for (since, value), (until, _) in zip(
+                inside, [*inside[1:], (start + 300, 0)], strict=True
+            )
+        )
+        hour = start // 3600 * 3600
+        means[hour].append(area / (start + 300 - inside[0][0]))
+        periods[hour] += [value for _, value in inside]
+    return {
+        hour: (fmean(means[hour]), min(periods[hour]), max(periods[hour]))
+        for hour in means
+    }
+
+
 @one_folder
-@given(st.lists(readings))
+@given(st.lists(readings), st.sampled_from(["as they are", "in order", "reversed"]))
 def test_hours(
-    tmp_path: Path, readings: list[tuple[datetime, tuple[str, int], float]]
+    tmp_path: Path, readings: list[tuple[datetime, Source, float]], order: str
 ) -> None:
-    """Readings in any order and any zone give what plain Python finds."""
+    """Readings in any zone and order give what plain Python finds."""
+    if order != "as they are":
+        readings.sort(key=lambda reading: reading[0], reverse=order == "reversed")
+    # What comes in between others in the middle of a period is only known about.
+    is_exact = order != "as they are" or len(readings) < 3
     database = tmp_path / "data.db"
     database.unlink(missing_ok=True)
     OldServer(database, KEY, ()).fill(
-        (time, *source, value) for time, source, value in readings
+        (time, source.mac, int(source.column), value)
+        for time, source, value in readings
     )
     file = tmp_path / "data.csv"
     file.write_text(
@@ -73,29 +146,45 @@ def test_hours(
             _row(time.isoformat(), *source, value) for time, source, value in readings
         )
     )
-    expected = defaultdict(list)
-    for time, source, value in readings:
-        hour = time.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        expected[source, int(hour.timestamp())].append(value)
+    if len({time for time, _, _ in readings}) < len(readings):
+        is_exact = False
 
-    for path in (database, file):
-        with _history(path) as history:
-            assert (history.lines, history.bad_lines) == (len(readings), 0)
-            all_series = history.series()
-            assert sum(series.readings for series in all_series) == len(readings)
-            found = {
-                (series.source, hour.start): (hour.mean, hour.minimum, hour.maximum)
-                for series in all_series
-                for hour in history.hours(series.source)
-            }
-        assert list(found) == sorted(
-            found, key=lambda key: (list(SOURCES).index(key[0]), key[1])
-        )
-        for key, (mean, minimum, maximum) in found.items():
-            assert mean == pytest.approx(fmean(expected[key]), rel=1e-9, abs=1e-6)
-            assert (minimum, maximum) == (min(expected[key]), max(expected[key]))
-            assert minimum <= mean <= maximum
-        assert found.keys() == expected.keys()
+    for path in (database, *([file] if readings else [])):
+        with _read(path) as reader:
+            assert (reader.lines, reader.faults) == (len(readings), 0)
+            for source in SOURCES:
+                expected = _expected(
+                    [
+                        (time.timestamp(), value)
+                        for time, of, value in readings
+                        if of == source
+                    ]
+                )
+                found = {hour.start: hour[1:] for hour in _hours(reader, source)}
+                assert list(found) == sorted(expected)
+                for hour, (mean, minimum, maximum) in found.items():
+                    assert (minimum, maximum) == expected[hour][1:]
+                    assert minimum <= mean <= maximum
+                    if is_exact:
+                        assert mean == pytest.approx(expected[hour][0], abs=1e-4)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_order_matters_little(tmp_path: Path, shuffled: bool) -> None:
+    """A file in any order gives means that differ by little."""
+    start = datetime(2019, 5, 1, tzinfo=UTC)
+    rows = [
+        (start + timedelta(seconds=30 * number), OUTDOOR, 1, number % 17 / 10)
+        for number in range(2000)
+    ]
+    if shuffled:
+        random.Random(1).shuffle(rows)
+    server = OldServer(tmp_path / "data.db", KEY, ())
+    server.fill(rows)
+    expected = _expected([(time.timestamp(), value) for time, _, _, value in rows])
+    with _read(server.database) as reader:
+        for hour in _hours(reader, SOURCES[0]):
+            assert hour[1:] == pytest.approx(expected[hour.start], abs=0.05)
 
 
 @one_folder
@@ -103,19 +192,23 @@ def test_hours(
     st.binary()
     | st.binary().map(lambda tail: HEADER.encode() + tail)
     | st.binary().map(lambda tail: b"created_at,field1,field2,field3\n" + tail)
+    | st.binary().map(lambda tail: "Zeit;T;F\n".encode("utf-16") + tail)
     | st.binary().map(lambda tail: b"SQLite format 3\0" + tail)
 )
 @example(b"date_time,mac,field,data\n\n,\n")
 @example(b"created_at\n2019-05-01T12:00:00Z\n")
+@example(b"sep=;\n")
 @example(HEADER.encode() + b'"' * 10_000 + b"\n")
+@example(b"date,time,t\n2019-05-01\n2019-05-01,12:00,3\n")
+@example(b"a,b\n" + b"2019-05-01 12:00,1_0\n2019-05-01 12:00,1e999\n")
 def test_any_file(tmp_path: Path, content: bytes) -> None:
     """Any file is read, or refused with one of the errors."""
     path = tmp_path / "file"
     path.write_bytes(content)
     error = None
     try:
-        with _history(path, OUTDOOR) as history:
-            assert history.bad_lines <= history.lines <= len(content.splitlines())
+        with _read(path) as reader:
+            assert reader.lines <= len(content.splitlines())
     except HistoryError as err:
         error = err.reason
     assert error in {None, "history_unknown_format", "history_unreadable"}
@@ -125,23 +218,27 @@ def test_any_file(tmp_path: Path, content: bytes) -> None:
 @given(st.text(st.characters(exclude_characters='",\r\n', exclude_categories=["Cs"])))
 @example("0001-01-01T00:00:00+14:00")
 @example("9999-12-31T23:59:59-14:00")
+@example("9999-12-31T23:59:59")
+@example("0001-01-01T00:00:00")
 @example("2001-01-01T00:59:59+01:00")
 @example("2019-05-01")
 @example(" UTC")
+@example("1e400")
 def test_any_time(tmp_path: Path, time: str) -> None:
     """A time is taken, too new, or a fault; nothing else."""
     path = tmp_path / "data.csv"
     path.write_text(HEADER + _row(time, OUTDOOR, 1, 20))
-    with _history(path) as history:
-        taken = sum(series.readings for series in history.series())
-        assert taken + history.too_new + history.bad_lines == 1
-        for line in history.first_bad_lines:
-            assert line.number == 2
-            assert line.reason.reason in {
-                "invalid_time",
-                "time_not_set",
-                "time_without_zone",
-            }
+    for zone in (None, BERLIN):
+        with _read(path, zone=zone) as reader:
+            taken = reader.hours[SOURCES[0]].readings
+            assert taken + reader.too_new + reader.faults == 1
+            for fault in reader.first_faults:
+                assert fault.line == 2
+                assert fault.error.reason in {
+                    "invalid_time",
+                    "time_not_set",
+                    "time_without_zone",
+                }
 
 
 @pytest.mark.parametrize(
@@ -150,19 +247,137 @@ def test_any_time(tmp_path: Path, time: str) -> None:
         ("2019-05-01T12:34:56.123456+00:00", 12),
         ("2019-05-01T12:34:56Z", 12),
         ("2019-05-01 12:34:56 UTC", 12),
+        ("01.05.2019 12:34 UTC", 12),
+        ("2019-05-01 9:34 UTC", 9),
+        ("1556714096", 12),
+        ("1556714096123", 12),
         ("2019-05-01T12:34:56-04:00", 16),
         ("2019-05-01T12:34:56+05:30", 7),
         ("2019-05-01T12:59:59.999999+00:00", 12),
         (" 2019-05-01T13:00:00+00:00 ", 13),
+        ("2019-05-01T12:34:56", 10),
+        ("1.5.2019 12:34", 10),
     ],
 )
 def test_times(tmp_path: Path, time: str, hour: int) -> None:
-    """Times are taken as the old servers wrote them."""
+    """Times are taken as servers and spreadsheets write them."""
     path = tmp_path / "data.csv"
     path.write_text(HEADER + _row(time, OUTDOOR, 1, 20))
-    with _history(path) as history:
+    with _read(path, zone=BERLIN) as reader:
         start = int(datetime(2019, 5, 1, hour, tzinfo=UTC).timestamp())
-        assert list(history.hours((OUTDOOR, 1))) == [Hour(start, 20.0, 20.0, 20.0)]
+        assert _hours(reader, SOURCES[0])[0] == Hour(start, 20.0, 20.0, 20.0)
+
+
+def test_clock_changes(tmp_path: Path) -> None:
+    """An hour that comes twice is told apart by its order; one that is skipped is next."""
+    path = tmp_path / "data.csv"
+    times = [
+        "2019-03-31T01:30",
+        "2019-03-31T02:30",  # is skipped
+        "2019-10-27T02:10",
+        "2019-10-27T02:40",
+        "2019-10-27T02:10",  # for the second time
+        "2019-10-27T02:40",
+        "2019-10-27T03:10",
+        "2020-10-25T02:10",
+    ]
+    path.write_text(
+        HEADER
+        + "".join(
+            _row(time, OUTDOOR, 1, number) + _row(time, OUTDOOR, 2, number)
+            for number, time in enumerate(times)
+        )
+    )
+    with _read(path, zone=BERLIN) as reader:
+        for source in SOURCES[:2]:
+            assert [
+                (datetime.fromtimestamp(hour.start, UTC), hour.minimum)
+                for hour in _hours(reader, source)
+            ] == [
+                (datetime(2019, 3, 31, 0, tzinfo=UTC), 0),
+                (datetime(2019, 3, 31, 1, tzinfo=UTC), 1),
+                (datetime(2019, 10, 27, 0, tzinfo=UTC), 2),
+                (datetime(2019, 10, 27, 1, tzinfo=UTC), 4),
+                (datetime(2019, 10, 27, 2, tzinfo=UTC), 6),
+                (datetime(2020, 10, 25, 0, tzinfo=UTC), 7),
+            ]
+        clock = reader.clock
+        assert (clock.without_zone, clock.skipped, clock.doubled) == (16, 2, 10)
+
+
+@pytest.mark.parametrize(
+    ("content", "found", "faults"),
+    [
+        pytest.param(
+            "created_at,entry_id,field1,field2,status;;;\n"
+            "2019-05-01 12:00:10 UTC;1;21,5;40;\n"
+            "2019-05-01 12:10:10 UTC;2;22,5;off;late\n",
+            {"field1": (2, 21.5, 22.5), "field2": (1, 40.0, 40.0)},
+            [(3, "field2", "off", "invalid_data", 1)],
+            id="an export of ThingSpeak, saved again by a spreadsheet",
+        ),
+        pytest.param(
+            "created_at,entry_id,field1,field2,latitude,status\n"
+            "2019-05-01 12:00:10 UTC,1,21.5,door open,48.1,x\n",
+            {"field1": (1, 21.5, 21.5)},
+            [(2, "field2", "door open", "invalid_data", 1)],
+            id="a field with text",
+        ),
+        pytest.param(
+            "sep=;\r\nDatum;Uhrzeit;Temperatur\r\n01.05.2019 14:00;x; 21,5 \r\n",
+            {"Temperatur": (1, 21.5, 21.5)},
+            [(3, "Uhrzeit", "x", "invalid_data", 1)],
+            id="decimal comma, blanks and sep=",
+        ),
+        pytest.param(
+            "Date\tTime\tTemperature\tHumidity\n2019-05-01\t14:00\t21.5\t40\n",
+            {"Temperature": (1, 21.5, 21.5), "Humidity": (1, 40.0, 40.0)},
+            [],
+            id="date and time apart, with tabs",
+        ),
+        pytest.param(
+            'Temperature,"When, local"\n21.5,2019-05-01 14:00\n"22,5",x\n',
+            {"Temperature": (1, 21.5, 21.5)},
+            [(3, "", "x", "invalid_time", 1)],
+            id="time in any column",
+        ),
+        pytest.param(
+            "entity_id,state,last_changed\n"
+            "sensor.outdoor_temperature,21.5,2019-05-01T12:00:00.000Z\n"
+            "sensor.outdoor_temperature,unavailable,2019-05-01T12:01:00.000Z\n",
+            {"sensor.outdoor_temperature": (1, 21.5, 21.5)},
+            [(3, "sensor.outdoor_temperature", "unavailable", "invalid_data", 1)],
+            id="download of the history page",
+        ),
+        pytest.param(
+            f"date_time,mac,field,data\n 2019-05-01T12:00:00Z , {OUTDOOR} , 1.0 , 2 \n",
+            {f"{OUTDOOR} 1": (1, 2.0, 2.0)},
+            [],
+            id="field as a spreadsheet has it",
+        ),
+    ],
+)
+def test_tables(
+    tmp_path: Path,
+    content: str,
+    found: dict[str, tuple[int, float, float]],
+    faults: list[tuple[int, str, str, str, int]],
+) -> None:
+    """Tables are recognized however they are written, in each encoding."""
+    path = tmp_path / "table.csv"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"):
+        path.write_bytes(content.encode(encoding))
+        with _read(path, zone=BERLIN) as reader:
+            assert _found(reader) == found
+            assert _faults(reader) == faults
+
+
+def test_old_encoding(tmp_path: Path) -> None:
+    """Names of columns are readable if a program has not written UTF-8."""
+    path = tmp_path / "table.csv"
+    path.write_bytes("time,Küche\n2019-05-01T12:00:00Z,20\n".encode("cp1252"))
+    with _read(path) as reader:
+        assert _found(reader) == {"Küche": (1, 20.0, 20.0)}
 
 
 def _each_in_its_hour(lines: int) -> Iterable[str]:
@@ -178,49 +393,65 @@ def _each_of_its_own_station(lines: int) -> Iterable[str]:
 
 def _each_with_a_fault(lines: int) -> Iterable[str]:
     for line in range(lines):
-        yield _row(f"yesterday {line}", OUTDOOR, 1, line)
+        yield _row(f"yesterday {line}", OUTDOOR, line, line)
 
 
 def _in_one_line(lines: int) -> Iterable[str]:
     yield "x" * 50 * lines
 
 
+def _in_no_order(lines: int) -> Iterable[str]:
+    for line in range(lines):
+        second = line * 7919 % 86_400
+        time = datetime(2019, 5, 1, tzinfo=UTC) + timedelta(seconds=second)
+        yield _row(time.isoformat(), OUTDOOR, 1, line)
+
+
 @pytest.mark.parametrize(
     "content",
-    [_each_in_its_hour, _each_of_its_own_station, _each_with_a_fault, _in_one_line],
+    [
+        _each_in_its_hour,
+        _each_of_its_own_station,
+        _each_with_a_fault,
+        _in_one_line,
+        _in_no_order,
+    ],
 )
 def test_memory(tmp_path: Path, content: Callable[[int], Iterable[str]]) -> None:
     """Memory does not grow with the file; the hours are on disk, with sqlite."""
     peaks = []
-    for lines in (5_000, 20_000):
+    for lines in (15_000, 45_000):
         path = tmp_path / f"{lines}.csv"
         with path.open("w") as file:
             file.write(HEADER)
             file.writelines(content(lines))
         tracemalloc.start()
-        with _history(path) as history:
+        with _read(path) as reader:
             peaks.append(tracemalloc.get_traced_memory()[1])
-            assert len(history.first_bad_lines) <= 20
-            assert len(history.unknown_sources) <= 100
+            assert len(reader.first_faults) <= 20
+            assert len(reader.sources) <= 103
         tracemalloc.stop()
 
-    assert peaks[1] < peaks[0] + 20_000
+    assert peaks[1] < peaks[0] + 300_000
 
 
 def test_what_is_shown(tmp_path: Path) -> None:
-    """The first faults and unknown stations are named, and all are counted."""
+    """The first sources and faults are named, and all are counted."""
     path = tmp_path / "data.csv"
     with path.open("w") as file:
         file.write(HEADER)
         file.writelines(_each_with_a_fault(1_000))
         file.writelines(_each_of_its_own_station(1_000))
         file.writelines(_each_of_its_own_station(50))
-    with _history(path) as history:
-        assert (history.lines, history.bad_lines) == (2_050, 1_000)
-        assert [line.number for line in history.first_bad_lines] == list(range(2, 22))
-        assert history.unknown == 1_050
-        assert len(history.unknown_sources) == 100
-        assert sum(history.unknown_sources.values()) == 150
+    with _read(path, []) as reader:
+        assert (reader.lines, reader.faults) == (2_050, 1_000)
+        assert _faults(reader) == [
+            (2, "field", "0", "invalid_field", 991),
+            (3, "date_time", "yesterday 1", "invalid_time", 9),
+        ]
+        # Nine had no reading that counts.
+        assert len(reader.sources) == 91
+        assert reader.unlisted == 909
 
 
 def test_long_line(tmp_path: Path) -> None:
@@ -228,30 +459,56 @@ def test_long_line(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     row = _row("2019-05-01T12:00:00Z", OUTDOOR, 1, 20)
     path.write_text(
-        HEADER + row[:-1] + "," + 10_000 * "x" + "\n" + 9_999 * "x" + "\nx\n" + row
+        HEADER + row[:-1] + "," + 100_000 * "x" + "\n" + 9_999 * "x" + "\nx\n" + row
     )
-    with _history(path) as history:
-        assert history.lines == 4
-        assert [line.number for line in history.first_bad_lines] == [3, 4]
-        assert history.series()[0].readings == 2
+    with _read(path) as reader:
+        assert reader.lines == 4
+        assert _faults(reader) == [(3, "field", "", "invalid_field", 2)]
+        assert reader.hours[SOURCES[0]].readings == 2
 
 
-def test_stop(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["csv", "db"])
+def test_stop(tmp_path: Path, suffix: str) -> None:
     """Who stops the reading need not wait for the end of the file."""
-    path = tmp_path / "data.csv"
-    with path.open("w") as file:
-        file.write(HEADER)
-        file.writelines(_each_in_its_hour(50_000))
-    history = OldHistory(SOURCES, END.timestamp())
+    start = datetime(2019, 5, 1, tzinfo=UTC)
+    server = OldServer(tmp_path / "data.db", KEY, ())
+    server.fill(
+        (start + timedelta(minutes=number), OUTDOOR, 1, 1.0) for number in range(50_000)
+    )
+    path = server.database.with_suffix(f".{suffix}")
+    if suffix == "csv":
+        with closing(sqlite3.connect(server.database)) as database:
+            path.write_text(
+                HEADER
+                + "".join(
+                    ",".join(map(str, row)) + "\n"
+                    for row in database.execute("SELECT * FROM data")
+                )
+            )
+    reader = HistoryReader({SOURCES[0]: TARGET}, END.timestamp())
     done: list[float] = []
 
     def stop(part: float) -> None:
         done.append(part)
-        history.stop()
+        reader.stop()
 
-    history.read(path, None, stop)
+    with pytest.raises(StoppedError):
+        reader.read(path, stop)
 
     assert len(done) == 1
-    assert done[0] == pytest.approx(0.2, abs=0.02)
-    assert history.lines == 10_000
-    history.close()
+    assert done[0] < 0.2
+    assert reader.lines < 2_000
+    reader.close()
+
+
+def test_stop_at_the_end(tmp_path: Path) -> None:
+    """Nor for the hours of what was read."""
+    path = tmp_path / "data.csv"
+    path.write_text(HEADER + _row("2019-05-01T12:00:00Z", OUTDOOR, 1, 20))
+    reader = HistoryReader({SOURCES[0]: Target(float, 0)}, END.timestamp())
+    reader.read(path, lambda done: reader.stop() if done < 1 else None)
+    # A station that may be silent for ever is not drawn as a line for ever.
+    assert reader.store.span(reader.hours[SOURCES[0]]).hours == 25
+    with pytest.raises(StoppedError):
+        reader.store.compile(END.timestamp(), lambda: True)
+    reader.close()

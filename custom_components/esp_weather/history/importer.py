@@ -1,116 +1,141 @@
-"""The way of an old server's readings into Home Assistant's long-term statistics."""
+"""Imports readings of a file into Home Assistant's long-term statistics."""
 
 import asyncio
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, cast
 
-from homeassistant.components.file_upload import process_uploaded_file
 from homeassistant.components.recorder import get_instance
-from homeassistant.components.recorder.models import StatisticData, StatisticMetaData
-from homeassistant.components.recorder.statistics import (
-    UNIT_CLASS_TO_UNIT_CONVERTER,
-    async_import_statistics,
-    async_list_statistic_ids,
-    statistics_during_period,
-)
-from homeassistant.components.recorder.tasks import SynchronizeTask
 from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
 from homeassistant.const import CONF_MAC
-from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.core import HassJob, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers.recorder import DATA_INSTANCE
 from homeassistant.util import dt as dt_util
 
-from ..config import StationConfig
+from ..config import StationConfig, guess_field
 from ..const import DOMAIN
 from ..data import EspWeatherConfigEntry
 from ..field import Field
-from ..messages import async_translate
-from ..protocol.readings import normalize_mac
-from .reader import SECONDS_PER_HOUR, HistoryError, Hour, OldHistory, Source
+from ..messages import async_translate, invalid
+from ..protocol.readings import FIELDS, Reading, Reason
+from . import recorder
+from .errors import HistoryError, HistoryReason, StoppedError
+from .files import OpenFile
+from .hours import SECONDS_PER_HOUR, Hour
+from .reader import Fault, Found, HistoryReader, Source, Target
 
 type OnProgress = Callable[[int], None]
-type OpenFile = Callable[[], AbstractContextManager[Path]]
 
 # Home Assistant compiles an hour some seconds after its end, and would lose that
 # of all entities if it found one of them there already.
 _COMPILED_AFTER: Final = timedelta(minutes=1)
 # So many hours are in memory and in the recorder's queue at a time.
 _HOURS_AT_ONCE: Final = 2_000
+_NAMED_SOURCES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
-    """The statistics that the readings of a field belong to."""
+class FieldOf:
+    """A field of a station, which need not have reported yet."""
 
+    entry: EspWeatherConfigEntry
     field: Field
-    metadata: StatisticMetaData
-    convert: Callable[[float], float]
+
+    @property
+    def unique_id(self) -> str:
+        """Return the unique ID of the field's sensor."""
+        return f"{self.entry.data[CONF_MAC]}_{self.field.number}"
+
+    def entity_id(self, hass: HomeAssistant) -> str | None:
+        """Return the entity ID of the field's sensor if there is one."""
+        registry = er.async_get(hass)
+        return registry.async_get_entity_id(SENSOR_DOMAIN, DOMAIN, self.unique_id)
+
+
+def known_fields(
+    hass: HomeAssistant,
+    stations: Sequence[EspWeatherConfigEntry],
+    mac: str | None = None,
+    sources: Mapping[Source, Found] | None = None,
+) -> dict[Source, FieldOf]:
+    """Return the fields that sources of these names belong to.
+
+    If there is only one station, it may go by another MAC in the file: `mac`. What
+    nobody has described is guessed from the `sources` of the file, if they are given.
+    """
+    fields = {}
+    for entry in stations:
+        known = StationConfig.from_entry(entry).fields
+        for number in FIELDS:
+            names = [Source(mac or entry.data[CONF_MAC], str(number))]
+            if len(stations) == 1:
+                names.append(Source("", f"field{number}"))
+            field = known.get(number)
+            if field is None and sources is not None:
+                found = [sources[name] for name in names if name in sources]
+                field = field_like(entry, number, found[0]) if found else None
+            if field is None:
+                continue
+            of = FieldOf(entry, field)
+            if entity_id := of.entity_id(hass):
+                names.append(Source("", entity_id))
+            fields.update(dict.fromkeys(names, of))
+    return fields
+
+
+def field_like(entry: EspWeatherConfigEntry, number: int, found: Found) -> Field:
+    """Return a field; one that nobody has described is guessed from its readings."""
+    known = StationConfig.from_entry(entry).fields.get(number)
+    return known or guess_field(entry, number, found.highest)
 
 
 class HistoryImport:
-    """The import of one file: read it, then import it, and close."""
+    """The import of one file: look at it or read it, then import it, and close."""
 
-    def __init__(
-        self,
-        hass: HomeAssistant,
-        targets: dict[Source, _Target],
-        mac: str | None,
-        end: float,
-    ) -> None:
-        """Prepare to read; async_create() does the rest."""
+    def __init__(self, hass: HomeAssistant, open_file: OpenFile) -> None:
+        """Prepare to open the file. Raises ServiceValidationError without a recorder."""
+        recorder.async_check(hass)
         self._hass = hass
-        self._targets = targets
-        self._mac = mac
-        self._jobs: list[asyncio.Future[Any]] = []
-        self._history = OldHistory(
-            {source: target.field.calibrate for source, target in targets.items()}, end
-        )
+        self._open_file = open_file
+        self._files = ExitStack()
+        self._path: Path | None = None
+        self._reader: HistoryReader | None = None
+        self._fields: Mapping[Source, FieldOf] = {}
+        self._job: asyncio.Future[Any] | None = None
+        self._stop = asyncio.Event()
+        # Home Assistant would wait for the thread that reads.
+        self._forget = hass.async_add_shutdown_job(HassJob(self._async_stop))
 
-    @classmethod
-    async def async_create(
-        cls,
-        hass: HomeAssistant,
-        stations: list[EspWeatherConfigEntry],
-        mac: str | None = None,
-    ) -> Self:
-        """Return an import for these stations.
+    async def async_read(
+        self,
+        on_progress: OnProgress,
+        fields: Mapping[Source, FieldOf] | None = None,
+        zone: tzinfo | None = None,
+    ) -> HistoryReader:
+        """Read the file, calling back with the percentage that is done.
 
-        If there is only one, it may go by another MAC in the file: `mac`. Raises
-        ServiceValidationError if that is none, if the recorder is not running, or
-        if readings cannot be converted to the unit that their statistics have.
+        The readings of the sources in `fields` are made into hours; without any the
+        file is only looked at. Times without a zone are of `zone`. Raises
+        ServiceValidationError if the file cannot be read.
         """
-        if DATA_INSTANCE not in hass.data:
-            raise invalid("recorder_not_running")
-        only = stations[0].data[CONF_MAC] if len(stations) == 1 else None
-        if mac is not None:
-            if only is None:
-                raise invalid("history_without_station")
-            try:
-                mac = normalize_mac(mac)
-            except ValueError as err:
-                raise invalid("invalid_mac") from err
+        self._fields = fields or {}
         end = (dt_util.utcnow() - _COMPILED_AFTER).timestamp()
-        # Statistics of the hours before may still be in its queue.
-        await _async_wait_for_recorder(hass)
-        targets = {
-            (mac or station.data[CONF_MAC], number): target
-            for station in stations
-            for number, target in (await _async_targets(hass, station)).items()
-        }
-        return cls(hass, targets, mac or only, end)
-
-    async def async_read(self, open_file: OpenFile, on_progress: OnProgress) -> None:
-        """Read a file, calling back with the percentage that is done.
-
-        Raises ServiceValidationError if that cannot be done.
-        """
+        await self._async_run(self._replace_reader, None)
+        reader = HistoryReader(
+            {
+                source: Target(
+                    of.field.calibrate, StationConfig.from_entry(of.entry).timeout
+                )
+                for source, of in self._fields.items()
+            },
+            end,
+            zone,
+        )
+        self._reader = reader
         shown = 0
 
         def show(done: float) -> None:
@@ -120,13 +145,55 @@ class HistoryImport:
                 self._hass.loop.call_soon_threadsafe(on_progress, percentage)
 
         def read() -> None:
-            with open_file() as path:
-                self._history.read(path, self._mac, show)
+            if self._path is None:
+                self._path = self._files.enter_context(self._open_file())
+            reader.read(self._path, show)
 
         try:
             await self._async_run(read)
         except HistoryError as err:
             raise invalid(err.reason, **err.placeholders) from err
+        return reader
+
+    async def async_check_found(self) -> None:
+        """Raise ServiceValidationError, which says why, if there is nothing to import."""
+        assert self._reader is not None
+        reader = self._reader
+        if any(reader.store.span(hours).hours for hours in reader.hours.values()):
+            return
+        entries = {of.entry.entry_id for of in self._fields.values()}
+        if (
+            len(entries) > 1
+            and reader.sources
+            and not any(source.mac for source in reader.sources)
+        ):
+            raise invalid("history_without_station")
+        key, placeholders = await self._async_why_nothing(reader)
+        raise invalid(key, **placeholders)
+
+    async def _async_why_nothing(
+        self, reader: HistoryReader
+    ) -> tuple[str, dict[str, str]]:
+        if reader.sources.keys() & self._fields.keys() and reader.too_new:
+            return "history_nothing_new", {}
+        if reader.sources:
+            lines = [
+                f"- {source_name(source)}: {found.readings} ({found.lowest:g} … {found.highest:g})"
+                for source, found in list(reader.sources.items())[:_NAMED_SOURCES]
+            ]
+            return "history_nothing_sources", {"sources": "\n".join(lines)}
+        if reader.faults:
+            faults = await self._async_faults(reader.first_faults)
+            lines = [fault_line(fault) for fault in faults]
+            is_zone_missing = any(
+                fault.error.reason is Reason.TIME_WITHOUT_ZONE
+                for fault in reader.first_faults
+            )
+            key = (
+                "history_nothing_zone" if is_zone_missing else "history_nothing_faults"
+            )
+            return key, {"faults": "\n".join(lines)}
+        return "history_nothing_empty", {}
 
     async def async_import(
         self, on_progress: OnProgress, *, overwrite: bool = False, dry_run: bool = False
@@ -134,76 +201,223 @@ class HistoryImport:
         """Import what was read and return a report, ready to be JSON.
 
         Hours that have statistics already keep them, unless `overwrite`. With
-        `dry_run` nothing is imported and the report tells what would be.
+        `dry_run` nothing is imported and the report tells what would be. A field
+        without an entity gets one.
         """
-        history = self._history
-        entities = []
-        all_series = await self._async_run(history.series)
-        hours = sum(series.hours for series in all_series)
+        assert self._reader is not None
+        reader = self._reader
+        store = reader.store
+        spans = {
+            source: span
+            for source, hours in reader.hours.items()
+            if (span := store.span(hours)).hours
+        }
+        if not dry_run:
+            for source in spans:
+                await self._async_add_entity(reader, source)
+        # Statistics of the hours before may still be in its queue.
+        await self._async_wait_for_recorder()
+        all_metadata = await self._async_metadata(spans)
+        total = sum(span.hours for span in spans.values())
         done = 0
-        for series in all_series:
-            target = self._targets[series.source]
+        entities = []
+        for source, span in spans.items():
+            field = self._fields[source].field
+            metadata = all_metadata.get(source)
             imported = 0
-            chunks = _chunks(history.hours(series.source))
+            chunks = _chunks(store.read(reader.hours[source]))
             while chunk := await self._async_run(next, chunks, None):
                 done += len(chunk)
-                if not overwrite:
-                    chunk = await self._async_missing(target, chunk)
+                if not overwrite and metadata is not None:
+                    chunk = await self._async_missing(metadata["statistic_id"], chunk)
                 imported += len(chunk)
-                if chunk and not dry_run:
-                    await self._async_import_hours(target, chunk)
-                on_progress(100 * done // hours)
+                if chunk and not dry_run and metadata is not None:
+                    await self._async_import_hours(field, metadata, chunk)
+                on_progress(100 * done // total)
             entities.append(
                 {
-                    "entity_id": target.metadata["statistic_id"],
-                    "first_hour": _iso_time(series.first),
-                    "last_hour": _iso_time(series.last),
-                    "readings": series.readings,
+                    "entity_id": metadata["statistic_id"] if metadata else None,
+                    "field": field.number,
+                    "first_hour": _iso_time(span.first),
+                    "last_hour": _iso_time(span.last),
+                    "readings": reader.hours[source].readings,
                     "hours_imported": imported,
-                    "hours_kept": series.hours - imported,
+                    "hours_kept": span.hours - imported,
                 }
             )
-        return {
-            "lines": history.lines,
-            "entities": entities,
-            "bad_lines": history.bad_lines,
-            "first_bad_lines": [
-                {
-                    "line": line.number,
-                    "reason": await async_translate(
-                        self._hass,
-                        f"exceptions.{line.reason.reason}.message",
-                        line.reason.placeholders,
-                    ),
-                }
-                for line in history.first_bad_lines
-            ],
-            "readings_too_new": history.too_new,
-            "readings_without_entity": history.unknown,
-            "sources_without_entity": [
-                {"mac": mac, "field": field, "readings": readings}
-                for (mac, field), readings in history.unknown_sources.items()
-            ],
+        return {**await self._async_report(reader), "entities": entities}
+
+    async def _async_report(self, reader: HistoryReader) -> dict[str, Any]:
+        """Return what the report says of the file."""
+        others = {
+            source: found
+            for source, found in reader.sources.items()
+            if source not in self._fields
         }
+        return {
+            "lines": reader.lines,
+            "faults": reader.faults,
+            "first_faults": await self._async_faults(reader.first_faults),
+            "readings_too_new": reader.too_new,
+            "readings_without_entity": sum(found.readings for found in others.values())
+            + reader.unlisted,
+            "sources_without_entity": [
+                _source_report(source, found) for source, found in others.items()
+            ],
+            "times_without_zone": reader.clock.without_zone,
+            "times_skipped": reader.clock.skipped,
+            "times_doubled": reader.clock.doubled,
+            "warnings": await self._async_warnings(reader),
+        }
+
+    async def _async_faults(self, faults: list[Fault]) -> list[dict[str, Any]]:
+        return [
+            {
+                "line": fault.line,
+                "column": fault.column,
+                "value": fault.value,
+                "reason": await async_translate(
+                    self._hass,
+                    f"exceptions.{fault.error.reason}.message",
+                    fault.error.placeholders,
+                ),
+                "readings": fault.count,
+            }
+            for fault in faults
+        ]
+
+    async def _async_warnings(self, reader: HistoryReader) -> list[str]:
+        """Return what may be missing of a database."""
+        database = reader.database
+        if database is None:
+            return []
+        warnings = []
+        if database.damage is not None:
+            missing = await self._hass.async_add_executor_job(
+                lambda: database.missing_part
+            )
+            warnings.append(
+                await async_translate(
+                    self._hass,
+                    f"exceptions.{HistoryReason.DAMAGED}.message",
+                    {
+                        "last": str(max(0, database.last_read)),
+                        "missing": f"{100 * missing:.0f}",
+                        "error": database.damage,
+                    },
+                )
+            )
+        if await self._hass.async_add_executor_job(lambda: database.is_wal_missing):
+            warnings.append(
+                await async_translate(
+                    self._hass,
+                    f"exceptions.{HistoryReason.WAL_MISSING}.message",
+                    {"tables": "data"},
+                )
+            )
+        return warnings
 
     async def async_close(self) -> None:
         """Delete what was read, also if somebody has given up waiting for it."""
-        self._history.stop()
-        await asyncio.gather(*self._jobs, return_exceptions=True)
-        await self._hass.async_add_executor_job(self._history.close)
+        self._forget()
+        self._async_stop()
+        if self._job is not None:
+            await asyncio.gather(self._job, return_exceptions=True)
+        await self._hass.async_add_executor_job(self._close)
+
+    @callback
+    def _async_stop(self) -> None:
+        self._stop.set()
+        if self._reader is not None:
+            self._reader.stop()
+
+    def _close(self) -> None:
+        self._replace_reader(None)
+        self._files.close()
+
+    def _replace_reader(self, reader: HistoryReader | None) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = reader
 
     async def _async_run[T, *Ts](self, job: Callable[[*Ts], T], *args: *Ts) -> T:
-        """Run what takes its time, one at a time."""
-        running = self._hass.async_add_executor_job(job, *args)
-        # A thread cannot be cancelled, so async_close() waits for this one.
-        self._jobs = [running]
-        return await asyncio.shield(running)
+        """Run what takes its time, one at a time.
 
-    async def _async_missing(self, target: _Target, hours: list[Hour]) -> list[Hour]:
+        Raises ServiceValidationError when Home Assistant stops.
+        """
+        if self._stop.is_set():
+            raise invalid("history_stopped")
+        stopped = object()
+
+        def run() -> T | object:
+            try:
+                return job(*args)
+            except StoppedError:
+                return stopped
+
+        # A thread cannot be cancelled, so async_close() waits for this one.
+        self._job = self._hass.async_add_executor_job(run)
+        result = await asyncio.shield(self._job)
+        if result is stopped:
+            raise invalid("history_stopped")
+        return cast("T", result)
+
+    async def _async_wait_for_recorder(self) -> None:
+        """Wait for the recorder, but not for longer than Home Assistant runs."""
+        waiting = [
+            asyncio.ensure_future(recorder.async_wait_for_recorder(self._hass)),
+            asyncio.ensure_future(self._stop.wait()),
+        ]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waiting:
+                each.cancel()
+
+    async def _async_add_entity(self, reader: HistoryReader, source: Source) -> None:
+        """Make the entity of a field that has none."""
+        of = self._fields[source]
+        if of.entity_id(self._hass) is None:
+            await of.entry.runtime_data.async_add_field(
+                Reading(of.field.number, reader.sources[source].highest)
+            )
+
+    async def _async_metadata(
+        self, sources: Mapping[Source, Any]
+    ) -> dict[Source, recorder.StatisticMetaData]:
+        """Return the metadata of the statistics of each field that has an entity.
+
+        Raises ServiceValidationError.
+        """
+        entity_ids = {
+            entity_id: source
+            for source in sources
+            if (entity_id := self._fields[source].entity_id(self._hass)) is not None
+        }
+        if not entity_ids:
+            return {}
+        metadata = {
+            entity_ids[info["statistic_id"]]: recorder.StatisticMetaData(
+                mean_type=info["mean_type"],
+                has_sum=info["has_sum"],
+                name=info["name"],
+                source=info["source"],
+                statistic_id=info["statistic_id"],
+                unit_class=info["unit_class"],
+                unit_of_measurement=info["statistics_unit_of_measurement"],
+            )
+            for info in await recorder.async_list_statistic_ids(
+                self._hass, set(entity_ids)
+            )
+        }
+        for source, found in metadata.items():
+            recorder.unit_converter(self._fields[source].field.unit, found)
+        return metadata
+
+    async def _async_missing(self, statistic_id: str, hours: list[Hour]) -> list[Hour]:
         """Return the hours that have no statistics yet."""
-        statistic_id = target.metadata["statistic_id"]
-        statistics = await get_instance(self._hass).async_add_executor_job(
-            statistics_during_period,
+        found = await get_instance(self._hass).async_add_executor_job(
+            recorder.statistics_during_period,
             self._hass,
             dt_util.utc_from_timestamp(hours[0].start),
             dt_util.utc_from_timestamp(hours[-1].start + SECONDS_PER_HOUR),
@@ -212,16 +426,18 @@ class HistoryImport:
             None,
             {"mean"},
         )
-        present = {row["start"] for row in statistics.get(statistic_id, ())}
-        return [hour for hour in hours if hour.start not in present]
+        known = {int(row["start"]) for row in found.get(statistic_id, [])}
+        return [hour for hour in hours if hour.start not in known]
 
-    async def _async_import_hours(self, target: _Target, hours: list[Hour]) -> None:
-        convert = target.convert
-        async_import_statistics(
+    async def _async_import_hours(
+        self, field: Field, metadata: recorder.StatisticMetaData, hours: list[Hour]
+    ) -> None:
+        convert = recorder.unit_converter(field.unit, metadata)
+        recorder.async_import_statistics(
             self._hass,
-            target.metadata,
+            metadata,
             [
-                StatisticData(
+                recorder.StatisticData(
                     start=dt_util.utc_from_timestamp(hour.start),
                     mean=convert(hour.mean),
                     min=convert(hour.minimum),
@@ -230,71 +446,31 @@ class HistoryImport:
                 for hour in hours
             ],
         )
-        await _async_wait_for_recorder(self._hass)
+        await self._async_wait_for_recorder()
 
 
-async def _async_wait_for_recorder(hass: HomeAssistant) -> None:
-    """Return when the recorder has done everything that it was told up to now.
-
-    Recorder.async_block_till_done() does not wait for the task it is just at.
-    """
-    done = hass.loop.create_future()
-    get_instance(hass).queue_task(SynchronizeTask(done))
-    await done
+def source_name(source: Source) -> str:
+    """Return what a source is called for people."""
+    return f"{source.mac} {source.column}".strip()
 
 
-async def _async_targets(
-    hass: HomeAssistant, station: EspWeatherConfigEntry
-) -> dict[int, _Target]:
-    """Return where the readings of each field belong that has an entity.
+def fault_line(fault: Mapping[str, Any]) -> str:
+    """Return a fault of the report as a line of text."""
+    what = f"{fault['column']} `{fault['value']}`".strip()
+    times = f" (× {fault['readings']})" if fault["readings"] > 1 else ""
+    return f"- {fault['line']}: {what}: {fault['reason']}{times}"
 
-    Raises ServiceValidationError.
-    """
-    registry = er.async_get(hass)
-    fields = {
-        entity_id: field
-        for field in StationConfig.from_entry(station).fields.values()
-        if (
-            entity_id := registry.async_get_entity_id(
-                SENSOR_DOMAIN, DOMAIN, f"{station.data[CONF_MAC]}_{field.number}"
-            )
-        )
+
+def _source_report(source: Source, found: Found) -> dict[str, Any]:
+    return {
+        "mac": source.mac or None,
+        "column": source.column,
+        "readings": found.readings,
+        "lowest": found.lowest,
+        "highest": found.highest,
+        "first": dt_util.utc_from_timestamp(found.first).isoformat(),
+        "last": dt_util.utc_from_timestamp(found.last).isoformat(),
     }
-    if not fields:
-        return {}
-    targets = {}
-    for info in await async_list_statistic_ids(hass, set(fields)):
-        field = fields[info["statistic_id"]]
-        metadata = StatisticMetaData(
-            mean_type=info["mean_type"],
-            has_sum=info["has_sum"],
-            name=info["name"],
-            source=info["source"],
-            statistic_id=info["statistic_id"],
-            unit_class=info["unit_class"],
-            unit_of_measurement=info["statistics_unit_of_measurement"],
-        )
-        targets[field.number] = _Target(field, metadata, _converter(field, metadata))
-    return targets
-
-
-def _converter(field: Field, metadata: StatisticMetaData) -> Callable[[float], float]:
-    """Return the function from the unit of a field to that of its statistics.
-
-    Raises ServiceValidationError.
-    """
-    unit = metadata["unit_of_measurement"]
-    if unit == field.unit:
-        return float
-    converter = UNIT_CLASS_TO_UNIT_CONVERTER.get(metadata["unit_class"])
-    if converter is None or not {unit, field.unit} <= converter.VALID_UNITS:
-        raise invalid(
-            "history_unit",
-            entity_id=metadata["statistic_id"],
-            unit=field.unit or "-",
-            statistics_unit=unit or "-",
-        )
-    return converter.converter_factory(field.unit, unit)
 
 
 def _chunks(hours: Iterator[Hour]) -> Iterator[list[Hour]]:
@@ -304,27 +480,5 @@ def _chunks(hours: Iterator[Hour]) -> Iterator[list[Hour]]:
         yield list(group)
 
 
-def _iso_time(hour: int) -> str:
-    return dt_util.utc_from_timestamp(hour * SECONDS_PER_HOUR).isoformat()
-
-
-@contextmanager
-def uploaded_file(hass: HomeAssistant, file_id: str) -> Generator[Path]:
-    """Return a file that was uploaded, and delete it afterwards.
-
-    Raises ServiceValidationError if it is not there any more.
-    """
-    try:
-        with process_uploaded_file(hass, file_id) as path:
-            yield path
-    except ValueError as err:
-        raise invalid("upload_not_found") from err
-
-
-def invalid(key: str, **placeholders: str) -> ServiceValidationError:
-    """Return the error `key` of the translations."""
-    return ServiceValidationError(
-        translation_domain=DOMAIN,
-        translation_key=key,
-        translation_placeholders=placeholders,
-    )
+def _iso_time(start: int) -> str:
+    return dt_util.utc_from_timestamp(start).isoformat()

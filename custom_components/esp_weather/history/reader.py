@@ -1,149 +1,220 @@
-"""The readings that an old server has kept, read from its file and summed up by hour.
+"""Readings from a file: the old server's data.db, or a text file with columns.
 
-Takes the database of the Flask server (data.db), its table as CSV, and what
-ThingSpeak exports. Knows nothing of Home Assistant.
+Knows nothing of Home Assistant. What the readings belong to is decided by who reads:
+the file is a number of sources, and each is either only counted or made into hours.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
-import csv
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from functools import partial
-from io import TextIOWrapper
-from operator import itemgetter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field as dataclass_field
+from datetime import datetime, tzinfo
+from functools import lru_cache, partial
+from math import inf, isfinite
 from pathlib import Path
 import sqlite3
-from typing import Final, TextIO
+from typing import Any, Final, NamedTuple
 
-from ..protocol.legacy import parse_legacy_reading
-from ..protocol.readings import Reason, ReportError, normalize_mac
+from ..protocol.readings import (
+    FIELDS,
+    Reason,
+    ReportError,
+    invalid_field,
+    normalize_mac,
+)
+from .clock import FIRST_TIME, Clock
+from .database import MAGIC, OldDatabase
+from .errors import HistoryError, HistoryReason, StoppedError
+from .hours import SECONDS_PER_HOUR, Hours, HourStore
+from .table import Table, time_in
 
-SECONDS_PER_HOUR: Final = 3600
-
-_SQLITE_MAGIC: Final = b"SQLite format 3\0"
-_SERVER_COLUMNS: Final = ("date_time", "mac", "field", "data")
+_SERVER_COLUMNS: Final = ("mac", "field", "data")
+# What Home Assistant's history page offers for download
+_DOWNLOAD_COLUMNS: Final = ("entity_id", "entity_id", "state")
+_KEY_COLUMNS: Final = frozenset({"id", "api_key"})
+# Columns of ThingSpeak's files that hold no readings
 _THINGSPEAK_TIME: Final = "created_at"
-_THINGSPEAK_FIELD: Final = "field"
+_THINGSPEAK_OTHERS: Final = frozenset(
+    {"entry_id", "latitude", "longitude", "elevation", "status"}
+)
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_HOUR: Final = timedelta(hours=1)
-# A clock that was not set yet begins in 1970, that of MicroPython in 2000.
-_FIRST_HOUR: Final = (datetime(2001, 1, 1, tzinfo=UTC) - _EPOCH) // _HOUR
+# What is kept of a file that is nothing but faults or sources
+_SHOWN_FAULTS: Final = 20
+_SHOWN_SOURCES: Final = 100
+_SHOWN_VALUE: Final = 40  # characters
+_REMEMBERED_CELLS: Final = 10_000
+_REMEMBERED_VALUES: Final = 4_096
 
-# What may be kept of a file that is nothing but faults, or one long line
-_MAX_LINE_LENGTH: Final = 4096
-_SHOWN_BAD_LINES: Final = 20
-_SHOWN_UNKNOWN: Final = 100
-
-_LINES_PER_PROGRESS: Final = 10_000
-
-_CREATE_HOURS: Final = """
-CREATE TABLE hours (
-    series INTEGER, hour INTEGER, readings INTEGER, total REAL, minimum REAL, maximum REAL,
-    PRIMARY KEY (series, hour)
-) WITHOUT ROWID
-"""
-_ADD_READING: Final = """
-INSERT INTO hours VALUES (?1, ?2, 1, ?3, ?3, ?3) ON CONFLICT DO UPDATE SET
-    readings = readings + 1, total = total + excluded.total,
-    minimum = min(minimum, excluded.minimum), maximum = max(maximum, excluded.maximum)
-"""
-_SERIES: Final = """
-SELECT series, sum(readings), count(*), min(hour), max(hour) FROM hours GROUP BY series
-"""
-# The mean is kept from leaving the others by the last bit.
-_HOURS: Final = """
-SELECT hour, max(minimum, min(maximum, total / readings)), minimum, maximum
-FROM hours WHERE series = ? ORDER BY hour
-"""
-
-# The station's MAC as normalize_mac() returns it, and the number of its field
-type Source = tuple[str, int]
-# Time, MAC, field and value of a reading, as they stand in the file
-type _Cells = tuple[str, str, str, str]
-# The same after the number of the line
-type _Line = tuple[int, str, str, str, str]
+# Time, MAC, field and value of a reading as they stand in the file, and one cell more
+type _Line = Any
+# Takes a lot of lines and their numbers
+type _Take = Callable[[Sequence[_Line], Sequence[int]], None]
 
 
-class HistoryReason(StrEnum):
-    """Why a file cannot be read; each has its text in the translations."""
+class Source(NamedTuple):
+    """What the readings are of: a MAC and field, or a column of a file without MACs."""
 
-    UNKNOWN_FORMAT = "history_unknown_format"
-    UNREADABLE = "history_unreadable"
-    WITHOUT_STATION = "history_without_station"
-
-
-class HistoryError(ReportError):
-    """A file that cannot be read at all."""
+    mac: str
+    column: str
 
 
-@dataclass(frozen=True, slots=True)
-class BadLine:
-    """A line that was left out. In a data.db, `number` is its Id."""
+class Target(NamedTuple):
+    """What is made of the readings of a source.
 
-    number: int
-    reason: ReportError
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """What the file holds of one source; `first` and `last` are hours since 1970."""
-
-    source: Source
-    readings: int
-    hours: int
-    first: int
-    last: int
-
-
-@dataclass(frozen=True, slots=True)
-class Hour:
-    """The readings of one source in the hour that begins `start` seconds after 1970."""
-
-    start: int
-    mean: float
-    minimum: float
-    maximum: float
-
-
-class OldHistory:
-    """The readings of one file, summed up by hour.
-
-    The hours lie in a temporary database on disk, so that memory is bounded
-    whatever the length of the file, its span and the order of its lines.
+    `calibrate` turns what a station has sent into what was measured, and raises
+    ReportError for what cannot have been; `timeout` is the station's, in seconds.
     """
 
-    def __init__(
-        self, sources: Mapping[Source, Callable[[float], float]], end: float
-    ) -> None:
-        """Prepare for the readings of `sources` before `end`, in seconds since 1970.
+    calibrate: Callable[[float], float]
+    timeout: float
 
-        Each source has the function that turns what its station sent into what is
-        measured; it raises ReportError for what cannot have been measured.
+
+@dataclass(slots=True)
+class Found:
+    """What a file holds of one source: values as they stand there, times in seconds."""
+
+    readings: int = 0
+    lowest: float = inf
+    highest: float = -inf
+    first: float = inf
+    last: float = -inf
+
+
+@dataclass(slots=True)
+class Fault:
+    """A reading that was left out, and how many others were for the same reason.
+
+    `line` is the number of the line, or in a data.db the Id; `column` is that of the
+    cell that is wrong, or the field that the value is of.
+    """
+
+    line: int
+    column: str
+    value: str
+    error: ReportError
+    count: int = 1
+
+
+@dataclass(slots=True)
+class _Faults:
+    """The faults of a file: all are counted, and the first of each sort is kept."""
+
+    count: int = 0
+    sorts: dict[tuple[str, str], Fault] = dataclass_field(default_factory=dict)
+
+    def add(self, line: int, column: str, value: Any, error: ReportError) -> None:
+        self.count += 1
+        if fault := self.sorts.get((column, error.reason)):
+            fault.count += 1
+        elif len(self.sorts) < _SHOWN_FAULTS:
+            shown = _text(value)[:_SHOWN_VALUE]
+            self.sorts[column, error.reason] = Fault(line, column, shown, error)
+
+
+class _Sink:
+    """Takes the readings of one source, a lot of lines at a time."""
+
+    def __init__(
+        self, source: Source, target: Target | None, hours: Hours | None
+    ) -> None:
+        self.source = source
+        self.found = Found()
+        self.too_new = 0
+        # Place in the lot, time and value
+        self.lot: list[tuple[int, float, float]] = []
+        self._hours = hours
+        # Sensors repeat themselves.
+        self._calibrate = (
+            None if target is None else lru_cache(_REMEMBERED_VALUES)(target.calibrate)
+        )
+
+    def end_lot(self, numbers: Sequence[int], end: float, faults: _Faults) -> None:
+        """Take the lot, of which the readings before `end` count."""
+        _, times, values = zip(*self.lot, strict=True)
+        found = self.found
+        found.readings += len(values)
+        found.lowest = min(found.lowest, *values)
+        found.highest = max(found.highest, *values)
+        found.first = min(found.first, *times)
+        found.last = max(found.last, last := max(times))
+        if self._calibrate is not None and self._hours is not None:
+            try:
+                calibrated = list(map(self._calibrate, values))
+            except ReportError:
+                self._add_each(numbers, end, faults)
+            else:
+                if last < end:
+                    self._hours.add(times, calibrated)
+                else:
+                    self._add_each(numbers, end, faults)
+        self.lot.clear()
+
+    def _add_each(self, numbers: Sequence[int], end: float, faults: _Faults) -> None:
+        assert self._calibrate is not None
+        assert self._hours is not None
+        for place, time, value in self.lot:
+            if time >= end:
+                self.too_new += 1
+                continue
+            try:
+                self._hours.add((time,), (self._calibrate(value),))
+            except ReportError as err:
+                faults.add(numbers[place], self.source.column, f"{value:g}", err)
+
+
+class HistoryReader:
+    """One pass over one file. Memory is bounded whatever it holds."""
+
+    def __init__(
+        self, targets: Mapping[Source, Target], end: float, zone: tzinfo | None = None
+    ) -> None:
+        """Prepare to make hours of the readings of `targets` before the hour of `end`.
+
+        Times without a zone are of `zone`. Without targets the file is only looked at.
         """
         self.lines = 0
-        self.bad_lines = 0
-        self.first_bad_lines: list[BadLine] = []
-        # Readings of the hour in which `end` lies, or later
-        self.too_new = 0
-        # Readings that are of none of the sources, and the first of their sources
-        self.unknown = 0
-        self.unknown_sources: Counter[Source] = Counter()
-        self._sources = list(sources)
-        self._calibrate = {
-            source: (series, sources[source])
-            for series, source in enumerate(self._sources)
+        self.clock = Clock(zone)
+        self.database: OldDatabase | None = None
+        self.store = HourStore()
+        # The hours of each target
+        self.hours = {
+            source: self.store.hours(target.timeout)
+            for source, target in targets.items()
         }
-        self._end = int(end // SECONDS_PER_HOUR)
-        self._last_bad_line = 0
+        self._targets = targets
+        self._end = end - end % SECONDS_PER_HOUR
+        self._faults = _Faults()
+        self._sinks: dict[Source, _Sink] = {}
+        # Takes the readings of sources that are too many to be listed.
+        self._rest = _Sink(Source("", ""), None, None)
         self._stopped = False
-        # Written in one thread and read in another, never at the same time.
-        self._hours = sqlite3.connect("", check_same_thread=False)
-        self._hours.execute("PRAGMA journal_mode = OFF")
-        self._hours.execute(_CREATE_HOURS)
+
+    @property
+    def sources(self) -> dict[Source, Found]:
+        """Return what the file holds, the first source first."""
+        return {
+            source: sink.found
+            for source, sink in self._sinks.items()
+            if sink.found.readings
+        }
+
+    @property
+    def unlisted(self) -> int:
+        """Return how many readings are of sources that are too many to be listed."""
+        return self._rest.found.readings
+
+    @property
+    def too_new(self) -> int:
+        """Return how many readings are of the hour under way, or later."""
+        return sum(sink.too_new for sink in self._sinks.values())
+
+    @property
+    def faults(self) -> int:
+        """Return how many readings were left out because something is wrong."""
+        return self._faults.count
+
+    @property
+    def first_faults(self) -> list[Fault]:
+        """Return the first fault of each sort."""
+        return list(self._faults.sorts.values())
 
     def stop(self) -> None:
         """Make read() stop before the end of the file."""
@@ -151,168 +222,192 @@ class OldHistory:
 
     def close(self) -> None:
         """Delete what was read."""
-        self._hours.close()
+        self.store.close()
 
-    def read(
-        self, path: Path, mac: str | None, on_progress: Callable[[float], None]
-    ) -> None:
-        """Read a file, telling now and then which part of it is done (0 to 1).
+    def read(self, path: Path, on_progress: Callable[[float], None]) -> None:
+        """Read a file, calling back with the part that is done (0 to 1).
 
-        `mac` is the station of a file that names none. Raises HistoryError.
+        Raises HistoryError, or StoppedError after stop().
         """
         try:
             with path.open("rb") as file:
-                is_database = file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC
-            lines = (
-                self._database_lines(path, on_progress)
-                if is_database
-                else self._csv_lines(path, mac, on_progress)
-            )
-            self._hours.executemany(_ADD_READING, self._readings(lines))
+                is_database = file.read(len(MAGIC)) == MAGIC
+            if is_database:
+                self._read_database(path, on_progress)
+            else:
+                self._read_table(path, on_progress)
+            self.store.compile(self._end, lambda: self._stopped)
         except (OSError, sqlite3.Error) as err:
             raise HistoryError(HistoryReason.UNREADABLE, error=str(err)) from err
 
-    def series(self) -> list[Series]:
-        """Return the sources that the file holds readings of."""
-        return [
-            Series(self._sources[series], *numbers)
-            for series, *numbers in self._hours.execute(_SERIES)
-        ]
+    def _read_database(self, path: Path, on_progress: Callable[[float], None]) -> None:
+        self.database = OldDatabase(path, lambda: self._stopped)
+        take = self._long_taker(_server_source)
+        for done, lot in self.database.rows():
+            self._take(take, lot, [row[4] for row in lot])
+            on_progress(done)
+        for number in self.database.too_long:
+            self._faults.add(number, "", "", ReportError(HistoryReason.LINE_TOO_LONG))
 
-    def hours(self, source: Source) -> Iterator[Hour]:
-        """Return the hours of a source, the first one first."""
-        for hour, *values in self._hours.execute(_HOURS, [self._sources.index(source)]):
-            yield Hour(hour * SECONDS_PER_HOUR, *values)
-
-    def _readings(self, lines: Iterator[_Line]) -> Iterator[tuple[int, int, float]]:
-        """Return the series, hour and value of each reading that is to be kept."""
-        for number, time, mac, field, data in lines:
-            if self._stopped:
-                return
-            try:
-                hour = _hour(time)
-                reading = parse_legacy_reading(field, data)
-                source = (normalize_mac(mac), reading.field)
-                if hour >= self._end:
-                    self.too_new += 1
-                elif found := self._calibrate.get(source):
-                    series, calibrate = found
-                    yield series, hour, calibrate(reading.value)
-                else:
-                    self._count_unknown(source)
-            except ReportError as err:
-                self._count_bad(number, err)
-
-    def _count_unknown(self, source: Source) -> None:
-        self.unknown += 1
-        if source in self.unknown_sources or len(self.unknown_sources) < _SHOWN_UNKNOWN:
-            self.unknown_sources[source] += 1
-
-    def _count_bad(self, number: int, reason: ReportError) -> None:
-        # A line of ThingSpeak holds up to eight readings.
-        if number == self._last_bad_line:
-            return
-        self._last_bad_line = number
-        self.bad_lines += 1
-        if len(self.first_bad_lines) < _SHOWN_BAD_LINES:
-            self.first_bad_lines.append(BadLine(number, reason))
-
-    def _database_lines(
-        self, path: Path, on_progress: Callable[[float], None]
-    ) -> Iterator[_Line]:
-        uri = f"{path.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True)) as database:
-            database.text_factory = partial(str, encoding="utf-8", errors="replace")
-            # The Id is the rowid, and unlike counting the rows this takes no time.
-            last = database.execute("SELECT max(rowid) FROM data").fetchone()[0]
-            for number, *values in database.execute(
-                "SELECT rowid, date_time, mac, field, data FROM data"
-            ):
-                self.lines += 1
-                if self.lines % _LINES_PER_PROGRESS == 0:
-                    on_progress(number / last)
-                time, mac, field, data = map(str, values)
-                yield number, time, mac, field, data
-
-    def _csv_lines(
-        self, path: Path, mac: str | None, on_progress: Callable[[float], None]
-    ) -> Iterator[_Line]:
+    def _read_table(self, path: Path, on_progress: Callable[[float], None]) -> None:
+        table = Table.recognize(path)
         size = path.stat().st_size
-        with (
-            path.open("rb") as raw,
-            TextIOWrapper(raw, encoding="utf-8-sig", errors="replace") as file,
+        take = self._table_taker(table)
+        with path.open("rb") as raw, table.open(raw) as file:
+            for numbers, lot in table.rows(file):
+                self._take(take, lot, numbers)
+                on_progress(raw.tell() / size)
+
+    def _take(self, take: _Take, lot: Sequence[_Line], numbers: Sequence[int]) -> None:
+        """Take a lot of lines with these numbers."""
+        self.lines += len(lot)
+        take(lot, numbers)
+        for sink in (*self._sinks.values(), self._rest):
+            if sink.lot:
+                sink.end_lot(numbers, self._end, self._faults)
+        if self._stopped:
+            raise StoppedError
+
+    def _table_taker(self, table: Table) -> _Take:
+        """Return what takes lines of the table."""
+        for columns, source_of in (
+            (_SERVER_COLUMNS, _server_source),
+            (_DOWNLOAD_COLUMNS, _download_source),
         ):
-            rows = _rows(file)
-            _, header = next(rows, (0, []))
-            cells_of = _cells_of([name.strip().lower() for name in header], mac)
-            for number, row in rows:
-                self.lines += 1
-                if self.lines % _LINES_PER_PROGRESS == 0:
-                    on_progress(raw.tell() / size)
-                # What a line lacks is empty, and thus found to be wrong.
-                row += [""] * (len(header) - len(row))
-                for cells in cells_of(row):
-                    yield number, *cells
+            if {*columns} <= {*table.names}:
+                take_long = self._long_taker(source_of)
+                select = partial(table.select, columns)
+                return lambda lot, numbers: take_long(select(lot), numbers)
+        ignored = _KEY_COLUMNS
+        if _THINGSPEAK_TIME in table.names:
+            ignored |= _THINGSPEAK_OTHERS
+        return partial(
+            self._take_wide,
+            table,
+            [
+                (place, self._sink(Source("", table.titles[place])))
+                for place, name in enumerate(table.names)
+                if place not in table.time and name and name not in ignored
+            ],
+        )
+
+    def _long_taker(self, source_of: Callable[[Any, Any], Source]) -> _Take:
+        """Return what takes lines of one reading each."""
+        parse = self.clock.parse
+        parse_iso = datetime.fromisoformat
+        known: dict[tuple[Any, Any], _Sink] = {}
+
+        def take(lot: Sequence[_Line], numbers: Sequence[int]) -> None:
+            for place, (time, mac, field, data, _) in enumerate(lot):
+                try:
+                    sink = known.get((mac, field))
+                    if sink is None:
+                        sink = self._sink(source_of(mac, field))
+                        if len(known) < _REMEMBERED_CELLS:
+                            known[mac, field] = sink
+                    text = time if type(time) is str else _text(time)
+                    # What Clock.parse() would find, for most times
+                    try:
+                        iso = parse_iso(text)
+                        seconds = 0.0 if iso.tzinfo is None else iso.timestamp()
+                    except ValueError:
+                        seconds = 0.0
+                    if seconds < FIRST_TIME:
+                        seconds = parse(text, sink.source)
+                    value = data if type(data) is float else _value(_text(data))
+                    if value - value != 0:
+                        value = _value("inf")
+                    sink.lot.append((place, seconds, value))
+                except ReportError as err:
+                    column, wrong = _place(err, time, mac, field, data)
+                    self._faults.add(numbers[place], column, wrong, err)
+
+        return take
+
+    def _take_wide(
+        self,
+        table: Table,
+        columns: Sequence[tuple[int, _Sink]],
+        lot: Sequence[_Line],
+        numbers: Sequence[int],
+    ) -> None:
+        """Take lines of one reading in each column."""
+        for place, cells in enumerate(lot):
+            text = time_in(cells, table.time)
+            try:
+                seconds = self.clock.parse(text)
+            except ReportError as err:
+                self._faults.add(numbers[place], "", text, err)
+                continue
+            for column, sink in columns:
+                # Empty where the station did not report this field at that time.
+                if column >= len(cells) or not (data := cells[column].strip()):
+                    continue
+                try:
+                    sink.lot.append((place, seconds, _value(data)))
+                except ReportError as err:
+                    self._faults.add(numbers[place], sink.source.column, data, err)
+
+    def _sink(self, source: Source) -> _Sink:
+        """Return what takes the readings of a source."""
+        if (sink := self._sinks.get(source)) is not None:
+            return sink
+        target = self._targets.get(source)
+        if target is None and len(self._sinks) >= _SHOWN_SOURCES + len(self._targets):
+            return self._rest
+        sink = self._sinks[source] = _Sink(source, target, self.hours.get(source))
+        return sink
 
 
-def _cells_of(
-    header: list[str], mac: str | None
-) -> Callable[[list[str]], list[_Cells]]:
-    """Return the function that finds the readings in a row of a CSV file.
-
-    Raises HistoryError.
-    """
-    if {*_SERVER_COLUMNS} <= {*header}:
-        cells = itemgetter(*map(header.index, _SERVER_COLUMNS))
-        return lambda row: [cells(row)]
-    if _THINGSPEAK_TIME not in header:
-        raise HistoryError(HistoryReason.UNKNOWN_FORMAT)
-    if mac is None:
-        raise HistoryError(HistoryReason.WITHOUT_STATION)
-    time = header.index(_THINGSPEAK_TIME)
-    fields = [
-        (column, name.removeprefix(_THINGSPEAK_FIELD))
-        for column, name in enumerate(header)
-        if name.startswith(_THINGSPEAK_FIELD)
-    ]
-    # A cell is empty where the station did not report this field at that time.
-    return lambda row: [
-        (row[time], mac, field, row[column]) for column, field in fields if row[column]
-    ]
-
-
-def _rows(file: TextIO) -> Iterator[tuple[int, list[str]]]:
-    """Return the number and the cells of each line that is not empty.
-
-    Each line stands for itself: a quotation mark that is missing spoils no other.
-    What is longer than any line of ours is cut off.
-    """
-    number = 0
-    while line := file.readline(_MAX_LINE_LENGTH):
-        number += 1
-        rest = line
-        while not rest.endswith("\n") and (rest := file.readline(_MAX_LINE_LENGTH)):
-            pass
-        for row in csv.reader([line]):
-            if row:
-                yield number, row
-
-
-def _hour(text: str) -> int:
-    """Return the hours from 1970 to a time in ISO form or that of ThingSpeak.
-
-    Raises ReportError.
-    """
-    text = text.strip()
-    if text.endswith(" UTC"):
-        text = f"{text.removesuffix(' UTC')}+00:00"
+def _server_source(mac: Any, field: Any) -> Source:
+    """Return the source of a row of the old server. Raises ReportError."""
     try:
-        time = datetime.fromisoformat(text)
+        # A spreadsheet or a column without a type makes 1.0 of it.
+        number = float(_text(field))
     except ValueError:
-        raise ReportError(Reason.INVALID_TIME) from None
-    if time.tzinfo is None:
-        raise ReportError(Reason.TIME_WITHOUT_ZONE)
-    hour = (time - _EPOCH) // _HOUR
-    if hour < _FIRST_HOUR:
-        raise ReportError(Reason.TIME_NOT_SET)
-    return hour
+        raise invalid_field() from None
+    if number not in FIELDS:
+        raise invalid_field()
+    try:
+        return Source(normalize_mac(_text(mac)), str(int(number)))
+    except ValueError:
+        raise ReportError(Reason.INVALID_MAC) from None
+
+
+def _download_source(entity_id: Any, _: Any) -> Source:
+    return Source("", _text(entity_id).strip())
+
+
+def _place(
+    error: ReportError, time: Any, mac: Any, field: Any, data: Any
+) -> tuple[str, Any]:
+    """Return which cell of a line is wrong, and what it holds."""
+    match error.reason:
+        case Reason.INVALID_MAC:
+            return "mac", mac
+        case Reason.INVALID_FIELD:
+            return "field", field
+        case Reason.INVALID_DATA:
+            return _text(field).strip()[:_SHOWN_VALUE], data
+        case _:
+            return "date_time", time
+
+
+def _value(text: str) -> float:
+    """Return the number in a cell. Raises ReportError."""
+    try:
+        value = float(text)
+    except ValueError:
+        if text.count(",") != 1 or "." in text:
+            raise ReportError(Reason.INVALID_DATA) from None
+        return _value(text.replace(",", "."))
+    if "_" in text or not isfinite(value):
+        raise ReportError(Reason.INVALID_DATA)
+    return value
+
+
+def _text(value: Any) -> str:
+    """Return a cell as text, whatever a database has in it."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return "" if value is None else str(value)

@@ -1,0 +1,26 @@
+"""What can go wrong with a file of readings."""
+
+from enum import StrEnum
+
+from ..protocol.readings import ReportError
+
+
+class HistoryReason(StrEnum):
+    """Why a file cannot be read, or not in whole; each has its text in the translations."""
+
+    DAMAGED = "history_damaged"
+    LINE_TOO_LONG = "line_too_long"
+    NO_COLUMNS = "history_no_columns"
+    NO_PLAIN_TABLE = "history_no_plain_table"
+    NO_TABLE = "history_no_table"
+    UNKNOWN_FORMAT = "history_unknown_format"
+    UNREADABLE = "history_unreadable"
+    WAL_MISSING = "history_wal_missing"
+
+
+class HistoryError(ReportError):
+    """A file that cannot be read at all."""
+
+
+class StoppedError(Exception):
+    """The work was stopped before its end."""

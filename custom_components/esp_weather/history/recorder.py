@@ -1,0 +1,96 @@
+"""What history needs of Home Assistant's recorder beyond its public helpers.
+
+A name that a newer Home Assistant no longer has costs the actions and dialogs that need
+it, not the integration.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from homeassistant.components.recorder import get_instance
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.recorder import DATA_INSTANCE
+
+from ..messages import invalid
+
+try:
+    from homeassistant.components.recorder.db_schema import (
+        StateAttributes,
+        States,
+        StatesMeta,
+    )
+    from homeassistant.components.recorder.models import (
+        StatisticData,
+        StatisticMeanType,
+        StatisticMetaData,
+    )
+    from homeassistant.components.recorder.statistics import (
+        UNIT_CLASS_TO_UNIT_CONVERTER,
+        async_import_statistics,
+        async_list_statistic_ids,
+        statistics_during_period,
+    )
+    from homeassistant.components.recorder.tasks import SynchronizeTask
+except ImportError as err:
+    if TYPE_CHECKING:
+        raise
+    MISSING: str | None = str(err)
+else:
+    MISSING = None
+
+__all__ = [
+    "MISSING",
+    "StateAttributes",
+    "States",
+    "StatesMeta",
+    "StatisticData",
+    "StatisticMetaData",
+    "async_check",
+    "async_import_statistics",
+    "async_list_statistic_ids",
+    "async_wait_for_recorder",
+    "statistics_during_period",
+    "unit_converter",
+]
+
+
+def async_check(hass: HomeAssistant) -> None:
+    """Raise ServiceValidationError if there is no recorder to work with."""
+    if DATA_INSTANCE not in hass.data:
+        raise invalid("recorder_not_running")
+    if MISSING is not None:
+        raise invalid("history_unsupported", error=MISSING)
+
+
+async def async_wait_for_recorder(hass: HomeAssistant) -> None:
+    """Return when the recorder has done everything that it was told up to now.
+
+    Recorder.async_block_till_done() does not wait for the task it is just at.
+    """
+    done = hass.loop.create_future()
+    get_instance(hass).queue_task(SynchronizeTask(done))
+    await done
+
+
+def unit_converter(
+    unit: str | None, metadata: StatisticMetaData
+) -> Callable[[float], float]:
+    """Return the function from the unit of readings to that of their statistics.
+
+    Raises ServiceValidationError, also for statistics that are no means of values.
+    """
+    statistic_id = metadata["statistic_id"]
+    if metadata["has_sum"] or metadata["mean_type"] is not StatisticMeanType.ARITHMETIC:
+        raise invalid("history_kind", entity_id=statistic_id)
+    statistics_unit = metadata["unit_of_measurement"]
+    if statistics_unit == unit:
+        return float
+    converter = UNIT_CLASS_TO_UNIT_CONVERTER.get(metadata["unit_class"])
+    if converter is None or not {unit, statistics_unit} <= converter.VALID_UNITS:
+        raise invalid(
+            "history_unit",
+            entity_id=statistic_id,
+            unit=unit or "-",
+            statistics_unit=statistics_unit or "-",
+        )
+    return converter.converter_factory(unit, statistics_unit)

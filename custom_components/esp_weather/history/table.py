@@ -1,0 +1,218 @@
+"""Text files with columns, as programs and spreadsheets write them.
+
+Delimiter, encoding and decimal comma are recognized. Each line stands for itself: a
+quotation mark that is missing spoils no other line.
+"""
+
+from collections.abc import Iterator, Sequence
+import csv
+from dataclasses import dataclass
+from io import TextIOWrapper
+from itertools import chain, islice
+from operator import itemgetter
+from pathlib import Path
+from typing import BinaryIO, Final, TextIO
+
+from .clock import is_time
+from .errors import HistoryError, HistoryReason
+
+_DELIMITERS: Final = (",", ";", "\t", "|")
+_TIME_NAMES: Final = (
+    "date_time",
+    "created_at",
+    "last_changed",
+    "timestamp",
+    "datetime",
+)
+_SEPARATE_TIME: Final = ("date", "time")
+
+# What is longer than any line of readings is cut off.
+_MAX_LINE_LENGTH: Final = 4096
+_CHUNK: Final = 1 << 15  # characters
+_SAMPLE: Final = 1 << 16  # bytes
+_SAMPLE_LINES: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How a file is written, and what its columns are.
+
+    `names` are in lower case, `titles` as they stand in the file. The time is in the
+    columns `time`: in one, or date and time in two.
+    """
+
+    path: Path
+    encoding: str
+    delimiter: str
+    header_line: int
+    titles: tuple[str, ...]
+    names: tuple[str, ...]
+    time: tuple[int, ...]
+
+    @classmethod
+    def recognize(cls, path: Path) -> Table:
+        """Return the table in a file. Raises HistoryError or OSError."""
+        encoding = _encoding(path)
+        with path.open(encoding=encoding, errors="replace") as file:
+            numbered = chain.from_iterable(
+                enumerate(lines, first) for first, lines in _lots(file)
+            )
+            lines = [
+                (number, line)
+                for number, line in islice(numbered, _SAMPLE_LINES)
+                if line.strip()
+            ]
+        if lines and lines[0][1].lower().startswith("sep="):
+            del lines[0]
+        if not lines:
+            raise HistoryError(HistoryReason.UNKNOWN_FORMAT)
+        (header_line, header), *rows = lines
+        titles = _titles(header)
+        names = tuple(title.lower() for title in titles)
+        delimiter, time = _layout(header, names, [line for _, line in rows])
+        return cls(path, encoding, delimiter, header_line, titles, names, time)
+
+    def open(self, file: BinaryIO) -> TextIOWrapper:
+        """Open the file as text."""
+        return TextIOWrapper(file, encoding=self.encoding, errors="replace")
+
+    def rows(self, file: TextIO) -> Iterator[tuple[Sequence[int], list[list[str]]]]:
+        """Return the numbers and the cells of the lines after the header, in lots.
+
+        Lines that are empty are left out.
+        """
+        delimiter = self.delimiter
+        for first, lines in _lots(file):
+            numbers: Sequence[int] = range(first, first + len(lines))
+            if first <= self.header_line or not all(lines):
+                numbered = [
+                    (number, line)
+                    for number, line in zip(numbers, lines, strict=True)
+                    if number > self.header_line and line and not line.isspace()
+                ]
+                numbers = [number for number, _ in numbered]
+                lines = [line for _, line in numbered]
+            yield (
+                numbers,
+                [
+                    _cells(line, delimiter) if '"' in line else line.split(delimiter)
+                    for line in lines
+                ],
+            )
+
+    def select(
+        self, columns: Sequence[str], lot: Sequence[list[str]]
+    ) -> list[tuple[str, str, str, str, str]]:
+        """Return the cells of the time and of three columns in each of some lines.
+
+        What a line lacks is empty. The fifth cell is any.
+        """
+        places = [self.names.index(name) for name in columns]
+        width = max(*places, *self.time) + 1
+        if min(map(len, lot), default=width) < width:
+            lot = [cells + [""] * (width - len(cells)) for cells in lot]
+        if len(self.time) > 1:
+            for cells in lot:
+                cells[self.time[0]] = time_in(cells, self.time)
+        return list(map(itemgetter(self.time[0], *places, 0), lot))
+
+
+def _encoding(path: Path) -> str:
+    with path.open("rb") as file:
+        sample = file.read(_SAMPLE)
+    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    if sample.startswith(b"\xef\xbb\xbf"):
+        return "utf-8-sig"
+    # Of the two bytes of most characters, one is zero.
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    for encoding, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        if zeros > len(sample) / 4 > others:
+            return encoding
+    try:
+        # A character may be cut in two at the end of the sample.
+        sample[:-4].decode()
+    except UnicodeDecodeError as err:
+        if err.start < len(sample) - 8:
+            return "cp1252"
+    return "utf-8-sig"
+
+
+def _lots(file: TextIO) -> Iterator[tuple[int, list[str]]]:
+    """Return the lines in lots, each after the number of its first line."""
+    number = 1
+    rest = ""
+    while chunk := file.read(_CHUNK):
+        lines = (rest + chunk).split("\n")
+        rest = lines.pop()[:_MAX_LINE_LENGTH]
+        if lines:
+            if max(map(len, lines)) > _MAX_LINE_LENGTH:
+                lines = [line[:_MAX_LINE_LENGTH] for line in lines]
+            yield number, lines
+            number += len(lines)
+    if rest:
+        yield number, [rest]
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    if '"' not in line:
+        return line.split(delimiter)
+    return next(csv.reader([line], delimiter=delimiter), [])
+
+
+def _titles(header: str) -> tuple[str, ...]:
+    """Return the names of the columns.
+
+    The first line may have another delimiter than the others: a spreadsheet that has
+    taken it for one cell writes it as such, with the delimiters of empty cells after it.
+    """
+    best = max(
+        (_cells(header, delimiter) for delimiter in _DELIMITERS),
+        key=lambda cells: len([cell for cell in cells if cell.strip(" \t;,|")]),
+    )
+    return tuple(title.strip(" \t;,|\ufeff\0") for title in best)
+
+
+def _layout(
+    header: str, names: tuple[str, ...], lines: list[str]
+) -> tuple[str, tuple[int, ...]]:
+    """Return the delimiter of the lines, and the columns that hold the time.
+
+    Raises HistoryError if there is no time.
+    """
+    candidates: list[tuple[int, ...]] = [
+        (names.index(name),) for name in _TIME_NAMES if name in names
+    ]
+    if {*_SEPARATE_TIME} <= {*names}:
+        candidates.append(tuple(map(names.index, _SEPARATE_TIME)))
+    if not candidates:
+        candidates = [(column,) for column in range(len(names))]
+
+    def times(delimiter: str, columns: tuple[int, ...]) -> int:
+        """Return in how many lines there is a time, and something beside it."""
+        return sum(
+            len(cells) > 1 and is_time(time_in(cells, columns))
+            for cells in (_cells(line, delimiter) for line in lines)
+        )
+
+    # That of the header wins if there is no difference.
+    own = max(_DELIMITERS, key=lambda delimiter: len(_cells(header, delimiter)))
+    found = max(
+        (
+            (delimiter, columns)
+            for columns in candidates
+            for delimiter in (own, *_DELIMITERS)
+        ),
+        key=lambda layout: times(*layout),
+    )
+    named = {name for name in _TIME_NAMES if name in names}
+    if len(names) < 2 or (not named and not times(*found)):
+        raise HistoryError(HistoryReason.UNKNOWN_FORMAT)
+    return found
+
+
+def time_in(cells: list[str], columns: tuple[int, ...]) -> str:
+    """Return the time in the cells of a line, empty if the line is too short."""
+    if len(cells) <= columns[-1]:
+        return ""
+    return " ".join([cells[column].strip() for column in columns])

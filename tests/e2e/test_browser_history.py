@@ -1,0 +1,109 @@
+"""Importing and exporting readings with the mouse, in a real browser."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+from playwright.async_api import Page, expect
+import pytest
+from yarl import URL
+
+from tools.home_assistant import HomeAssistant
+from tools.station import OUTDOOR, add_station
+
+from .browsing import PHONE, TIME_LIMIT, WIDE, browse, open_options
+
+expect.set_options(timeout=TIME_LIMIT)
+
+EXCEL = (
+    "created_at,entry_id,field1,field2,status;;;\n"
+    + "".join(
+        f"2019-05-01 {10 + minute // 60}:{minute % 60:02}:10;{minute};"
+        f"{20 + minute % 7},5;{50 + minute % 9};\n"
+        for minute in range(120)
+    )
+    + "2019-05-01 12:30:10;121;-127;off;\n"
+)
+
+
+async def _expect_no_overflow(page: Page) -> None:
+    """Expect that nothing sticks out of the page to the right."""
+    assert await page.evaluate(
+        "document.scrollingElement.scrollWidth <= window.innerWidth"
+    )
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("socket_enabled")
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+async def test_import_and_export(
+    home_assistant: HomeAssistant, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """A file goes from the user's disk into the statistics, and readings come back."""
+    await add_station(home_assistant, OUTDOOR)
+    for value in ("21.5", "21.5", "22"):
+        url = URL(home_assistant.url + OUTDOOR.report_path(1, value), encoded=True)
+        async with aiohttp.request("GET", url) as response:
+            assert response.status == 200
+    wrong = tmp_path / "empty.csv"
+    wrong.write_text("created_at,entry_id,field1\n")
+    file = tmp_path / "feeds.csv"
+    file.write_text(EXCEL)
+
+    async with browse(tmp_path) as open_page:
+        page = await open_page(home_assistant.url, size)
+        await open_options(page, home_assistant.url, "Import old readings")
+
+        # A file without readings says so, and there is no Import button.
+        await page.locator("input[type=file]").set_input_files(wrong)
+        await page.get_by_role("button", name="Next").click()
+        await expect(page.get_by_text("The file holds no readings")).to_be_visible()
+        await page.screenshot(path=tmp_path / "1-empty.png")
+        await page.locator("input[type=file]").set_input_files(file)
+        await page.get_by_role("button", name="Next").click()
+
+        # What the file holds, and what belongs where
+        await expect(page.get_by_text("What the file holds")).to_be_visible()
+        await expect(page.get_by_role("cell", name="-127")).to_be_visible()
+        await _expect_no_overflow(page)
+        await page.screenshot(path=tmp_path / "2-fields.png")
+        await page.get_by_role("button", name="Next").click()
+
+        # What would be imported
+        await expect(page.get_by_text("What would be imported")).to_be_visible()
+        await expect(page.get_by_text("Field 2 (new)")).to_be_visible()
+        await _expect_no_overflow(page)
+        await page.screenshot(path=tmp_path / "3-confirm.png")
+        await page.get_by_role("button", name="Import").click()
+        await expect(page.get_by_text("The old readings are imported")).to_be_visible()
+        await page.screenshot(path=tmp_path / "4-imported.png")
+
+        # The readings of today, as a file
+        await open_options(page, home_assistant.url, "Export readings")
+        await page.screenshot(path=tmp_path / "5-export.png")
+        await page.get_by_role("button", name="Submit").click()
+        await expect(page.get_by_text("3 readings are in the file")).to_be_visible()
+        await _expect_no_overflow(page)
+        await page.screenshot(path=tmp_path / "6-exported.png")
+        async with page.expect_download() as download:
+            await page.get_by_role("link", name="esp_weather-outdoor").click()
+        path = Path(await (await download.value).path())
+        lines = (await asyncio.to_thread(path.read_text)).splitlines()
+        assert [line.rpartition(",")[2] for line in lines] == [
+            *("data", "21.5", "21.5", "22.0")
+        ]
+
+    states = await home_assistant.rest("GET", "/api/states")
+    assert "sensor.outdoor_temperature_2" in {state["entity_id"] for state in states}
+    statistics = await home_assistant.websocket(
+        "recorder/statistics_during_period",
+        start_time=datetime(2019, 5, 1, tzinfo=UTC).isoformat(),
+        end_time=(datetime(2019, 5, 1, tzinfo=UTC) + timedelta(days=2)).isoformat(),
+        statistic_ids=["sensor.outdoor_temperature"],
+        period="hour",
+    )
+    hours = statistics["sensor.outdoor_temperature"]
+    assert [(hour["min"], hour["max"]) for hour in hours] == [
+        *((20.5, 26.5), (20.5, 26.5))
+    ]

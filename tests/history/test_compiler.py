@@ -1,0 +1,108 @@
+"""The import beside Home Assistant's own compiler of statistics."""
+
+from datetime import UTC, datetime, timedelta
+from math import sin
+
+from freezegun.api import FrozenDateTimeFactory
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+from pytest_homeassistant_custom_component.components.recorder.common import (
+    async_wait_recording_done,
+    do_adhoc_statistics,
+)
+
+from custom_components.esp_weather.const import DOMAIN
+from homeassistant.core import HomeAssistant
+from tests.helpers import KEY, OUTDOOR, Get, entity_id, legacy_url
+from tests.old_server import OldServer
+
+from .statistics import stored_hours
+
+START = datetime(2026, 11, 24, 6, tzinfo=UTC)
+PERIOD = 300
+TIMEOUT = 900.001  # a timer is never early
+
+pytestmark = pytest.mark.usefixtures("recorder_mock")
+
+# Seconds from the start, and what is measured then
+Readings = list[tuple[float, float]]
+
+
+def _bursts() -> Readings:
+    """Return three readings within 20 seconds, every 10 minutes."""
+    return [
+        (600 * number + 10 * each + 7, 20 + 5 * sin(number) + 3 * each)
+        for number in range(18)
+        for each in range(3)
+    ]
+
+
+def _step() -> Readings:
+    """Return 10° once a minute for half an hour, then 30° once."""
+    return [*((60.0 * minute, 10.0) for minute in range(30)), (1800.0, 30.0)]
+
+
+def _gaps() -> Readings:
+    """Return readings with times between them that the sensor is unavailable."""
+    times = [70, 400, 1100, 2500, 2501, 3599.5, 3600, 5400, 5999, 9000.25]
+    return [(time, 18 + time % 7) for time in times]
+
+
+def _steady() -> Readings:
+    """Return a reading each minute that does not come on the minute."""
+    return [(60.0 * minute + 13, 21 + sin(minute / 9)) for minute in range(180)]
+
+
+@pytest.fixture(autouse=True)
+def _start(freezer: FrozenDateTimeFactory) -> None:
+    freezer.move_to(START)
+
+
+@pytest.mark.parametrize("readings", [_bursts(), _step(), _gaps(), _steady()])
+async def test_same_as_home_assistant(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    get: Get,
+    old_server: OldServer,
+    freezer: FrozenDateTimeFactory,
+    readings: Readings,
+) -> None:
+    """The statistics of a file are those of the same reports, to the last bit or two."""
+    end = int(readings[-1][0] // 3600 + 2) * 3600
+    marks = dict.fromkeys(range(PERIOD, end + 1, PERIOD))
+    values = dict(readings)
+    timeouts = {time + TIMEOUT for time in values}
+    for second in sorted({*values, *marks, *timeouts}):
+        freezer.move_to(START + timedelta(seconds=second))
+        async_fire_time_changed(hass)
+        await hass.async_block_till_done()
+        if second in marks:
+            await async_wait_recording_done(hass)
+            do_adhoc_statistics(hass, start=START + timedelta(seconds=second - PERIOD))
+        if second in values:
+            assert (await get(legacy_url(f"{values[second]:.4f}"))).status == 200
+            old_server.update(
+                *(KEY, OUTDOOR, "1", f"{values[second]:.4f}"), datetime.now(UTC)
+            )
+    freezer.tick(timedelta(minutes=2))
+    await async_wait_recording_done(hass)
+    compiled = await stored_hours(hass, entity_id(hass, "1"))
+    assert compiled
+
+    report = await hass.services.async_call(
+        *(DOMAIN, "import_history"),
+        {"path": str(old_server.database), "overwrite": True},
+        blocking=True,
+        return_response=True,
+    )
+
+    assert report is not None
+    assert report["entities"][0]["hours_imported"] == len(compiled)
+    imported = await stored_hours(hass, entity_id(hass, "1"))
+    assert imported.keys() == compiled.keys()
+    for hour, (mean, minimum, maximum) in compiled.items():
+        assert imported[hour][0] == pytest.approx(mean, abs=1e-6), hour
+        assert imported[hour][1:] == (minimum, maximum), hour
