@@ -107,7 +107,13 @@ def seed(config: Path, port: int) -> None:
     for included in ("automations", "scripts", "scenes"):
         (config / f"{included}.yaml").touch()
     http = HTTP_CONFIGURATION if (MAJOR_VERSION, MINOR_VERSION) < (2026, 8) else ""
-    (config / "configuration.yaml").write_text(CONFIGURATION + http)
+    # Otherwise HA writes into /media where there is such a folder.
+    media = config / "media"
+    media.mkdir(exist_ok=True)
+    login = f"{LOGIN}  media_dirs:\n    local: {media.absolute()}\n"
+    (config / "configuration.yaml").write_text(
+        CONFIGURATION.replace(LOGIN, login) + http
+    )
 
 
 def store(
