@@ -107,7 +107,11 @@ def seed(config: Path, port: int, http: Mapping[str, Any] = {}) -> None:
         (blueprints / blueprint.name).symlink_to(blueprint)
     for included in ("automations", "scripts", "scenes"):
         (config / f"{included}.yaml").touch()
-    text = CONFIGURATION
+    # Otherwise HA writes into /media where there is such a folder.
+    media = config / "media"
+    media.mkdir(exist_ok=True)
+    login = f"{LOGIN}  media_dirs:\n    local: {media.absolute()}\n"
+    text = CONFIGURATION.replace(LOGIN, login)
     if (MAJOR_VERSION, MINOR_VERSION) < (2026, 8):
         text += HTTP_CONFIGURATION
         text += "".join(f"  {name}: {json.dumps(http[name])}\n" for name in http)

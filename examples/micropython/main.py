@@ -35,7 +35,7 @@ def report():
             % (SERVER[0], len(form), form)
         )
         # HTTP/1.0 200: taken; 503: not named yet; 401: wrong key
-        print(connection.recv(12))
+        print(connection.read(12))
     finally:
         connection.close()
 

@@ -50,7 +50,7 @@ def _values(fields: dict[int, float]) -> dict[str, str]:
 
 
 def _in_order(updates: Updates) -> list[tuple[int, float, float]]:
-    return [(field, value, age) for field, value, age in updates.readings]
+    return [(each.field, each.value, each.age) for each in updates.readings]
 
 
 def test_what_the_documentation_shows() -> None:

@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from http import HTTPStatus
 from itertools import batched, count
 from math import inf
@@ -37,7 +36,6 @@ from homeassistant.util.json import json_loads_object
 from ..config import StationConfig
 from ..const import DOMAIN
 from ..data import EspWeatherConfigEntry
-from ..field import Field
 from ..messages import invalid
 from . import recorder
 from .errors import StoppedError
@@ -67,6 +65,8 @@ _MINUTE: Final = 60_000_000  # microseconds
 
 # Id, time, MAC, field and value
 type _Line = tuple[int, str, str, int, float]
+# MAC and number of a field, and what turns its state in a unit into what was sent
+type _FieldInUnit = tuple[str, int, Callable[[float], float] | None]
 
 
 class HistoryExport:
@@ -196,7 +196,10 @@ class HistoryExport:
             # not grow. All of it is in memory, since not every database can be asked
             # for the units while it still answers.
             with session_scope(hass=self._hass, read_only=True) as session:
-                rows = session.execute(query).all()
+                # Plain tuples, which come in a third of the time.
+                cursor = session.connection().execute(query).cursor
+                assert cursor is not None
+                rows = cursor.fetchall()
                 lines.load_units(session, {row[3] for row in rows})
             start += window
             if not rows:
@@ -255,7 +258,7 @@ class _Lines:
         self._prefix = ""
         # The unit in each set of attributes, which may have none
         self._units: dict[int | None, str | None] = {}
-        self._reverse = cache(self._uncached_reverse)
+        self._fields: dict[tuple[int, int | None], _FieldInUnit] = {}
 
     def load_units(self, session: Session, attributes_ids: set[int | None]) -> None:
         """Get to know the units of states with these attributes."""
@@ -275,13 +278,17 @@ class _Lines:
     def of(self, rows: Sequence[Any]) -> list[_Line]:
         """Return the lines of those rows that hold a value."""
         lines = []
+        known = self._fields
         for time, metadata_id, state, attributes_id in rows:
             try:
                 value = float(state)
             except TypeError, ValueError:
                 continue  # unknown or unavailable
-            mac, field = self._metadata[metadata_id]
-            if (reverse := self._reverse(field, attributes_id)) is not None:
+            key = (metadata_id, attributes_id)
+            if (field := known.get(key)) is None:
+                field = known[key] = self._field(metadata_id, attributes_id)
+            mac, number, reverse = field
+            if reverse is not None:
                 value = reverse(value)
             minute, rest = divmod(round(time * 1_000_000), _MINUTE)
             if minute != self._minute:
@@ -294,29 +301,28 @@ class _Lines:
                     next(self._numbers),
                     f"{self._prefix}{second}+00:00",
                     mac,
-                    field.number,
+                    number,
                     value,
                 )
             )
         return lines
 
-    def _uncached_reverse(
-        self, field: Field, attributes_id: int | None
-    ) -> Callable[[float], float] | None:
-        """Return what turns a state with these attributes into what was sent."""
+    def _field(self, metadata_id: int, attributes_id: int | None) -> _FieldInUnit:
+        """Return MAC, number, and what turns a state into what was sent."""
+        mac, field = self._metadata[metadata_id]
         unit = self._units[attributes_id]
         converter = UNIT_CONVERTERS.get(field.kind.device_class)
         offset = field.offset
+        convert: Callable[[float], float] = float
         if (
             unit != field.unit
             and converter is not None
             and {unit, field.unit} <= converter.VALID_UNITS
         ):
             convert = converter.converter_factory(unit, field.unit)
-            return lambda value: round(convert(value) - offset, 4) + 0.0
-        if offset:
-            return lambda value: round(value - offset, 4) + 0.0
-        return None
+        elif not offset:
+            return mac, field.number, None
+        return mac, field.number, lambda value: round(convert(value) - offset, 4) + 0.0
 
 
 class _Writer(ABC):
