@@ -691,7 +691,12 @@ async def _options(
 ) -> ConfigFlowResult:
     """Open the options and choose from their menu."""
     menu = await hass.config_entries.options.async_init(entry.entry_id)
-    assert menu["menu_options"] == ["station", "fields", "history"]
+    assert menu["menu_options"] == [
+        "station",
+        "fields",
+        "history",
+        "export",
+    ]
     return await hass.config_entries.options.async_configure(
         menu["flow_id"], {"next_step_id": step}
     )

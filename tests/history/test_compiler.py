@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from math import sin
+from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
@@ -92,7 +93,7 @@ async def test_same_as_home_assistant(
     compiled = await stored_hours(hass, entity_id(hass, "1"))
     assert compiled
 
-    report = await hass.services.async_call(
+    report: Any = await hass.services.async_call(
         *(DOMAIN, "import_history"),
         {"path": str(old_server.database), "overwrite": True},
         blocking=True,

@@ -32,6 +32,7 @@ from tests.helpers import (
     Answer,
     Get,
     entity_id,
+    follow_up,
     issues,
     state_of,
     station_entry,
@@ -243,6 +244,7 @@ async def test_wrong_key_is_told_to_the_user(
     """A station that names itself and has the wrong key raises the issue."""
     for _ in range(3):
         await post("/update", {"api_key": "wrong", "mac": OUTDOOR, "field1": 1})
+    await follow_up(hass)
     assert issues(hass) == [("wrong_key", "Outdoor")]
 
 
@@ -336,7 +338,7 @@ async def test_discovery(hass: HomeAssistant, post: Post) -> None:
     data = {"api_key": KEY, "mac": "5c:cf:7f:2b:e:a8", "field1": 21.5}
     assert (await post("/update", data)).text == "0"
     assert (await post("/update", {**data, "mac": "00:00:00:00:00:00"})).text == "0"
-    await hass.async_block_till_done()
+    await follow_up(hass)
     (flow,) = hass.config_entries.flow.async_progress()
     assert flow["context"]["source"] == SOURCE_INTEGRATION_DISCOVERY
     assert flow["context"]["unique_id"] == NEW
@@ -542,9 +544,11 @@ async def test_slow_body(
         b"POST /update HTTP/1.1\r\nHost: hass\r\nContent-Length: 99\r\n\r\n"
         + f"api_key={KEY}&field1=21.5".encode()
     )
-    answer = await reader.readuntil(b"0.1 seconds.")
+    answer = await reader.read()
     assert answer.startswith(b"HTTP/1.1 408 ")
+    assert answer.endswith(b"The body took longer than 10 seconds.")
     writer.close()
+    await writer.wait_closed()
     assert entity_id(hass, "1") is None
 
 
