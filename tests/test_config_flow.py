@@ -691,12 +691,7 @@ async def _options(
 ) -> ConfigFlowResult:
     """Open the options and choose from their menu."""
     menu = await hass.config_entries.options.async_init(entry.entry_id)
-    assert menu["menu_options"] == [
-        "station",
-        "fields",
-        "history",
-        "export",
-    ]
+    assert menu["menu_options"] == ["station", "fields", "history", "export"]
     return await hass.config_entries.options.async_configure(
         menu["flow_id"], {"next_step_id": step}
     )
@@ -733,20 +728,28 @@ async def test_station_options(
     assert _filled_in(form, "timeout") == 15
     assert _filled_in(form, "legacy") is True
     assert _filled_in(form, "place") == "elsewhere"
+    assert _filled_in(form, "archive") is False
 
     result = await _submit_options(
-        hass, form, timeout=30.0, legacy=False, place="inside"
+        hass, form, timeout=30.0, legacy=False, place="inside", archive=True
     )
 
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    assert station.options == {"timeout": 30, "legacy": False, "place": "inside"}
+    assert station.options == {
+        "timeout": 30,
+        "legacy": False,
+        "place": "inside",
+        "archive": True,
+    }
     assert (await get(legacy_url())).status == HTTPStatus.FORBIDDEN
     form = await _options(hass, station, "station")
     assert (_filled_in(form, "timeout"), _filled_in(form, "legacy")) == (30, False)
     assert _filled_in(form, "place") == "inside"
 
-    await _submit_options(hass, form, timeout=30.0, legacy=False, place="elsewhere")
-    assert station.options == {"timeout": 30, "legacy": False}
+    await _submit_options(
+        hass, form, timeout=30.0, legacy=False, place="elsewhere", archive=False
+    )
+    assert station.options == {"timeout": 30, "legacy": False, "archive": False}
 
 
 async def test_field_options(

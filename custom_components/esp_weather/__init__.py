@@ -1,5 +1,7 @@
 """ESP Weather: weather stations on ESP8266 and ESP32 boards that report over HTTP."""
 
+from functools import partial
+
 from homeassistant.const import Platform
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import (
@@ -17,6 +19,7 @@ from .const import DOMAIN
 from .dashboard import async_register_dashboard
 from .data import DATA, EspWeatherConfigEntry, EspWeatherData
 from .history import recorder
+from .history.archive import DATA_ARCHIVE, Archive
 from .pairing import Pairings
 from .recording.journal import Journal
 from .reporting import ban
@@ -35,6 +38,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the views for reports, the actions and the dashboard."""
     hass.data[DATA] = EspWeatherData(Journal(hass), Pairings(hass))
     keep_keys_out_of_logs(hass)
+    hass.data[DATA_ARCHIVE] = Archive(hass)
     hass.http.register_view(LegacyReportView())
     hass.http.register_view(FormReportView())
     hass.http.register_view(SignedReportView())
@@ -81,6 +85,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: EspWeatherConfigEntry) -
     data = hass.data[DATA]
     station = entry.runtime_data = Station(hass, entry, data.journal)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    if station.config.archive:
+        station.archive = partial(hass.data[DATA_ARCHIVE].async_add, station.mac)
     data.stations[station.mac] = station
     station.async_start()
     _async_reload_without_device(hass, entry)

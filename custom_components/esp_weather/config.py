@@ -18,6 +18,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 
 from .const import (
+    CONF_ARCHIVE,
     CONF_DECLARED,
     CONF_FIELDS,
     CONF_KIND,
@@ -62,6 +63,7 @@ class StationConfig:
     name: str
     timeout: float
     legacy: bool
+    archive: bool
     place: Place | None
     fields: Mapping[int, Field]
     guessed_numbers: Mapping[int, float]
@@ -84,6 +86,7 @@ class StationConfig:
             name=entry.title,
             timeout=60.0 * options.get(CONF_TIMEOUT, DEFAULT_TIMEOUT),
             legacy=options.get(CONF_LEGACY, DEFAULT_LEGACY),
+            archive=options.get(CONF_ARCHIVE, False),
             place=None if place is None else Place(place),
             fields=_fields(entry),
             guessed_numbers={

@@ -5,6 +5,7 @@ from typing import Final
 DOMAIN: Final = "esp_weather"
 
 # Keys of entry data and options; config.py is what reads them.
+CONF_ARCHIVE: Final = "archive"
 CONF_DECLARED: Final = "declared"
 CONF_FIELDS: Final = "fields"
 CONF_KIND: Final = "kind"

@@ -21,6 +21,7 @@ from homeassistant.helpers.selector import (
 
 from .config import Place, StationConfig, chosen_settings
 from .const import (
+    CONF_ARCHIVE,
     CONF_FIELDS,
     CONF_KIND,
     CONF_LEGACY,
@@ -71,7 +72,7 @@ class EspWeatherOptionsFlow(HistoryFlow):
     async def async_step_station(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for the place, the inactivity timeout and whether unsigned reports are accepted."""
+        """Ask for the place, the inactivity timeout and what is accepted and kept."""
         options = dict(self.config_entry.options)
         if user_input is not None:
             options.pop(CONF_PLACE, None)
@@ -81,6 +82,7 @@ class EspWeatherOptionsFlow(HistoryFlow):
                     **place_of(user_input),
                     CONF_TIMEOUT: int(user_input[CONF_TIMEOUT]),
                     CONF_LEGACY: user_input[CONF_LEGACY],
+                    CONF_ARCHIVE: user_input[CONF_ARCHIVE],
                 }
             )
         config = StationConfig.from_entry(self.config_entry)
@@ -99,12 +101,14 @@ class EspWeatherOptionsFlow(HistoryFlow):
                             )
                         ),
                         vol.Required(CONF_LEGACY): BooleanSelector(),
+                        vol.Required(CONF_ARCHIVE): BooleanSelector(),
                     }
                 ),
                 {
                     CONF_PLACE: config.place or _NOWHERE,
                     CONF_TIMEOUT: config.timeout / 60,
                     CONF_LEGACY: config.legacy,
+                    CONF_ARCHIVE: config.archive,
                 },
             ),
         )

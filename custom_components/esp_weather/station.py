@@ -68,6 +68,13 @@ class Receiver(Protocol):
 type SensorFactory = Callable[[Field, Sequence[Measurement]], Awaitable[None]]
 
 
+class Archivist(Protocol):
+    """Keeps readings as they were sent."""
+
+    def __call__(self, reading: Reading, time: datetime, *, repeated: bool) -> None:
+        """Keep a reading that was measured at this time."""
+
+
 class NotReadyError(Exception):
     """A report that cannot be taken now, and can when it is sent again later."""
 
@@ -97,6 +104,8 @@ class Station:
         self.started: datetime | None = None
         self.refusals = RefusalTracker(hass, entry)
         self.journal = journal
+        # Only if the user wants every reading to be kept
+        self.archive: Archivist | None = None
         self._adding_field = asyncio.Lock()
         self._factory: SensorFactory | None = None
         self._receivers: dict[int, Receiver] = {}
@@ -191,6 +200,8 @@ class Station:
         else:
             await self._async_deliver(reading, [Measurement(value, now)])
         self._async_reported(now)
+        if self.archive is not None:
+            self.archive(reading, now, repeated=False)
         return value
 
     async def async_take_report(
@@ -206,6 +217,7 @@ class Station:
         now = dt_util.utcnow()
         self._declare(report.fields)
         refused: list[ReportError] = []
+        taken: list[Reading] = []
         first: dict[int, Reading] = {}
         measured: dict[int, list[Measurement]] = {}
         for number, reading in enumerate(report.readings, start=1):
@@ -217,6 +229,7 @@ class Station:
                 err.reading = number
                 refused.append(err)
                 continue
+            taken.append(reading)
             first.setdefault(reading.field, reading)
             measured.setdefault(reading.field, []).append(
                 Measurement(value, now - timedelta(seconds=reading.age), reading.age)
@@ -231,6 +244,10 @@ class Station:
                 first[field_number], measurements, repeated=repeated
             )
         self._async_reported(now)
+        if self.archive is not None:
+            for reading in taken:
+                time = now - timedelta(seconds=reading.age)
+                self.archive(reading, time, repeated=repeated)
         return refused
 
     def _calibrate(self, field: Field, reading: Reading) -> float:

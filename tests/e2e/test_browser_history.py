@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
-from playwright.async_api import Page, expect
+from playwright.async_api import Download, Page, expect
 import pytest
 from yarl import URL
 
@@ -86,9 +86,13 @@ async def test_import_and_export(
         await expect(page.get_by_text("3 readings are in the file")).to_be_visible()
         await _expect_no_overflow(page)
         await page.screenshot(path=tmp_path / "6-exported.png")
-        async with page.expect_download() as download:
-            await page.get_by_role("link", name="esp_weather-outdoor").click()
-        path = Path(await (await download.value).path())
+        # The link opens a tab of its own, which ends with the download.
+        downloaded: asyncio.Future[Download] = asyncio.Future()
+        page.context.on("page", lambda tab: tab.on("download", downloaded.set_result))
+        await page.get_by_role("link", name="esp_weather-outdoor").click()
+        async with asyncio.timeout(TIME_LIMIT / 1000):
+            download = await downloaded
+        path = Path(await download.path())
         lines = (await asyncio.to_thread(path.read_text)).splitlines()
         assert [line.rpartition(",")[2] for line in lines] == [
             *("data", "21.5", "21.5", "22.0")

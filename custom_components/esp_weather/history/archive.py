@@ -1,0 +1,179 @@
+"""Every reading in a file for ever, for the stations whose users want that.
+
+The file is a data.db as the old server kept it: one row for each reading, as the station
+has sent it. So what reads the old server's file reads this one, and the import takes it.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+import logging
+from pathlib import Path
+import sqlite3
+from typing import Final, NamedTuple
+
+from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.util.hass_dict import HassKey
+
+from ..const import DOMAIN
+from ..protocol.readings import Reading
+from .exporter import CREATE_TABLE
+
+_LOGGER = logging.getLogger(__name__)
+
+DATA_ARCHIVE: Final[HassKey[Archive]] = HassKey(f"{DOMAIN}_archive")
+
+# Readings are committed together: a commit for each would wear a memory card out.
+_COMMIT_INTERVAL: Final = 5.0  # seconds
+_RETRY_INTERVAL: Final = 60.0
+_MOST_WAITING: Final = 50_000
+_DECIMALS: Final = 4
+_ISSUE: Final = "archive_failed"
+
+# A reading that was sent twice has about the same time: it is reckoned back from when
+# each report came. It is looked for in what was written last.
+_SAME_READING: Final = timedelta(seconds=5)
+_LAST_ROWS: Final = 20_000
+_INSERT: Final = """
+INSERT INTO data (API_key, date_time, mac, field, data) VALUES ('', ?, ?, ?, ?)
+"""
+_FIND: Final = """
+SELECT 1 FROM data
+WHERE Id > (SELECT max(Id) FROM data) - ? AND mac = ? AND field = ? AND data = ?
+    AND date_time BETWEEN ? AND ?
+"""
+
+
+class _Row(NamedTuple):
+    """A reading that is to be written; a repeated one may be there already."""
+
+    time: datetime
+    mac: str
+    field: int
+    value: float
+    repeated: bool
+
+
+class Archive:
+    """Writes the readings of all stations that are archived, one write at a time."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        """Initialize the archive; the file is made when there is a reading for it."""
+        self.path = Path(hass.config.path(DOMAIN, "data.db"))
+        self._hass = hass
+        self._rows: list[_Row] = []
+        self._database: sqlite3.Connection | None = None
+        self._writing = asyncio.Lock()
+        self._waiting: asyncio.Task[None] | None = None
+        self._failed = False
+        hass.bus.async_listen_once(EVENT_HOMEASSISTANT_FINAL_WRITE, self._async_stop)
+
+    @callback
+    def async_add(
+        self, mac: str, reading: Reading, time: datetime, *, repeated: bool
+    ) -> None:
+        """Have a reading written that was measured at this time."""
+        value = round(reading.value, _DECIMALS)
+        self._rows.append(_Row(time, mac, reading.field, value, repeated))
+        if len(self._rows) > _MOST_WAITING:
+            del self._rows[0]
+        if self._waiting is None:
+            self._waiting = self._hass.async_create_background_task(
+                self._async_wait(), f"{DOMAIN} archive"
+            )
+
+    async def async_lock(self) -> None:
+        """Write everything into the one file, and nothing more until async_unlock()."""
+        await self._async_write()
+        await self._writing.acquire()
+        await self._hass.async_add_executor_job(self._close)
+
+    @callback
+    def async_unlock(self) -> None:
+        """Go on writing."""
+        self._writing.release()
+
+    async def _async_wait(self) -> None:
+        """Write until nothing is left."""
+        while self._rows:
+            await asyncio.sleep(_RETRY_INTERVAL if self._failed else _COMMIT_INTERVAL)
+            await self._async_write()
+        self._waiting = None
+
+    async def _async_stop(self, event: Event) -> None:
+        """Write what is left."""
+        await self._async_write()
+        await self._hass.async_add_executor_job(self._close)
+
+    async def _async_write(self) -> None:
+        async with self._writing:
+            rows, self._rows = self._rows, []
+            if not rows:
+                return
+            try:
+                await self._hass.async_add_executor_job(self._write, rows)
+            except (OSError, sqlite3.Error) as err:
+                self._rows = [*rows, *self._rows][-_MOST_WAITING:]
+                if not self._failed:
+                    _LOGGER.warning("%s cannot be written: %s", self.path, err)
+                self._async_tell(failed=True)
+            else:
+                self._async_tell(failed=False)
+
+    @callback
+    def _async_tell(self, *, failed: bool) -> None:
+        if failed and not self._failed:
+            ir.async_create_issue(
+                self._hass,
+                DOMAIN,
+                _ISSUE,
+                is_fixable=False,
+                severity=ir.IssueSeverity.ERROR,
+                translation_key=_ISSUE,
+                translation_placeholders={"path": str(self.path)},
+            )
+        elif self._failed and not failed:
+            ir.async_delete_issue(self._hass, DOMAIN, _ISSUE)
+        self._failed = failed
+
+    def _write(self, rows: list[_Row]) -> None:
+        if self._database is None:
+            self.path.parent.mkdir(exist_ok=True)
+            # Used in one thread after the other.
+            self._database = sqlite3.connect(self.path, check_same_thread=False)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._database.execute(CREATE_TABLE)
+        try:
+            with self._database:
+                for row in rows:
+                    if not row.repeated or not self._is_known(self._database, row):
+                        self._database.execute(
+                            _INSERT, (_iso(row.time), row.mac, row.field, row.value)
+                        )
+        except sqlite3.Error:
+            # The file may have been replaced meanwhile.
+            self._close()
+            raise
+
+    @staticmethod
+    def _is_known(database: sqlite3.Connection, row: _Row) -> bool:
+        around = (_iso(row.time - _SAME_READING), _iso(row.time + _SAME_READING))
+        found = database.execute(
+            _FIND, (_LAST_ROWS, row.mac, row.field, row.value, *around)
+        )
+        return found.fetchone() is not None
+
+    def _close(self) -> None:
+        """Close the file; SQLite then brings its log into it."""
+        if self._database is not None:
+            with suppress(sqlite3.Error):
+                self._database.close()
+            self._database = None
+
+
+def _iso(time: datetime) -> str:
+    """Return a time as the old server wrote it."""
+    return time.astimezone(UTC).isoformat()

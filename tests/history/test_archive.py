@@ -1,0 +1,161 @@
+"""Every reading in a file, for stations whose users want that."""
+
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+import sqlite3
+from typing import Any
+
+from aiohttp.test_utils import TestClient
+from freezegun.api import FrozenDateTimeFactory
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.esp_weather import backup
+from custom_components.esp_weather.const import DOMAIN
+from custom_components.esp_weather.history.archive import DATA_ARCHIVE
+from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import issue_registry as ir
+from tests.helpers import OUTDOOR, Get, legacy_url
+from tests.signed_station import SignedStation, reading
+
+NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
+
+pytestmark = pytest.mark.usefixtures("recorder_mock", "_now")
+
+
+@pytest.fixture
+def _now(hass: HomeAssistant, freezer: FrozenDateTimeFactory, tmp_path: Path) -> None:
+    freezer.move_to(NOW)
+    hass.config.config_dir = str(tmp_path)
+
+
+@pytest.fixture
+def options() -> dict[str, Any]:
+    """Return the options of a station that is archived, with a calibration."""
+    return {"archive": True, "fields": {"1": {"kind": "temperature", "offset": 1}}}
+
+
+async def _stop(hass: HomeAssistant) -> None:
+    """Have everything written, as at the end of Home Assistant."""
+    hass.bus.async_fire_internal(EVENT_HOMEASSISTANT_FINAL_WRITE)
+    await hass.async_block_till_done()
+
+
+def _rows(hass: HomeAssistant) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(hass.data[DATA_ARCHIVE].path)) as database:
+        return database.execute("SELECT * FROM data").fetchall()
+
+
+async def test_as_the_old_server_kept_it(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    get: Get,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Each reading is a row as it was sent, equal ones too; what is refused is not."""
+    for value in ("21.5", "21.5", "22.12346"):
+        assert (await get(legacy_url(value))).status == 200
+        freezer.tick(timedelta(seconds=61, microseconds=3))
+    assert (await get(legacy_url("5000"))).status == 400
+    assert (await get(legacy_url("1", key="wrong"))).status == 403
+    await _stop(hass)
+
+    assert _rows(hass) == [
+        (1, "", "2026-11-24T12:30:00+00:00", OUTDOOR, 1, 21.5),
+        (2, "", "2026-11-24T12:31:01.000003+00:00", OUTDOOR, 1, 21.5),
+        (3, "", "2026-11-24T12:32:02.000006+00:00", OUTDOOR, 1, 22.1235),
+    ]
+
+
+@pytest.mark.parametrize("options", [{}])
+async def test_off_by_default(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """Without the option there is no file; the dialog switches it on."""
+    assert (await get(legacy_url())).status == 200
+    await hass.data[DATA_ARCHIVE].async_lock()
+    hass.data[DATA_ARCHIVE].async_unlock()
+    assert not hass.data[DATA_ARCHIVE].path.exists()
+
+    flow = hass.config_entries.options
+    menu = await flow.async_init(station.entry_id)
+    form = await flow.async_configure(menu["flow_id"], {"next_step_id": "station"})
+    assert form["data_schema"] is not None
+    done = await flow.async_configure(
+        form["flow_id"],
+        {"place": "outside", "timeout": 15, "legacy": True, "archive": True},
+    )
+    assert done["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done()
+    assert (await get(legacy_url("20"))).status == 200
+    await _stop(hass)
+    assert [row[5] for row in _rows(hass)] == [20.0]
+
+
+async def test_past_and_repeated(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    client: TestClient[Any, Any],
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A reading has the time when it was measured, and is written once."""
+    signed = SignedStation(client)
+    await signed.report(reading(20.5, age=600), reading(21.5))
+    await hass.data[DATA_ARCHIVE].async_lock()
+    hass.data[DATA_ARCHIVE].async_unlock()
+    await _stop(hass)
+
+    assert [row[2:] for row in _rows(hass)] == [
+        ("2026-11-24T12:20:00+00:00", OUTDOOR, 1, 20.5),
+        ("2026-11-24T12:30:00+00:00", OUTDOOR, 1, 21.5),
+    ]
+
+
+async def test_backup(hass: HomeAssistant, station: MockConfigEntry, get: Get) -> None:
+    """The file is whole while a backup copies it, and is not written then."""
+    assert (await get(legacy_url("20"))).status == 200
+    await backup.async_pre_backup(hass)
+    assert (await get(legacy_url("21"))).status == 200
+    path = hass.data[DATA_ARCHIVE].path
+    assert [file.name for file in path.parent.iterdir()] == ["data.db"]
+    assert [row[5] for row in _rows(hass)] == [20.0]
+
+    await backup.async_post_backup(hass)
+    await _stop(hass)
+    assert [row[5] for row in _rows(hass)] == [20.0, 21.0]
+
+
+async def test_disk_that_fails(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    get: Get,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """Readings wait for a file that cannot be written, and an issue says so."""
+    archive = hass.data[DATA_ARCHIVE]
+    in_the_way = archive.path.parent
+    in_the_way.write_text("no folder")
+    for value in ("20", "21"):
+        assert (await get(legacy_url(value))).status == 200
+        await archive.async_lock()
+        archive.async_unlock()
+    assert issue_registry.async_get_issue(DOMAIN, "archive_failed")
+
+    in_the_way.unlink()
+    await archive.async_lock()
+    archive.async_unlock()
+    assert not issue_registry.async_get_issue(DOMAIN, "archive_failed")
+    assert [row[5] for row in _rows(hass)] == [20.0, 21.0]
+
+    # What is there now is not a database.
+    archive.path.write_bytes(b"x" * 4096)
+    assert (await get(legacy_url("22"))).status == 200
+    await archive.async_lock()
+    archive.async_unlock()
+    assert issue_registry.async_get_issue(DOMAIN, "archive_failed")
+    archive.path.unlink()
+    await _stop(hass)
+    assert [row[5] for row in _rows(hass)] == [22.0]
