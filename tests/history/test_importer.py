@@ -645,3 +645,69 @@ async def test_upload(
     with pytest.raises(ServiceValidationError) as error:
         await _import(hass, file=file_id)
     assert _failure(error) == "upload_not_found"
+
+
+async def test_table_of_others(
+    hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
+) -> None:
+    """Columns and the time zone are named in the call, or the error asks for them."""
+    file = old_server.database.with_name("table.csv")
+    file.write_text("Time,Temperature\n2019-05-01 14:00,20\nyesterday,21\n")
+    station = {"config_entry_id": indoor.entry_id}
+    named = {**station, "columns": {"Temperature": 1, "Wind": 2}}
+    for data, key in (
+        (station, "history_nothing_zone"),
+        ({**named, "time_zone": "Central Europe"}, "invalid_time_zone"),
+        ({**station, "time_zone": "Europe/Berlin"}, "history_nothing_sources"),
+        ({"columns": {"Temperature": 1}}, "history_without_station"),
+        ({**station, "mac": "indoor"}, "invalid_mac"),
+    ):
+        with pytest.raises(ServiceValidationError) as error:
+            await _import(hass, file, **data)
+        assert _failure(error) == key
+
+    report = await _import(hass, file, **named, time_zone="Europe/Berlin")
+
+    assert (report["faults"], report["times_without_zone"]) == (1, 1)
+    assert await stored_hours(hass, entity_id(hass, "1", mac=INDOOR)) == {
+        datetime(2019, 5, 1, 12, tzinfo=UTC): (20.0, 20.0, 20.0)
+    }
+
+
+async def test_nothing_but_faults(
+    hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
+) -> None:
+    """A file in which everything is wrong is refused, with what is wrong."""
+    with closing(sqlite3.connect(old_server.database)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO data VALUES (NULL, '', ?, ?, 1, 1)",
+            3 * [("1970-01-01T00:00:09+00:00", OUTDOOR)],
+        )
+    with pytest.raises(ServiceValidationError) as error:
+        await _import(hass, old_server.database)
+    assert _failure(error) == "history_nothing_faults"
+    assert (
+        "- 1: date_time `1970-01-01T00:00:09+00:00`: The time is before the year 2001:"
+        " the clock had not been set. (× 3)"
+    ) in str(error.value)
+
+
+async def test_damaged_database(
+    hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
+) -> None:
+    """What can be read is imported, and the report says what is missing."""
+    old_server.fill(_minutes(5_000))
+    with closing(sqlite3.connect(old_server.database)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    with old_server.database.open("r+b") as file:
+        file.truncate(old_server.database.stat().st_size // 2)
+
+    report = await _import(hass, old_server.database)
+
+    damaged, without_log = report["warnings"]
+    assert damaged.startswith(
+        "The database is damaged: database disk image is malformed"
+    )
+    assert "50 % of the file is missing" in damaged
+    assert "-wal" in without_log
+    assert 1_000 < report["entities"][0]["readings"] < 5_000

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 from itertools import groupby
@@ -13,6 +13,7 @@ from homeassistant.components.recorder import get_instance
 from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
 from homeassistant.const import CONF_MAC
 from homeassistant.core import HassJob, HomeAssistant, callback
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
@@ -333,6 +334,10 @@ class HistoryImport:
 
     def _close(self) -> None:
         self._replace_reader(None)
+        if self._path is None:
+            # An upload is deleted after it was opened.
+            with suppress(ServiceValidationError):
+                self._files.enter_context(self._open_file())
         self._files.close()
 
     def _replace_reader(self, reader: HistoryReader | None) -> None:
