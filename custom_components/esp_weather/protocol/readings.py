@@ -1,7 +1,5 @@
 """What every form of report consists of: readings, MACs, and the errors in them."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from enum import StrEnum
 from functools import lru_cache
 from math import isfinite
@@ -127,16 +125,6 @@ def parse_number(text: str) -> float:
     if not isfinite(value):
         raise ReportError(Reason.DATA_NOT_FINITE)
     return value
-
-
-@contextmanager
-def in_reading(number: int) -> Generator[None]:
-    """Note in a ReportError that reading `number` of a report is at fault."""
-    try:
-        yield
-    except ReportError as err:
-        err.reading = number
-        raise
 
 
 # A station sends the same one for ever. Who sends others cannot fill the memory.
