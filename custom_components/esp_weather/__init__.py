@@ -33,7 +33,9 @@ PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR, Platform.UPDATE)
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the views for reports, the actions and the dashboard."""
-    hass.data[DATA] = EspWeatherData(Journal(hass), Pairings(hass))
+    journal = Journal(hass)
+    await journal.async_load()
+    hass.data[DATA] = EspWeatherData(journal, Pairings(hass))
     keep_keys_out_of_logs(hass)
     hass.http.register_view(LegacyReportView())
     hass.http.register_view(FormReportView())

@@ -3,14 +3,20 @@
 from functools import partial
 
 from homeassistant.components.recorder import get_instance
-from homeassistant.components.recorder.models import StatisticMeanType
-from homeassistant.components.recorder.statistics import get_metadata
 from homeassistant.components.sensor import SensorStateClass
 from homeassistant.components.sensor.const import UNIT_CONVERTERS
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.recorder import DATA_INSTANCE
 
 from ..field import Field
+
+# The journal raises the issue of a recorder that has changed.
+try:
+    from .recorder_internals import StatisticMeanType, get_metadata
+except ImportError:
+    _IS_KNOWN = False
+else:
+    _IS_KNOWN = True
 
 
 async def async_relabel_statistics(
@@ -22,7 +28,7 @@ async def async_relabel_statistics(
     time. Statistics that Home Assistant cannot continue are deleted: those in a unit
     other than the one before, and those of another form, as of a total.
     """
-    if DATA_INSTANCE not in hass.data:
+    if DATA_INSTANCE not in hass.data or not _IS_KNOWN:
         return
     instance = get_instance(hass)
     metadata = await instance.async_add_executor_job(
