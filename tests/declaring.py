@@ -11,6 +11,7 @@ from custom_components.esp_weather.protocol.signed import Report, Status
 from custom_components.esp_weather.station import NotReadyError, Station
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
 
 BME280 = {
     1: Declaration("temperature"),
@@ -33,12 +34,12 @@ async def declare(
         fields=fields,
     )
     try:
-        refused = await loaded(entry).async_take_report(report, repeated=False)
+        taken = await loaded(entry).async_take_report(report, dt_util.utcnow())
     except NotReadyError:
         await hass.async_block_till_done()
-        refused = await loaded(entry).async_take_report(report, repeated=False)
+        taken = await loaded(entry).async_take_report(report, dt_util.utcnow())
     await hass.async_block_till_done()
-    return refused
+    return taken.refused
 
 
 def loaded(entry: MockConfigEntry) -> Station:

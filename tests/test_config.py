@@ -148,6 +148,7 @@ async def test_unknown_options(
     assert await _open(hass, station, "station") == {
         "place": "elsewhere",
         "timeout": 15,
+        "archive": False,
         "legacy": True,
     }
     assert list(await _open(hass, station, "fields"))[0] == "field_1"

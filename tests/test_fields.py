@@ -19,6 +19,7 @@ from homeassistant.helpers import (
     issue_registry as ir,
 )
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 
 from .declaring import BME280, BME280_VALUES, declare, loaded
 from .helpers import (
@@ -27,6 +28,7 @@ from .helpers import (
     PassTime,
     connectivity,
     entity_id,
+    follow_up,
     issues,
     legacy_url,
     state_of,
@@ -219,10 +221,10 @@ async def test_one_bad_reading(hass: HomeAssistant, station: MockConfigEntry) ->
         Status(rssi=-60),
         fields=BME280,
     )
-    refused = await loaded(station).async_take_report(report, repeated=False)
+    taken = await loaded(station).async_take_report(report, dt_util.utcnow())
     await hass.async_block_till_done()
 
-    assert [(error.reading, error.reason) for error in refused] == [
+    assert [(error.reading, error.reason) for error in taken.refused] == [
         (2, Reason.DATA_OUT_OF_RANGE),
         (3, Reason.SENSOR_DISCONNECTED),
     ]
@@ -371,6 +373,7 @@ async def test_wrong_key_dialog(
     """The dialog of a wrong key takes the key that the station sends."""
     for _ in range(3):
         await get(legacy_url(key="the-real-one"))
+    await follow_up(hass)
     await async_setup_component(hass, REPAIRS_DOMAIN, {})
     issue = _issue(hass)
     manager = hass.data[REPAIRS_DOMAIN]["flow_manager"]

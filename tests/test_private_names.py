@@ -26,7 +26,7 @@ INTEGRATION = Path(__file__).parents[1] / "custom_components" / DOMAIN
 # HA promises nothing of what is in here.
 PRIVATE = ("homeassistant.components.recorder.", "homeassistant.components.http.ban")
 # The packages that do not guard their imports yet
-UNGUARDED = {"recording"}
+UNGUARDED: set[str] = set()
 
 
 def _importers() -> dict[tuple[str, str], set[str]]:

@@ -22,7 +22,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from custom_components.esp_weather.history.exporter import CREATE_TABLE
+from custom_components.esp_weather.recording.archive import CREATE_TABLE
 from homeassistant.const import __version__ as home_assistant_version
 
 from .home_assistant import HomeAssistant, free_port

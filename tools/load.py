@@ -68,6 +68,7 @@ class Load:
     ) -> None:
         """Say who reports, and how often; nothing is sent yet."""
         self.outcome = Outcome()
+        self.stations = stations
         self._send = self._send_signed if signed else self._send_legacy
         self._nonces: deque[str] = deque()
         self._url = url

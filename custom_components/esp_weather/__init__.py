@@ -1,7 +1,5 @@
 """ESP Weather: weather stations on ESP8266 and ESP32 boards that report over HTTP."""
 
-from functools import partial
-
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
 from homeassistant.core import Event, HomeAssistant, callback
@@ -20,8 +18,8 @@ from .const import DOMAIN
 from .dashboard import async_register_dashboard
 from .data import DATA, EspWeatherConfigEntry, EspWeatherData
 from .history import recorder
-from .history.archive import DATA_ARCHIVE, Archive
 from .pairing import Pairings
+from .recording.archive import Archive
 from .recording.journal import Journal
 from .reporting import ban
 from .reporting.form_view import FormReportView
@@ -37,9 +35,10 @@ PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR, Platform.UPDATE)
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the views for reports, the actions and the dashboard."""
-    hass.data[DATA] = EspWeatherData(Journal(hass), Pairings(hass))
+    journal = Journal(hass)
+    await journal.async_load()
+    hass.data[DATA] = EspWeatherData(Archive(hass), journal, Pairings(hass))
     keep_keys_out_of_logs(hass)
-    hass.data[DATA_ARCHIVE] = Archive(hass)
     hass.http.register_view(LegacyReportView())
     hass.http.register_view(FormReportView())
     hass.http.register_view(SignedReportView())
@@ -82,10 +81,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: EspWeatherConfigEntry) -
     """Set up the station of a config entry."""
     data = hass.data[DATA]
     async_complete_fields(hass, entry)
-    station = entry.runtime_data = Station(hass, entry, data.journal)
+    station = entry.runtime_data = Station(hass, entry, data.journal, data.archive)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    if station.config.archive:
-        station.archive = partial(hass.data[DATA_ARCHIVE].async_add, station.mac)
     data.stations[station.mac] = station
     station.async_start()
     _async_reload_without_device(hass, entry)

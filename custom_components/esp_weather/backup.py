@@ -2,14 +2,14 @@
 
 from homeassistant.core import HomeAssistant
 
-from .history.archive import DATA_ARCHIVE
+from .data import DATA
 
 
 async def async_pre_backup(hass: HomeAssistant) -> None:
     """Write all readings into the file, and none while it is copied."""
-    await hass.data[DATA_ARCHIVE].async_lock()
+    await hass.data[DATA].archive.async_lock()
 
 
 async def async_post_backup(hass: HomeAssistant) -> None:
     """Go on writing."""
-    hass.data[DATA_ARCHIVE].async_unlock()
+    hass.data[DATA].archive.async_unlock()

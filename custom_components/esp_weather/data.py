@@ -11,6 +11,7 @@ from homeassistant.util.hass_dict import HassKey
 from .const import DOMAIN
 from .pairing import Pairings
 from .protocol.nonces import Nonces
+from .recording.archive import Archive
 from .recording.journal import Journal
 from .station import Station
 
@@ -32,6 +33,7 @@ class WrongCredential(Protocol):
 class EspWeatherData:
     """What all stations share. `stations` are those that are loaded, by MAC."""
 
+    archive: Archive
     journal: Journal
     pairings: Pairings
     nonces: Nonces = field(default_factory=Nonces)

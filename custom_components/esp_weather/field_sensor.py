@@ -11,7 +11,7 @@ from homeassistant.components.sensor import (
     SensorExtraStoredData,
 )
 from homeassistant.components.sensor.const import UNIT_CONVERTERS
-from homeassistant.core import HomeAssistant, State, callback
+from homeassistant.core import Context, HomeAssistant, State, callback
 from homeassistant.core_config import DATA_CUSTOMIZE
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import FLOAT_PRECISION
@@ -21,7 +21,6 @@ from .const import DOMAIN
 from .entity import EspWeatherEntity
 from .field import Field
 from .kind_change import entity_options
-from .recording.backfill import SAME_MEASUREMENT
 from .station import Measurement, Station, seconds_since
 
 
@@ -66,7 +65,11 @@ class ReadingWriter:
 
     @callback
     def async_write(
-        self, hass: HomeAssistant, value: float, timestamp: float | None
+        self,
+        hass: HomeAssistant,
+        value: float,
+        timestamp: float | None,
+        context: Context | None,
     ) -> None:
         """Write a value, which is a row in the history even if it equals the last."""
         hass.states.async_set(
@@ -74,6 +77,7 @@ class ReadingWriter:
             self._as_text(value),
             self._attributes,
             force_update=True,
+            context=context,
             timestamp=timestamp,
         )
 
@@ -84,6 +88,7 @@ class ReadingWriter:
             self._as_text(measurement.value),
             self._attributes,
             last_reported=measurement.time,
+            context=measurement.context,
         )
 
     def _as_text(self, value: float) -> str:
@@ -124,6 +129,9 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         self._inactivity = station.inactivity_timer(self._async_inactive)
         self._time = None if newest is None else newest.time
         self._value = None if newest is None else newest.value
+        self._order = None if newest is None else newest.order
+        if newest is not None and not newest.age:
+            self._context = newest.context
         kind = field.kind
         self._attr_native_unit_of_measurement = field.unit
         self._attr_device_class = kind.device_class
@@ -192,79 +200,99 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
     def async_added(self, measurements: Sequence[Measurement]) -> None:
         """Have the measurements recorded that the sensor was made for."""
         *past, newest = measurements
+        # What is written from now on is no reading, or another one.
+        self._context = None
         self._station.journal.async_add(self.entity_id)
         # The state that was just written is of now.
         self._async_record([*past, newest] if newest.age else past)
 
     @callback
-    def async_take(
-        self, measurements: Sequence[Measurement], *, repeated: bool
-    ) -> None:
+    def async_take(self, measurements: Sequence[Measurement]) -> None:
         """Take measurements: the newest as the state, the others as history."""
         *past, newest = measurements
-        if repeated and self._is_known(newest):
-            self._inactivity.async_activity(newest.age)
-        elif not self._is_newest(newest) or not self.async_set(*newest):
+        if not self._is_newest(newest) or not self._async_set_measured(newest):
             past.append(newest)
-        self._async_record(past, repeated=repeated)
+        self._async_record(past)
 
     @callback
-    def _async_record(
-        self, measurements: Sequence[Measurement], *, repeated: bool = False
-    ) -> None:
+    def _async_record(self, measurements: Sequence[Measurement]) -> None:
         """Have measurements recorded that are not to be the state."""
         if measurements and not self._writer.is_current(self.hass):
             self.async_write_ha_state()
         self._station.journal.async_add_past(
-            [self._writer.as_state(each) for each in measurements], repeated=repeated
+            self._writer.as_state(each) for each in measurements
         )
 
     def _is_newest(self, measurement: Measurement) -> bool:
-        """Return whether a measurement is newer than the state, and not too old."""
-        return not measurement.age or (
-            (self._time is None or measurement.time > self._time)
-            and not self._is_inactive(measurement.age)
-        )
+        """Return whether a measurement is newer than the state, and not too old.
 
-    def _is_known(self, measurement: Measurement) -> bool:
-        """Return whether the state seems to be of the same measurement."""
-        return (
-            self._time is not None
-            and self._value == measurement.value
-            and abs(measurement.time - self._time) < SAME_MEASUREMENT
-        )
+        In a stream the numbers decide: a clock may have been set back.
+        """
+        if measurement.order is not None and self._order is not None:
+            (stream, number), (newest_stream, newest) = measurement.order, self._order
+            is_newer = stream != newest_stream or number > newest
+        else:
+            is_newer = (
+                not measurement.age
+                or self._time is None
+                or measurement.time > self._time
+            )
+        return is_newer and not (measurement.age and self._is_inactive(measurement.age))
 
     def _is_inactive(self, ago: float) -> bool:
         """Return whether the field is unavailable if it measured `ago` seconds ago."""
         return 0 < self._station.config.timeout <= ago
 
     @callback
-    def async_set(self, value: float, time: datetime, age: float = 0.0) -> bool:
+    def async_set(self, value: float, time: datetime) -> None:
+        """Set the current value."""
+        self._async_set(value, time)
+
+    @callback
+    def _async_set_measured(self, measurement: Measurement) -> bool:
         """Set the current value; return whether with the time it was measured.
 
-        It cannot have that time when the state has been written since.
+        It cannot have that time when the state has been written since; its row in
+        the history is then another one.
         """
+        value, time, age, context, self._order = measurement
+        state = self.hass.states.get(self.entity_id)
+        if not age:
+            self._async_set(value, time, context=context)
+            return True
+        if (
+            self._writer.is_current(self.hass)
+            and state is not None
+            and time > state.last_updated
+        ):
+            self._async_set(value, time, age, context, time.timestamp())
+            return True
+        self._async_set(value, time, age)
+        return False
+
+    @callback
+    def _async_set(
+        self,
+        value: float,
+        time: datetime,
+        age: float = 0.0,
+        context: Context | None = None,
+        timestamp: float | None = None,
+    ) -> None:
         self._value = value
         self._time = time
         self._inactivity.async_activity(age)
         if not self.available:
             self._attr_available = True
-        hass = self.hass
-        timestamp = None
-        if not self._writer.is_current(hass):
-            self._attr_force_update = True
-            self.async_write_ha_state()
-            self._attr_force_update = False
+        if self._writer.is_current(self.hass):
+            self._writer.async_write(self.hass, value, timestamp, context)
         else:
-            if (
-                age
-                and (state := hass.states.get(self.entity_id))
-                and time > state.last_updated
-            ):
-                timestamp = time.timestamp()
-            self._writer.async_write(hass, value, timestamp)
+            self._attr_force_update = True
+            self._context = context
+            self.async_write_ha_state()
+            self._context = None
+            self._attr_force_update = False
         self._station.journal.async_add(self.entity_id)
-        return timestamp is not None or not age
 
     @callback
     @override

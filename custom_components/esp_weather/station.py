@@ -1,7 +1,7 @@
 """A station: takes its reports and hands the readings to the sensors of its fields."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 import logging
@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.util import dt as dt_util
@@ -21,7 +21,9 @@ from .field import Field
 from .inactivity import InactivityTimer
 from .protocol.readings import Declaration, Reading, Reason, ReportError
 from .protocol.signed import Report, Status
-from .recording.journal import Journal
+from .recording.archive import Archive
+from .recording.journal import Journal, JournalError
+from .recording.stream import Stream
 from .refusals import Issue, RefusalTracker, async_create_issue, async_delete_issue
 
 _LOGGER = logging.getLogger(__name__)
@@ -40,6 +42,21 @@ class Measurement(NamedTuple):
     value: float
     time: datetime
     age: float = 0.0
+    # Makes the state that of this reading, if the station numbers its readings
+    context: Context | None = None
+    # The stream and the number in it
+    order: tuple[str, int] | None = None
+
+
+class Taken(NamedTuple):
+    """What became of a report: the errors of the readings that were not taken.
+
+    `taken` counts the others; `stored` is as Stream.stored, None without a stream.
+    """
+
+    taken: int
+    refused: list[ReportError]
+    stored: int | None
 
 
 class Receiver(Protocol):
@@ -48,13 +65,8 @@ class Receiver(Protocol):
     def async_set(self, value: float, time: datetime) -> object:
         """Set the current value."""
 
-    def async_take(
-        self, measurements: Sequence[Measurement], *, repeated: bool
-    ) -> None:
-        """Take measurements in the order of time: the newest may be the state.
-
-        `repeated` measurements may be known already.
-        """
+    def async_take(self, measurements: Sequence[Measurement]) -> None:
+        """Take measurements, the newest last: it may be the state."""
 
     @property
     def native_value(self) -> float | None:
@@ -66,13 +78,6 @@ class Receiver(Protocol):
 
 
 type SensorFactory = Callable[[Field, Sequence[Measurement]], Awaitable[None]]
-
-
-class Archivist(Protocol):
-    """Keeps readings as they were sent."""
-
-    def __call__(self, reading: Reading, time: datetime, *, repeated: bool) -> None:
-        """Keep a reading that was measured at this time."""
 
 
 class NotReadyError(Exception):
@@ -87,7 +92,11 @@ class Station:
     """
 
     def __init__(
-        self, hass: HomeAssistant, entry: ConfigEntry[Any], journal: Journal
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry[Any],
+        journal: Journal,
+        archive: Archive,
     ) -> None:
         """Create the station of a config entry."""
         self._hass = hass
@@ -104,9 +113,8 @@ class Station:
         self.status = Status()
         self.started: datetime | None = None
         self.refusals = RefusalTracker(hass, entry)
-        self.journal = journal
-        # Only if the user wants every reading to be kept
-        self.archive: Archivist | None = None
+        self.journal = journal.async_station(self.mac, self.config.timeout)
+        self._archive = archive if self.config.archive else None
         self._adding_field = asyncio.Lock()
         self._factory: SensorFactory | None = None
         self._receivers: dict[int, Receiver] = {}
@@ -193,63 +201,100 @@ class Station:
 
         Raises ReportError if the field cannot have this value, and NotReadyError.
         """
+        now = dt_util.utcnow()
         field = self._field(reading)
         value = self._calibrate(field, reading)
-        now = dt_util.utcnow()
         if (receiver := self._receivers.get(field.number)) is not None:
             receiver.async_set(value, now)
         else:
             await self._async_deliver(reading, [Measurement(value, now)])
         self._async_reported(now)
-        if self.archive is not None:
-            self.archive(reading, now, repeated=False)
+        if self._archive is not None:
+            self._archive.async_add(self.mac, reading, now)
         return value
 
-    async def async_take_report(
-        self, report: Report, *, repeated: bool
-    ) -> list[ReportError]:
-        """Take each reading of a signed report, and its status.
+    async def async_take_report(self, report: Report, arrived: datetime) -> Taken:
+        """Take each reading of a signed report that arrived then, and its status.
 
         A reading is stored with the time when it was measured; the newest one of a
-        field becomes its state. With `repeated`, the report may hold readings that
-        were taken before. Returns the errors of the readings that their field cannot
-        have; the others are taken. Raises NotReadyError.
+        field becomes its state. Those that were taken before are passed over. Raises
+        NotReadyError.
         """
-        now = dt_util.utcnow()
+        if report.stream is None:
+            return await self._async_take(report, arrived, None, set())
+        stream = self.journal.async_stream(report.stream)
+        async with stream.lock:
+            try:
+                known = await stream.async_known(
+                    [reading.number for reading in report.readings],
+                    [reading.age for reading in report.readings],
+                )
+            except JournalError as err:
+                raise NotReadyError from err
+            return await self._async_take(report, arrived, stream, known)
+
+    async def _async_take(
+        self,
+        report: Report,
+        arrived: datetime,
+        stream: Stream | None,
+        known: Container[int],
+    ) -> Taken:
+        """Take a report but for the readings whose numbers are `known`."""
         self._declare(report.fields)
         refused: list[ReportError] = []
         taken: list[Reading] = []
         first: dict[int, Reading] = {}
         measured: dict[int, list[Measurement]] = {}
-        for number, reading in enumerate(report.readings, start=1):
+        oldest_first = sorted(report.readings, key=attrgetter("age"), reverse=True)
+        newest = {reading.field: reading for reading in oldest_first}
+        for position, reading in enumerate(report.readings, start=1):
+            if stream is not None and reading.number in known:
+                continue
             # The first value of a field that nobody has described decides its kind.
             field = self._field(first.get(reading.field, reading))
+            time = arrived - timedelta(seconds=reading.age)
             try:
+                if reading.age:
+                    self.journal.check_past(
+                        time, is_newest=reading is newest[reading.field]
+                    )
                 value = self._calibrate(field, reading)
             except ReportError as err:
-                err.reading = number
+                err.reading = position
                 refused.append(err)
                 continue
             taken.append(reading)
             first.setdefault(reading.field, reading)
             measured.setdefault(reading.field, []).append(
-                Measurement(value, now - timedelta(seconds=reading.age), reading.age)
+                Measurement(value, time, reading.age)
+                if stream is None
+                else Measurement(
+                    value,
+                    time,
+                    reading.age,
+                    stream.context(reading.number),
+                    (stream.name, reading.number),
+                )
             )
         self.status = report.status
         if report.status.uptime is not None:
-            started = now - timedelta(seconds=report.status.uptime)
+            started = arrived - timedelta(seconds=report.status.uptime)
             self.started = started.replace(microsecond=0)
         for field_number, measurements in measured.items():
-            measurements.sort(key=attrgetter("time"))
-            await self._async_deliver(
-                first[field_number], measurements, repeated=repeated
-            )
-        self._async_reported(now)
-        if self.archive is not None:
+            if stream is None:
+                measurements.sort(key=attrgetter("time"))
+            await self._async_deliver(first[field_number], measurements)
+        self._async_reported(arrived)
+        if self._archive is not None:
             for reading in taken:
-                time = now - timedelta(seconds=reading.age)
-                self.archive(reading, time, repeated=repeated)
-        return refused
+                time = arrived - timedelta(seconds=reading.age)
+                self._archive.async_add(self.mac, reading, time)
+        stored = None
+        if stream is not None:
+            stream.async_took([reading.number for reading in report.readings])
+            stored = stream.stored
+        return Taken(len(report.readings) - len(refused), refused, stored)
 
     def _calibrate(self, field: Field, reading: Reading) -> float:
         """Return the calibrated value of a reading. Raises ReportError."""
@@ -358,8 +403,6 @@ class Station:
         self,
         first: Reading,
         measurements: Sequence[Measurement],
-        *,
-        repeated: bool = False,
     ) -> None:
         """Give measurements to the sensor of a field, which is made if it is new.
 
@@ -371,7 +414,7 @@ class Station:
                 if first.field not in self._receivers:
                     await self._async_add_field(first, measurements)
                     return
-        self._receivers[first.field].async_take(measurements, repeated=repeated)
+        self._receivers[first.field].async_take(measurements)
 
     async def _async_add_field(
         self, first: Reading, measurements: Sequence[Measurement]

@@ -21,6 +21,7 @@ from tools.faults import (
     kill,
     locked,
     overload,
+    past_flood,
     restart,
 )
 from tools.load import NO_ANSWER
@@ -86,7 +87,7 @@ async def test_restart(tmp_path: Path) -> None:
 
 
 async def test_kill(tmp_path: Path) -> None:
-    """A power cut costs little more than the commit_interval."""
+    """A kill costs little more than the commit_interval where readings have no numbers."""
     result = await kill(tmp_path, commit_interval=1, times=1)
 
     _assert_only(result, OK, UNAVAILABLE, NO_ANSWER, HTTPStatus.NOT_FOUND)
@@ -126,3 +127,11 @@ async def test_postgresql(tmp_path: Path) -> None:
 
     _assert_only(result, OK)
     assert sorted(result.stored) == sorted(result.outcome.taken)
+
+
+async def test_past_flood(tmp_path: Path) -> None:
+    """The past of one station holds up nobody's rows, and no stop."""
+    result = await past_flood(tmp_path, reports=400)
+
+    assert result.row < 10
+    assert result.stop < 20

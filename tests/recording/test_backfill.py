@@ -1,13 +1,10 @@
 """Readings of the past: rows at their times, and statistics as if heard at once."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
+import json
 import logging
-from pathlib import Path
 from random import Random
-import sqlite3
 from time import monotonic
 from typing import Any
 from unittest.mock import DEFAULT, patch
@@ -24,7 +21,13 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
     do_adhoc_statistics,
 )
 
-from custom_components.esp_weather.recording import backfill
+from custom_components.esp_weather.data import DATA
+from custom_components.esp_weather.recording import (
+    corrections,
+    recorder_internals,
+    statistics,
+)
+from custom_components.esp_weather.recording.journal import Journal
 from homeassistant.components.recorder import Recorder
 from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
@@ -32,20 +35,7 @@ from homeassistant.helpers import entity_registry as er
 from tests.helpers import PassTime, connectivity, state_of, station_entry
 from tests.signed_station import INDOOR, SignedStation, reading
 
-START = datetime(2026, 11, 24, 11, 57, tzinfo=UTC)
-
-type Select = Callable[[str, tuple[Any, ...]], Awaitable[list[tuple[Any, ...]]]]
-
-
-@pytest.fixture
-def persistent_database() -> bool:
-    """Have the recorder write to a file."""
-    return True
-
-
-@pytest.fixture
-def mock_recorder_before_hass(async_test_recorder: Any) -> None:
-    """Prepare the recorder before Home Assistant."""
+from .helpers import START, Select, async_recorded
 
 
 @pytest.fixture(autouse=True)
@@ -59,21 +49,6 @@ def signed(
 ) -> SignedStation:
     """Return a station that signs its reports."""
     return SignedStation(client)
-
-
-@pytest.fixture
-def select(
-    hass: HomeAssistant, recorder_mock: Recorder, recorder_db_url: str
-) -> Select:
-    """Return a function that asks the database when everything is written."""
-
-    async def _select(sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        await async_wait_recording_done(hass)
-        database = Path(recorder_db_url.removeprefix("sqlite:///"))
-        with closing(sqlite3.connect(database)) as connection:
-            return connection.execute(sql, parameters).fetchall()
-
-    return _select
 
 
 SENSOR = "sensor.outdoor_temperature"
@@ -179,20 +154,24 @@ async def test_answer_lost(
     freezer: FrozenDateTimeFactory,
 ) -> None:
     """A report that is sent again, for want of an answer, is stored once."""
-    await signed.report(reading(20))
+    await signed.report(reading(20), stream="0a1b2c3d", first=1)
     freezer.tick(600)
-    nonce = signed.nonce
     measured = [(21, 540), (21, 536), (21, 480), (21, 0.5)]
-    await signed.report(*(reading(*each) for each in measured))
+    answer = await signed.report(
+        *(reading(*each) for each in measured), stream="0a1b2c3d", first=2
+    )
+    assert answer.status == HTTPStatus.OK
 
-    # The answer did not arrive: the old nonce is used. This time the report is
-    # one second slower, and there are new readings in it.
-    signed.nonce = nonce
+    # One second slower, with readings that are new
     freezer.tick(61)
     measured = [*((value, age + 60) for value, age in measured), (21, 30), (21, 28)]
-    answer = await signed.report(*(reading(*each) for each in [*measured, (21, 0.5)]))
+    answer = await signed.report(
+        *(reading(*each) for each in [*measured, (21, 0.5)]),
+        stream="0a1b2c3d",
+        first=2,
+    )
 
-    assert answer.status == HTTPStatus.OK
+    assert json.loads(answer.text)["taken"] == 7
     expected = [
         ("20.0", 0),
         *(("21.0", time) for time in (60, 64, 120, 599.5, 631, 633, 660.5)),
@@ -200,13 +179,12 @@ async def test_answer_lost(
     assert await select(*STATES) == expected
 
     # The same again without a new one: nothing changes, but it was heard.
-    signed.nonce = nonce
     freezer.tick(1)
-    await signed.report(reading(21, 1.5))
+    await signed.report(reading(21, 1.5), stream="0a1b2c3d", first=8)
     assert await select(*STATES) == expected
 
-    # With an answer, equal readings in short order are two.
-    await signed.report(reading(21, 0.25))
+    # Equal readings in short order are two.
+    await signed.report(reading(21, 0.25), stream="0a1b2c3d", first=9)
     assert await select(*STATES) == [*expected, ("21.0", 661.75)]
 
 
@@ -299,7 +277,9 @@ async def test_unit_of_the_user(
     entity_registry.async_update_entity_options(
         SENSOR, "sensor", {"unit_of_measurement": unit}
     )
-    freezer.tick(3600 + 180)
+    freezer.tick(3300)
+    await signed.report(reading(20))
+    freezer.tick(480)
     do_adhoc_statistics(hass)
     await async_wait_recording_done(hass)
 
@@ -341,9 +321,10 @@ async def test_other_quantity(
         freezer.tick(300)
         do_adhoc_statistics(hass)
 
-    await signed.report(reading(5000, 3900), reading(5000, 600), reading(5000))
+    ages = range(3900, -1, -600)
+    await signed.report(*(reading(5000, age) for age in ages), reading(5000))
 
-    assert ("5000.0", 4200 - 600) in await select(*STATES)
+    assert ("5000.0", 4200 - 300) in await select(*STATES)
     short_term, hourly = await _statistics(select, SENSOR)
     assert {row[4:] for row in [*short_term, *hourly]} == {("lx", None)}
     assert [row[1] for row in short_term[1:]] == [pytest.approx(5000)] * 13
@@ -426,20 +407,29 @@ async def test_recorder_disabled(
 
 
 async def test_database_busy(
-    hass: HomeAssistant, signed: SignedStation, select: Select
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What the recorder says has to be tried again is."""
+    monkeypatch.setattr(corrections, "_TRY_AGAIN", 0)
+    await signed.report(reading(20))
+    freezer.tick(480)
+    do_adhoc_statistics(hass)
     with patch.object(
-        backfill,
-        "_correct_statistics",
-        side_effect=[False, DEFAULT],
-        wraps=backfill._correct_statistics,
+        statistics,
+        "import_statistics",
+        side_effect=[False, DEFAULT, DEFAULT],
+        wraps=recorder_internals.import_statistics,
     ) as tried:
-        await signed.report(reading(20, 60), reading(21))
-        await async_wait_recording_done(hass)
-        await async_wait_recording_done(hass)
+        await signed.report(reading(30, 400), reading(21))
+        await select(*STATES)
 
-    assert tried.call_count == 2
+    assert tried.call_count == 3
+    short_term, _ = await _statistics(select, SENSOR)
+    assert short_term[0][3] == 30
 
 
 @pytest.mark.parametrize("recorder_config", [{"purge_keep_days": 1}])
@@ -449,13 +439,184 @@ async def test_older_than_is_kept(
     select: Select,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """Statistics of a time whose states are gone stay as they are."""
+    """What would be deleted in the next night is refused, and the answer says so."""
+    await signed.report(reading(20), stream="0a1b2c3d", first=1)
+    freezer.tick(480)
+    answer = await signed.report(
+        reading(30, 2 * 24 * 3600),
+        reading(30, 400),
+        reading(30),
+        stream="0a1b2c3d",
+        first=2,
+    )
+
+    content = json.loads(answer.text)
+    assert content["taken"] == 2
+    ((number, reason),) = [each.values() for each in content["refused"]]
+    assert number == 2
+    assert "1 day" in reason
+    assert len(await select(*STATES)) == 3
+
+
+async def test_not_measured(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A reading before a silent time has no statistics of what nobody measured."""
+    await signed.report(reading(20))
+    for _ in range(3 * 12):
+        freezer.tick(300)
+        do_adhoc_statistics(hass)
+    before = await _statistics(select, SENSOR)
+
+    # After 30 minutes; it counts for a quarter of an hour.
+    await signed.report(reading(50, 9000))
+
+    short_term, hourly = await _statistics(select, SENSOR)
+    new = [row for row in short_term if row not in before[0]]
+    assert [row[0] - START.timestamp() for row in new] == [1680, 1980, 2280, 2580]
+    assert [row[1] for row in new] == [50] * 4
+    assert [row[3] for row in hourly if row not in before[1]] == [50]
+
+
+@pytest.mark.parametrize("options", [{"fields": {"1": {"kind": "rain"}}}])
+async def test_meter(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    client: TestClient[Any, Any],
+    freezer: FrozenDateTimeFactory,
+    options: dict[str, Any],
+) -> None:
+    """The sum of a meter that was not heard is that of one that was, reset included."""
+    other = station_entry(INDOOR.mac, "Indoor", options=options)
+    other.add_to_hass(hass)
+    await hass.config_entries.async_setup(other.entry_id)
+    heard = SignedStation(client, INDOOR)
+    late: list[tuple[float, float]] = []
+    for minute in range(3 * 60):
+        value = float(minute % 100)
+        await heard.report(reading(value))
+        if 15 < minute < 150:
+            late.append((monotonic(), value))
+        else:
+            await signed.report(reading(value))
+        freezer.tick(60)
+        if (START + timedelta(minutes=minute + 1)).minute % 5 == 0:
+            do_adhoc_statistics(hass)
+    await signed.report(*(reading(value, monotonic() - then) for then, value in late))
+
+    for table in "statistics_short_term", "statistics":
+        sql = f"""SELECT start_ts, state, sum
+            FROM {table} JOIN statistics_meta ON metadata_id = statistics_meta.id
+            WHERE statistic_id = ? ORDER BY start_ts"""  # noqa: S608
+        expected = await select(sql, ("sensor.indoor_rain",))
+        assert expected
+        assert await select(sql, ("sensor.outdoor_rain",)) == expected
+
+
+async def _interrupted(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Have rows of the past whose statistics were noted, and not corrected."""
     await signed.report(reading(20))
     freezer.tick(480)
     do_adhoc_statistics(hass)
+    with patch.object(corrections.Corrections, "async_start"):
+        await signed.report(reading(30, 400), reading(21))
+        assert ("30.0", 80) in await select(*STATES)
 
-    await signed.report(reading(30, 2 * 24 * 3600), reading(30, 400), reading(30))
 
-    assert len(await select(*STATES)) == 4
+async def _restart(hass: HomeAssistant) -> None:
+    """Have the journal begin anew with what it has noted on the disk."""
+    data = hass.data[DATA]
+    data.journal = Journal(hass)
+    await data.journal.async_load()
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+async def test_killed_meanwhile(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+    hass_storage: dict[str, Any],
+    renamed: bool,
+) -> None:
+    """Statistics that were not corrected before Home Assistant ended are, later."""
+    await _interrupted(hass, signed, select, freezer)
+    (note,) = hass_storage["esp_weather.statistics"]["data"]
+    assert note["entity_id"] == SENSOR
+    entity_id = "sensor.garden" if renamed else SENSOR
+    if renamed:
+        er.async_get(hass).async_update_entity(SENSOR, new_entity_id=entity_id)
+        await async_recorded(hass)
+
+    await _restart(hass)
+
+    short_term, _ = await _statistics(select, entity_id)
+    assert short_term[0][3] == 30
+    assert hass_storage["esp_weather.statistics"]["data"] == []
+
+
+async def test_cannot_be_corrected(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+    hass_storage: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What fails again and again waits on the disk for the next start."""
+    monkeypatch.setattr(corrections, "_TRY_AGAIN", 0)
+    monkeypatch.setattr(corrections, "_TRIES", 2)
+    await _interrupted(hass, signed, select, freezer)
+    with patch.object(corrections, "correct", return_value=False):
+        await _restart(hass)
+        await async_recorded(hass)
+    assert hass_storage["esp_weather.statistics"]["data"]
+
+    await _restart(hass)
     short_term, _ = await _statistics(select, SENSOR)
-    assert short_term[0][0] == datetime(2026, 11, 23, 13, tzinfo=UTC).timestamp()
+    assert short_term[0][3] == 30
+
+
+async def test_not_synced(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+    hass_storage: dict[str, Any],
+) -> None:
+    """The note stays until the corrected statistics are on the disk."""
+    await _interrupted(hass, signed, select, freezer)
+    with patch("os.fsync", side_effect=OSError):
+        await _restart(hass)
+        await async_recorded(hass)
+    assert hass_storage["esp_weather.statistics"]["data"]
+
+
+@pytest.mark.parametrize("options", [{"fields": {"1": {"kind": "wind_direction"}}}])
+async def test_direction(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+    options: dict[str, Any],
+) -> None:
+    """The mean of directions around north is north."""
+    entity_id = "sensor.outdoor_wind_direction"
+    ages = range(3600, -1, -60)
+    freezer.tick(3600)
+    do_adhoc_statistics(hass)
+    await signed.report(
+        *(reading(350 if age % 120 else 10, age) for age in ages), reading(0)
+    )
+    short_term, hourly = await _statistics(select, entity_id)
+    for row in [*short_term, *hourly]:
+        assert min(row[1], 360 - row[1]) < 5

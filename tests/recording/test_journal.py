@@ -7,8 +7,9 @@ to write.
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
+import json
 from pathlib import Path
 import sqlite3
 import threading
@@ -30,7 +31,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from custom_components.esp_weather.const import DOMAIN
-from custom_components.esp_weather.recording import journal
+from custom_components.esp_weather.data import DATA
+from custom_components.esp_weather.protocol.identity import reading_id
+from custom_components.esp_weather.recording import backfill, journal
+from custom_components.esp_weather.recording.durability import DatabaseFiles
 from homeassistant.components.recorder import Recorder
 from homeassistant.components.recorder.tasks import RecorderTask
 from homeassistant.const import (
@@ -40,10 +44,11 @@ from homeassistant.const import (
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.helpers.recorder import session_scope
-from tests.helpers import Get, PassTime, legacy_url
+from tests.helpers import INDOOR, OUTDOOR, Get, PassTime, legacy_url, station_entry
 from tests.signed_station import SignedStation, reading
 
-START = datetime(2026, 11, 24, 11, 57, tzinfo=UTC)
+from .helpers import START, async_journal_idle
+
 SENSOR = "sensor.outdoor_temperature"
 UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
 
@@ -51,20 +56,9 @@ type PassSeconds = Callable[[int], Awaitable[None]]
 
 
 @pytest.fixture
-def persistent_database() -> bool:
-    """Have the recorder write to a file."""
-    return True
-
-
-@pytest.fixture
 def recorder_config() -> dict[str, Any]:
     """Have the recorder commit as it comes, but try again at once after a failure."""
     return {"commit_interval": 5, "db_retry_wait": 0}
-
-
-@pytest.fixture
-def mock_recorder_before_hass(async_test_recorder: Any) -> None:
-    """Prepare the recorder before Home Assistant."""
 
 
 @pytest.fixture(autouse=True)
@@ -154,6 +148,8 @@ def pass_seconds(
             async_fire_time_changed(hass)
             await hass.async_block_till_done()
             await hass.async_add_executor_job(recorder_mock.block_till_done)
+            if not hass.data[DATA].journal._has_past:
+                await async_journal_idle(hass)
 
     return _pass_seconds
 
@@ -262,8 +258,9 @@ async def test_stop(
     database.unlock()
     recorder_mock.queue_task(busy := Busy(threading.Event()))
     hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
-    hass.bus.async_fire(EVENT_HOMEASSISTANT_FINAL_WRITE)
     busy.over.set()
+    await hass.async_block_till_done()
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_FINAL_WRITE)
     await hass.async_block_till_done()
     assert not recorder_mock.is_running
     assert database.rows == [("20.0", 0), ("21.0", 10)][not known :]
@@ -382,3 +379,251 @@ async def test_recorder_has_stopped(
         await pass_time(5)
 
     assert (await get(legacy_url())).status == UNAVAILABLE
+
+
+async def test_stored(
+    hass: HomeAssistant,
+    database: Database,
+    signed: SignedStation,
+    pass_seconds: PassSeconds,
+) -> None:
+    """A reading is confirmed when its row is on the disk, and counts once."""
+
+    async def stored(first: int, *readings: dict[str, Any]) -> int:
+        answer = await signed.report(*readings, stream="9f3a1c22", first=first)
+        return int(json.loads(answer.text)["stored"])
+
+    assert await stored(5, reading(20), reading(21)) == 4
+    await pass_seconds(12)
+    assert await stored(7, reading(22)) == 6
+    assert await stored(7, reading(22)) == 6
+    await pass_seconds(12)
+    assert await stored(8) == 7
+    identity = reading_id(OUTDOOR, "9f3a1c22", 6)
+    assert database.connection.execute(
+        "SELECT state FROM states WHERE context_id_bin = ?", (identity,)
+    ).fetchall() == [("21.0",)]
+    assert sorted(state for state, _ in database.rows) == ["20.0", "21.0", "22.0"]
+
+
+async def test_known_to_database(
+    hass: HomeAssistant,
+    database: Database,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    pass_seconds: PassSeconds,
+) -> None:
+    """After a restart, the database knows what was taken before."""
+    await signed.report(reading(20), reading(21), stream="9f3a1c22", first=1)
+    await pass_seconds(12)
+    hass.data[DATA].journal._stations.clear()
+    await hass.config_entries.async_reload(station.entry_id)
+
+    await signed.report(
+        reading(20, 12), reading(21, 12), reading(22), stream="9f3a1c22", first=1
+    )
+    await pass_seconds(12)
+
+    states = [state for state, _ in database.rows]
+    # The reload writes the last value once more.
+    assert (states.count("20.0"), states.count("22.0")) == (1, 1)
+    rows = "SELECT count(*) FROM states WHERE context_id_bin = ?"
+    for number in 1, 2, 3:
+        identity = reading_id(OUTDOOR, "9f3a1c22", number)
+        assert database.connection.execute(rows, (identity,)).fetchone() == (1,)
+
+
+async def test_database_cannot_be_asked(
+    hass: HomeAssistant, database: Database, signed: SignedStation
+) -> None:
+    """A report that may have been taken before waits until the database can tell."""
+    with patch.object(journal, "find_known", side_effect=SQLAlchemyError):
+        answer = await signed.report(reading(20), stream="9f3a1c22", first=1)
+    assert answer.status == UNAVAILABLE
+    answer = await signed.report(reading(20), stream="9f3a1c22", first=1)
+    assert answer.status == HTTPStatus.OK
+
+
+async def test_disabled(
+    hass: HomeAssistant, database: Database, get: Get, pass_seconds: PassSeconds
+) -> None:
+    """What comes while the recorder is disabled is recorded when it is enabled."""
+    await get(legacy_url("20"))
+    await pass_seconds(6)
+    await hass.services.async_call("recorder", "disable", blocking=True)
+    for value in "21", "22":
+        assert (await get(legacy_url(value))).status == HTTPStatus.OK
+        await pass_seconds(6)
+    assert _issues(hass) == ["recorder_disabled"]
+    assert database.rows == [("20.0", 0)]
+
+    await hass.services.async_call("recorder", "enable", blocking=True)
+    await pass_seconds(12)
+    assert _issues(hass) == []
+    assert database.rows == [("20.0", 0), ("21.0", 6), ("22.0", 12)]
+
+
+async def test_disabled_meanwhile(
+    hass: HomeAssistant,
+    database: Database,
+    get: Get,
+    recorder_mock: Recorder,
+    pass_seconds: PassSeconds,
+) -> None:
+    """The recorder may be disabled while a new entity's first reading is added."""
+    recorder_mock.set_enable(False)
+    await get(legacy_url("20"))
+    await hass.async_add_executor_job(recorder_mock.block_till_done)
+    recorder_mock.set_enable(True)
+
+    def insert_disabled(*args: Any, **kwargs: Any) -> bool:
+        recorder_mock.set_enable(False)
+        return backfill.insert(*args, **kwargs)
+
+    with patch.object(journal, "insert", insert_disabled):
+        await pass_seconds(6)
+    assert _issues(hass) == ["recorder_disabled"]
+    recorder_mock.set_enable(True)
+    await pass_seconds(6)
+    assert database.rows == [("20.0", 0)]
+
+
+async def test_replaced(
+    hass: HomeAssistant,
+    database: Database,
+    get: Get,
+    recorder_db_url: str,
+    pass_seconds: PassSeconds,
+) -> None:
+    """A database that is deleted while Home Assistant runs is noticed."""
+    await get(legacy_url("20"))
+    await pass_seconds(12)
+    file = Path(recorder_db_url.removeprefix("sqlite:///"))
+    away = file.rename(file.with_name("away.db"))  # noqa: ASYNC240
+    assert (await get(legacy_url("21"))).status == HTTPStatus.OK
+    await pass_seconds(12)
+    assert (await get(legacy_url("22"))).status == UNAVAILABLE
+    assert _issues(hass) == ["database_replaced"]
+
+    file.touch()  # noqa: ASYNC240
+    await pass_seconds(12)
+    assert _issues(hass) == ["database_replaced"]
+    away.rename(file)
+    await pass_seconds(12)
+    assert _issues(hass) == []
+    assert (await get(legacy_url("22"))).status == HTTPStatus.OK
+
+
+async def test_log_deleted(
+    hass: HomeAssistant,
+    database: Database,
+    get: Get,
+    recorder_db_url: str,
+    pass_seconds: PassSeconds,
+) -> None:
+    """What is written to a deleted log is gone with the process."""
+    await get(legacy_url("20"))
+    await pass_seconds(12)
+    Path(f"{recorder_db_url.removeprefix('sqlite:///')}-wal").unlink()  # noqa: ASYNC240
+    await get(legacy_url("21"))
+    await pass_seconds(12)
+    assert _issues(hass) == ["database_replaced"]
+
+
+async def test_sync_fails(
+    hass: HomeAssistant, database: Database, get: Get, pass_seconds: PassSeconds
+) -> None:
+    """A disk that cannot be synced is as bad as a full one."""
+    await get(legacy_url("20"))
+    with patch("os.fsync", side_effect=OSError):
+        await pass_seconds(12)
+        assert (await get(legacy_url("21"))).status == UNAVAILABLE
+        assert _issues(hass) == ["recorder_failed"]
+    await pass_seconds(12)
+    assert _issues(hass) == []
+    assert (await get(legacy_url("21"))).status == HTTPStatus.OK
+
+
+@pytest.mark.parametrize(
+    ("url", "needs_help"),
+    [
+        ("sqlite:////config/home-assistant_v2.db", True),
+        ("sqlite://", False),
+        ("sqlite:///:memory:", False),
+        ("postgresql://user@host/database", False),
+    ],
+)
+def test_durable(url: str, needs_help: bool) -> None:
+    """Only a SQLite file has to be synced by us."""
+    assert (DatabaseFiles.of(url) is not None) is needs_help
+
+
+def test_no_log(tmp_path: Path) -> None:
+    """Where SQLite cannot have a write-ahead log, it syncs by itself."""
+    file = tmp_path / "home-assistant_v2.db"
+    file.touch()
+    DatabaseFiles(file).sync(object())
+
+
+async def test_shares(
+    hass: HomeAssistant,
+    database: Database,
+    get: Get,
+    recorder_mock: Recorder,
+    pass_seconds: PassSeconds,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A station that sends too much has to wait, another one has not."""
+    other = station_entry(INDOOR, "Indoor")
+    other.add_to_hass(hass)
+    await hass.config_entries.async_setup(other.entry_id)
+    await get(legacy_url("20"))
+    await get(legacy_url("20", mac=INDOOR))
+    await pass_seconds(12)
+    monkeypatch.setattr(journal, "_LIMIT", 50)
+    monkeypatch.setattr(journal, "_LEAST_SHARE", 5)
+    await recorder_mock.lock_database()
+    statuses = [(await get(legacy_url(str(value)))).status for value in range(30)]
+    assert statuses == [HTTPStatus.OK] * 26 + [UNAVAILABLE] * 4
+    assert (await get(legacy_url("21", mac=INDOOR))).status == HTTPStatus.OK
+    recorder_mock.unlock_database()
+    await pass_seconds(12)
+    assert (await get(legacy_url("31"))).status == HTTPStatus.OK
+
+
+async def test_streams(hass: HomeAssistant, database: Database) -> None:
+    """Of the streams of a station only the last few are remembered."""
+    station = hass.data[DATA].journal.async_station(OUTDOOR, 0)
+    first = station.async_stream("00000000")
+    assert station.async_stream("00000000") is first
+    await first.lock.acquire()
+    for number in range(1, 8):
+        station.async_stream(f"{number:08}")
+    assert station.async_stream("00000000") is first
+    assert len(station._streams) == 4
+
+
+async def test_recorder_changed(
+    hass: HomeAssistant,
+    database: Database,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    pass_seconds: PassSeconds,
+) -> None:
+    """Home Assistant records what is measured now; the past is refused with a reason."""
+    data = hass.data[DATA]
+    with patch.object(journal, "missing_part", return_value="moved"):
+        data.journal = journal.Journal(hass)
+    await data.journal.async_load()
+    await hass.config_entries.async_reload(station.entry_id)
+
+    answer = await signed.report(
+        reading(20, 60), reading(21, 0.5), stream="9f3a1c22", first=1
+    )
+
+    content = json.loads(answer.text)
+    assert (content["taken"], content["stored"]) == (1, 2)
+    assert [each["number"] for each in content["refused"]] == [1]
+    assert "recorder_changed" in _issues(hass)
+    await async_wait_recording_done(hass)
+    assert "21.0" in [state for state, _ in database.rows]

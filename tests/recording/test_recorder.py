@@ -3,7 +3,6 @@
 from contextlib import closing
 from pathlib import Path
 import sqlite3
-from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
@@ -16,17 +15,6 @@ from homeassistant.components.recorder import Recorder
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from tests.helpers import Get, entity_id, legacy_url
-
-
-@pytest.fixture
-def persistent_database() -> bool:
-    """Have the recorder write to a file."""
-    return True
-
-
-@pytest.fixture
-def mock_recorder_before_hass(async_test_recorder: Any) -> None:
-    """Prepare the recorder before Home Assistant."""
 
 
 async def test_each_report_is_a_row(

@@ -368,6 +368,7 @@ async def test_refused_reading(
             "message": "data is not between -273.15 and 1000 °C, so the sensor cannot"
             " have measured it.",
         },
+        stored=4713,
     )
     assert state_of(hass, "1") == "21.0"
 

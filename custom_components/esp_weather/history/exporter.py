@@ -37,6 +37,7 @@ from ..config import StationConfig
 from ..const import DOMAIN
 from ..data import EspWeatherConfigEntry
 from ..messages import invalid
+from ..recording.archive import CREATE_TABLE
 from . import recorder
 from .errors import StoppedError
 from .importer import FieldOf, OnProgress
@@ -45,12 +46,6 @@ CONF_FORMAT: Final = "format"
 FORMATS: Final = ("csv", "db")
 
 COLUMNS: Final = ("Id", "API_key", "date_time", "mac", "field", "data")
-CREATE_TABLE: Final = """
-CREATE TABLE IF NOT EXISTS data (
-    Id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
-    API_key TEXT, date_time TEXT, mac TEXT, field INTEGER, data REAL
-)
-"""
 
 _FOLDER: Final = DOMAIN
 _NAME: Final = re.compile(r"[a-z0-9_-]+\.(csv|db)")

@@ -41,6 +41,8 @@ class Reason(StrEnum):
     MAC_PLACEHOLDER = "mac_placeholder"
     MISSING_MAC = "missing_mac"
     NO_UPDATES = "no_updates"
+    OLDER_THAN_KEPT = "older_than_kept"
+    PAST_NOT_RECORDED = "past_not_recorded"
     SENSOR_DISCONNECTED = "sensor_disconnected"
     SENSOR_NOT_READY = "sensor_not_ready"
     TIME_IN_FUTURE = "time_in_future"

@@ -1,26 +1,49 @@
-"""Readings that were taken, until they are known to be in the database.
+"""Readings that were taken, until they are known to be on the disk.
 
 A recorder that cannot write, as on a full disk, drops all that it has not committed,
 logs that and goes on; nobody else is told. So each reading is kept here until the
 database has it, and is added where it is missing: because the recorder has dropped it,
-or because it is of the past, which Home Assistant would not record.
+or because it is of the past, which Home Assistant would not record. What is committed
+is then synced: only that survives a power cut.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
+from datetime import datetime
+from enum import StrEnum
+from functools import partial
 import logging
+from math import inf
 from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from homeassistant.components.recorder import Recorder
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import Event, HomeAssistant, State, callback
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.helpers.recorder import DATA_INSTANCE
+from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
+from homeassistant.util.ulid import bytes_to_ulid
 
 from ..const import DOMAIN
-from .backfill import SAME_MEASUREMENT, SAME_TIME, Entry, async_record
+from ..protocol.readings import Reason, ReportError
+from .durability import DatabaseFiles, DatabaseReplacedError
+from .entry import Entry, Share
+from .stream import Stream
+
+# The only place that notices when a private part of the recorder has moved.
+try:
+    from .backfill import find_known, find_missing, insert
+    from .corrections import Corrections
+    from .recorder_internals import async_run, missing_part
+    from .statistics import first_kept
+except ImportError as err:
+    _missing: str | None = str(err)
+else:
+    _missing = None
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -32,115 +55,386 @@ _LIMIT: Final = 5_000
 # The time of a commit grows with the square of the states of one entity in it.
 _CHECK_AFTER: Final = 500  # readings
 _CHECK_EVERY: Final = 5.0  # seconds, or the recorder's commit_interval if it is longer
-_ISSUE: Final = "recorder_failed"
+# Nobody else adds a reading of the past: it is lost if Home Assistant is killed before.
+_CHECK_PAST_EVERY: Final = 1.0  # seconds
+_SYNC_EVERY: Final = 5.0  # seconds
+# However many stations have readings that wait, each may have so many.
+_LEAST_SHARE: Final = 100
+# Of these, a station has one at a time. Older ones without a reading on its way go.
+_MAX_STREAMS: Final = 4
+
+_DEGRADED: Final = "recorder_changed"
+
+
+class _Trouble(StrEnum):
+    """Why readings do not get to the disk; names the repair issue."""
+
+    DISABLED = "recorder_disabled"
+    FAILED = "recorder_failed"
+    REPLACED = "database_replaced"
+
+
+class JournalError(Exception):
+    """The database could not be asked; the station has to report again later."""
 
 
 class Journal:
-    """Keeps states until they are recorded; without a recorder it keeps none."""
+    """Keeps states until they are on the disk; without a recorder it keeps none.
+
+    What the user does not want recorded is not kept either.
+    """
 
     def __init__(self, hass: HomeAssistant) -> None:
-        """Begin with nothing to keep."""
-        self._hass = hass
-        self._recorder = hass.data.get(DATA_INSTANCE)
-        self._entries: list[Entry] = []
-        self._check_now = asyncio.Event()
-        self._failed = False
+        """Initialize an empty journal."""
+        self.hass = hass
+        self.is_degraded = False
+        self._recorder = self._usable_recorder()
+        self._files: DatabaseFiles | None = None
+        self._stations: dict[str, StationJournal] = {}
+        self._is_recorded: dict[str, bool] = {}
+        # By context ID: without a row, and with one that is not synced
+        self._pending: dict[str, Entry] = {}
+        self._committed: dict[str, None] = {}
+        # What the last look and the last sync came to
+        self._look_trouble: _Trouble | None = None
+        self._sync_trouble: _Trouble | None = None
+        self._shown_trouble: _Trouble | None = None
+        self._checking = asyncio.Lock()
+        self._syncing = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._watching = False
+        self._has_past = False
+        self._checked = self._synced = -inf
+        if self._recorder is None:
+            return
+        self._files = DatabaseFiles.of(self._recorder.db_url)
+        self._corrections = Corrections(hass, self._recorder, self._async_sync)
         hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, self._async_stop)
         hass.bus.async_listen(
             er.EVENT_ENTITY_REGISTRY_UPDATED, self._async_registry_updated
         )
 
+    def _usable_recorder(self) -> Recorder | None:
+        """Return the recorder, None if there is none that is as it should be."""
+        if (recorder := self.hass.data.get(DATA_INSTANCE)) is None:
+            return None
+        if (missing := _missing or missing_part(recorder)) is None:
+            ir.async_delete_issue(self.hass, DOMAIN, _DEGRADED)
+            return recorder
+        self.is_degraded = True
+        _LOGGER.error(
+            "This version of Home Assistant has another recorder than ESP Weather knows"
+            " (%s). Readings are recorded by Home Assistant alone",
+            missing,
+        )
+        ir.async_create_issue(
+            self.hass,
+            DOMAIN,
+            _DEGRADED,
+            is_fixable=False,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key=_DEGRADED,
+        )
+        return None
+
+    async def async_load(self) -> None:
+        """Go on with what the last run of Home Assistant has left to do."""
+        if self._recorder is not None:
+            await self._corrections.async_load()
+
+    @callback
+    def async_station(self, mac: str, lifetime: float) -> StationJournal:
+        """Return the part of one station, whose values count for `lifetime` seconds."""
+        station = self._stations.setdefault(mac, StationJournal(self, mac))
+        station.share.lifetime = lifetime
+        return station
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """Return the recorder, None if the journal does without."""
+        return self._recorder
+
     @property
     def is_behind(self) -> bool:
         """Return whether the recorder might drop another reading."""
         return self._recorder is not None and (
-            self._failed
+            self._shown_trouble in (_Trouble.FAILED, _Trouble.REPLACED)
             or not self._recorder.recording
             or self._recorder.backlog > _LIMIT
-            or len(self._entries) > _LIMIT
+            or len(self._pending) > 2 * _LIMIT
         )
 
-    @callback
-    def async_add(self, entity_id: str) -> None:
-        """Keep the state that an entity has just been given, if it is enabled."""
-        if self._recorder and (state := self._hass.states.get(entity_id)):
-            self._async_keep(self._recorder, Entry(entity_id, state))
+    @property
+    def largest_share(self) -> int:
+        """Return how many readings of one station may wait now."""
+        active = sum(1 for each in self._stations.values() if each.share.waiting)
+        return max(_LEAST_SHARE, _LIMIT // max(2, active))
+
+    def is_waiting(self, context_id: str) -> bool:
+        """Return whether a state is on its way to the disk."""
+        return context_id in self._pending or context_id in self._committed
 
     @callback
-    def async_add_past(self, states: Iterable[State], *, repeated: bool) -> None:
-        """Have states of the past recorded, and keep them.
-
-        Those that are `repeated` may be recorded already, at about that time.
-        """
-        within = SAME_MEASUREMENT if repeated else SAME_TIME
-        entries = [Entry(state.entity_id, state, within) for state in states]
-        if self._recorder is None or not entries:
+    def async_keep(
+        self, entity_id: str, state: State, share: Share, *, past: bool
+    ) -> None:
+        """Keep a state that an entity has been given, or had in the past."""
+        if (recorder := self._recorder) is None:
             return
-        # At once, so that they are not lost if Home Assistant stops before the check.
-        async_record(self._recorder, entries)
-        for entry in entries:
-            self._async_keep(self._recorder, entry)
-
-    @callback
-    def _async_keep(self, recorder: Recorder, entry: Entry) -> None:
-        self._entries.append(entry)
-        if len(self._entries) == 1:
-            self._hass.async_create_background_task(
-                self._async_watch(recorder), "esp_weather journal"
+        if (is_recorded := self._is_recorded.get(entity_id)) is None:
+            is_recorded = not recorder.entity_filter or recorder.entity_filter(
+                entity_id
             )
-        elif len(self._entries) >= _CHECK_AFTER:
-            self._check_now.set()
+            self._is_recorded[entity_id] = is_recorded
+        if not is_recorded:
+            return
+        self._pending[state.context.id] = Entry(entity_id, state, share)
+        share.waiting += 1
+        self._has_past |= past
+        if not self._watching:
+            self._async_watch()
+        elif past or len(self._pending) >= _CHECK_AFTER:
+            self._changed.set()
+
+    async def async_find_stored(self, identities: Collection[bytes]) -> set[bytes]:
+        """Return those of the context IDs that the database has, and have them synced.
+
+        Raises JournalError if it cannot be asked.
+        """
+        if (recorder := self._recorder) is None:
+            return set()
+        try:
+            found = await recorder.async_add_executor_job(
+                find_known, recorder, identities
+            )
+        except (SQLAlchemyError, RuntimeError) as err:
+            raise JournalError from err
+        for identity in found:
+            self._committed[bytes_to_ulid(identity)] = None
+        if found and not self._watching:
+            self._async_watch()
+        return found
 
     @callback
     def _async_registry_updated(
         self, event: Event[er.EventEntityRegistryUpdatedData]
     ) -> None:
-        """Look for an entity's states under the ID that the recorder gives them."""
+        """Record an entity's states under the ID that the recorder gives them."""
         if event.data["action"] == "update" and "old_entity_id" in event.data:
             new, old = event.data["entity_id"], event.data["old_entity_id"]
-            self._entries = [
-                entry._replace(entity_id=new) if entry.entity_id == old else entry
-                for entry in self._entries
-            ]
+            self._pending = {
+                key: entry._replace(entity_id=new) if entry.entity_id == old else entry
+                for key, entry in self._pending.items()
+            }
+            self._corrections.async_rename(old, new)
 
-    @callback
-    def _async_stop(self, event: Event) -> None:
+    async def _async_stop(self, event: Event) -> None:
         """Have the recorder add what is missing before it stops."""
-        if self._recorder is not None:
-            async_record(self._recorder, self._entries)
-
-    async def _async_watch(self, recorder: Recorder) -> None:
-        """Check every few seconds what is recorded, until nothing is left to keep."""
-        interval = max(_CHECK_EVERY, recorder.commit_interval)
-        while self._entries:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(interval):
-                    await self._check_now.wait()
-            self._check_now.clear()
-            number = len(self._entries)
-            recorded = await async_record(recorder, self._entries[:number])
-            if recorded:
-                del self._entries[:number]
-            if recorded is self._failed:
-                self._failed = not recorded
-                self._async_tell()
+        await self._async_check()
+        await self._async_sync()
 
     @callback
-    def _async_tell(self) -> None:
-        """Tell the user that the recorder has failed, or that it records again."""
-        if self._failed:
-            _LOGGER.warning(
-                "The recorder could not write to its database. Reports are answered"
-                " 503 until it can; what was taken before is recorded then"
-            )
-            ir.async_create_issue(
-                self._hass,
-                DOMAIN,
-                _ISSUE,
-                is_fixable=False,
-                severity=ir.IssueSeverity.ERROR,
-                translation_key=_ISSUE,
-            )
-        else:
+    def _async_watch(self) -> None:
+        self._watching = True
+        self.hass.async_create_background_task(
+            self._async_check_until_empty(), "esp_weather journal"
+        )
+
+    async def _async_check_until_empty(self) -> None:
+        """Check every few seconds what is recorded, until all is on the disk."""
+        time = self.hass.loop.time
+        since = time()
+        try:
+            while self._pending or self._committed:
+                self._changed.clear()
+                check_at, sync_at = self._next_check(since), inf
+                if self._committed:
+                    sync_at = self._synced + _SYNC_EVERY
+                if (wait := min(check_at, sync_at) - time()) > 0:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(wait):
+                            await self._changed.wait()
+                    continue
+                if check_at <= time():
+                    self._checked = time()
+                    await self._async_check()
+                if self._committed and self._synced + _SYNC_EVERY <= time():
+                    await self._async_sync()
+        finally:
+            self._watching = False
+
+    def _next_check(self, since: float) -> float:
+        """Return when to look for rows, if readings wait since then or the last look."""
+        assert self._recorder is not None
+        if not self._pending:
+            return inf
+        if self._look_trouble is None:
+            if len(self._pending) >= _CHECK_AFTER:
+                return since
+            if self._has_past:
+                return self._checked + _CHECK_PAST_EVERY
+        interval = max(_CHECK_EVERY, self._recorder.commit_interval)
+        return max(since, self._checked) + interval
+
+    async def _async_check(self) -> None:
+        """Look which readings have rows, and add those that are missing."""
+        async with self._checking:
+            if not self._pending:
+                return
+            recorder = self._recorder
+            assert recorder is not None
+            self._has_past = False
+            keys, entries = zip(*self._pending.items(), strict=True)
+            if not (recorder.is_running and recorder.enabled):
+                self._look_trouble = (
+                    _Trouble.DISABLED if recorder.is_running else _Trouble.FAILED
+                )
+                self._async_show_trouble()
+                return
+            missing = await async_run(recorder, partial(find_missing, entries=entries))
+            if missing:
+                # A new name that an entity has got meanwhile is in the dictionary.
+                missing = [self._pending[each.state.context.id] for each in missing]
+                await self._corrections.async_announce(missing)
+                missing = [self._pending[each.state.context.id] for each in missing]
+                inserted = await async_run(recorder, partial(insert, entries=missing))
+                if not inserted:
+                    missing = None
+                elif not self.hass.is_stopping:
+                    self._corrections.async_start()
+            if missing is None:
+                self._look_trouble = (
+                    _Trouble.FAILED if recorder.enabled else _Trouble.DISABLED
+                )
+                self._async_show_trouble()
+                return
+            for key in keys:
+                self._pending.pop(key).share.waiting -= 1
+                self._committed[key] = None
+            self._look_trouble = None
+            self._async_show_trouble()
+
+    async def _async_sync(self) -> bool:
+        """Bring what is committed to the disk; return whether it is there."""
+        assert self._recorder is not None
+        async with self._syncing:
+            committed = list(self._committed)
+            self._sync_trouble = None
+            if self._files is not None:
+                try:
+                    await self.hass.async_add_executor_job(
+                        self._files.sync, self._recorder.engine
+                    )
+                except DatabaseReplacedError:
+                    self._sync_trouble = _Trouble.REPLACED
+                except OSError as err:
+                    _LOGGER.debug("The database cannot be synced: %s", err)
+                    self._sync_trouble = _Trouble.FAILED
+            self._synced = self.hass.loop.time()
+            self._async_show_trouble()
+            if self._sync_trouble is not None:
+                return False
+            for key in committed:
+                self._committed.pop(key, None)
+            return True
+
+    @callback
+    def _async_show_trouble(self) -> None:
+        """Tell the user what is wrong with the recorder, or that it records again."""
+        trouble = self._sync_trouble or self._look_trouble
+        before, self._shown_trouble = self._shown_trouble, trouble
+        if trouble is before:
+            return
+        if before is not None:
+            ir.async_delete_issue(self.hass, DOMAIN, before)
+        if trouble is None:
             _LOGGER.info("The recorder writes again, and no reading is missing")
-            ir.async_delete_issue(self._hass, DOMAIN, _ISSUE)
+            return
+        _LOGGER.warning(_WARNINGS[trouble])
+        ir.async_create_issue(
+            self.hass,
+            DOMAIN,
+            trouble,
+            is_fixable=False,
+            severity=ir.IssueSeverity.ERROR,
+            translation_key=trouble,
+        )
+
+
+_WARNINGS: Final = {
+    _Trouble.DISABLED: (
+        "The recorder was disabled. Readings wait in memory until it is enabled"
+    ),
+    _Trouble.FAILED: (
+        "The recorder could not write to its database. Reports are answered 503 until"
+        " it can; what was taken before is recorded then"
+    ),
+    _Trouble.REPLACED: (
+        "The recorder's database was deleted or replaced. Reports are answered 503"
+        " until Home Assistant is restarted"
+    ),
+}
+
+
+class StationJournal:
+    """The readings of one station on their way to the disk."""
+
+    def __init__(self, journal: Journal, mac: str) -> None:
+        """Initialize without readings."""
+        self.share = Share(0.0)
+        self._journal = journal
+        self._mac = mac
+        self._streams: dict[str, Stream] = {}
+
+    @property
+    def is_behind(self) -> bool:
+        """Return whether the station has to wait with its next report.
+
+        Either the recorder might drop it, or too much of this station waits.
+        """
+        return self._journal.is_behind or (
+            self.share.waiting > _LEAST_SHARE
+            and self.share.waiting > self._journal.largest_share
+        )
+
+    @callback
+    def async_stream(self, name: str) -> Stream:
+        """Return a stream of the station, which is new if it was not heard of lately."""
+        if (stream := self._streams.pop(name, None)) is None:
+            stream = Stream(
+                self._mac,
+                name,
+                self._journal.is_waiting,
+                self._journal.async_find_stored,
+            )
+            idle = [each for each in self._streams if not self._streams[each].is_busy]
+            for each in idle[: max(0, len(self._streams) + 1 - _MAX_STREAMS)]:
+                del self._streams[each]
+        self._streams[name] = stream
+        return stream
+
+    def check_past(self, time: datetime, *, is_newest: bool) -> None:
+        """Raise ReportError if a reading of that time would not be kept.
+
+        `is_newest` is that of its field in the report: it can be the state, which
+        Home Assistant records by itself.
+        """
+        journal = self._journal
+        if journal.is_degraded and not is_newest:
+            raise ReportError(Reason.PAST_NOT_RECORDED)
+        if (recorder := journal.recorder) is not None and recorder.auto_purge:
+            if time < first_kept(recorder.keep_days, dt_util.utcnow()):
+                raise ReportError(Reason.OLDER_THAN_KEPT, days=str(recorder.keep_days))
+
+    @callback
+    def async_add(self, entity_id: str) -> None:
+        """Keep the state that an entity has just been given, if it is enabled."""
+        journal = self._journal
+        if journal.recorder and (state := journal.hass.states.get(entity_id)):
+            journal.async_keep(entity_id, state, self.share, past=False)
+
+    @callback
+    def async_add_past(self, states: Iterable[State]) -> None:
+        """Have states of the past recorded with the time that they have."""
+        for state in states:
+            self._journal.async_keep(state.entity_id, state, self.share, past=True)

@@ -3,14 +3,6 @@
 from functools import partial
 
 from homeassistant.components.recorder import get_instance
-from homeassistant.components.recorder.models import (
-    StatisticMeanType,
-    StatisticMetaData,
-)
-from homeassistant.components.recorder.statistics import (
-    async_import_statistics,
-    get_metadata,
-)
 from homeassistant.components.sensor import SensorStateClass
 from homeassistant.components.sensor.const import UNIT_CONVERTERS
 from homeassistant.core import HomeAssistant
@@ -18,6 +10,19 @@ from homeassistant.helpers.recorder import DATA_INSTANCE
 from homeassistant.util.unit_conversion import BaseUnitConverter
 
 from ..field import Field, Kind
+
+# The journal raises the issue of a recorder that has changed.
+try:
+    from .recorder_internals import (
+        StatisticMeanType,
+        StatisticMetaData,
+        async_import_statistics,
+        get_metadata,
+    )
+except ImportError:
+    _IS_KNOWN = False
+else:
+    _IS_KNOWN = True
 
 
 async def async_relabel_statistics(
@@ -33,7 +38,7 @@ async def async_relabel_statistics(
     in. Statistics that Home Assistant cannot continue begin anew: those of another
     form, such as the total of rain, and those in a unit that nobody can explain.
     """
-    if DATA_INSTANCE not in hass.data:
+    if DATA_INSTANCE not in hass.data or not _IS_KNOWN:
         return
     instance = get_instance(hass)
     found = await instance.async_add_executor_job(

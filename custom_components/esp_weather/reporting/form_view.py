@@ -298,7 +298,8 @@ async def _async_deliver(station: Station, updates: Updates) -> list[Refused]:
             # The form says nothing of it, so that it stays what it was.
             status=station.status._replace(uptime=None),
         )
-        for error in await station.async_take_report(report, repeated=False):
+        taken = await station.async_take_report(report, dt_util.utcnow())
+        for error in taken.refused:
             index = (error.reading or 1) - 1
             field = updates.readings[index].field
             refused.append(Refused(updates.numbers[index], field, error))

@@ -1,6 +1,7 @@
 """The view of the signed report on Home Assistant's web server."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, override
 
@@ -11,6 +12,7 @@ import orjson
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
+from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
 from ..data import DATA
@@ -78,12 +80,6 @@ class SignedReportView(HomeAssistantView):
     requires_auth = False
     url = PATH
 
-    def __init__(self) -> None:
-        """Initialize without a station whose answer may have been lost."""
-        # Stations that came with a used nonce: the answer to what they sent with
-        # it may not have reached them, and so they may send the same again.
-        self._repeating: set[str] = set()
-
     @override
     def register(
         self, hass: HomeAssistant, app: web.Application, router: AbstractRouter
@@ -92,6 +88,7 @@ class SignedReportView(HomeAssistantView):
         app.router.add_route(hdrs.METH_ANY, self.url, self._handle)
 
     async def _handle(self, request: web.Request) -> web.Response:
+        arrived = dt_util.utcnow()
         hass = request.app[KEY_HASS]
         try:
             if request.method != hdrs.METH_POST:
@@ -105,7 +102,7 @@ class SignedReportView(HomeAssistantView):
             await async_hang_up(request, response)
             return response
         try:
-            content = await self._take_report(hass, request, credential, body)
+            content = await self._take_report(hass, request, credential, body, arrived)
         except RefusedError as refusal:
             return await _async_refuse(hass, refusal, credential)
         return _answer(hass, content, credential)
@@ -116,6 +113,7 @@ class SignedReportView(HomeAssistantView):
         request: web.Request,
         credential: SignedCredential,
         body: bytes,
+        arrived: datetime,
     ) -> dict[str, Any]:
         """Have a report taken and return what is answered. Raises RefusedError."""
         sender = await async_authenticate(hass, request, credential)
@@ -124,7 +122,6 @@ class SignedReportView(HomeAssistantView):
         if isinstance(sender, Station) and not hass.data[DATA].nonces.use(
             mac, credential.signature.nonce
         ):
-            self._repeating.add(mac)
             raise unauthorized()
         try:
             report = parse_report(body, mac)
@@ -132,20 +129,17 @@ class SignedReportView(HomeAssistantView):
                 sender.is_complete = True
                 sender.async_found(mac, report.readings, report.fields)
                 raise station_found()
-            refused = await sender.async_take_report(
-                report, repeated=mac in self._repeating
-            )
+            taken = await sender.async_take_report(report, arrived)
         except ReportError as err:
             if err.reason is Reason.INVALID_FIELD and isinstance(sender, Station):
                 sender.refusals.async_refused(Issue.INVALID_FIELD)
             raise await async_bad_request(hass, err) from err
         except NotReadyError as err:
             raise not_ready() from err
-        self._repeating.discard(mac)
         return {
-            "taken": len(report.readings) - len(refused),
-            "stored": None,
-            "refused": [await _refused(hass, report, error) for error in refused],
+            "taken": taken.taken,
+            "stored": taken.stored,
+            "refused": [await _refused(hass, report, error) for error in taken.refused],
         }
 
 

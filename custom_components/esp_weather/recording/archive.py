@@ -6,7 +6,7 @@ has sent it. So what reads the old server's file reads this one, and the import 
 
 import asyncio
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 import logging
 from pathlib import Path
 import sqlite3
@@ -15,15 +15,11 @@ from typing import Final, NamedTuple
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
-from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN
 from ..protocol.readings import Reading
-from .exporter import CREATE_TABLE
 
 _LOGGER = logging.getLogger(__name__)
-
-DATA_ARCHIVE: Final[HassKey[Archive]] = HassKey(f"{DOMAIN}_archive")
 
 # Readings are committed together: a commit for each would wear a memory card out.
 _COMMIT_INTERVAL: Final = 5.0  # seconds
@@ -32,28 +28,24 @@ _MOST_WAITING: Final = 50_000
 _DECIMALS: Final = 4
 _ISSUE: Final = "archive_failed"
 
-# A reading that was sent twice has about the same time: it is reckoned back from when
-# each report came. It is looked for in what was written last.
-_SAME_READING: Final = timedelta(seconds=5)
-_LAST_ROWS: Final = 20_000
+CREATE_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS data (
+    Id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    API_key TEXT, date_time TEXT, mac TEXT, field INTEGER, data REAL
+)
+"""
 _INSERT: Final = """
 INSERT INTO data (API_key, date_time, mac, field, data) VALUES ('', ?, ?, ?, ?)
-"""
-_FIND: Final = """
-SELECT 1 FROM data
-WHERE Id > (SELECT max(Id) FROM data) - ? AND mac = ? AND field = ? AND data = ?
-    AND date_time BETWEEN ? AND ?
 """
 
 
 class _Row(NamedTuple):
-    """A reading that is to be written; a repeated one may be there already."""
+    """A reading that is to be written."""
 
     time: datetime
     mac: str
     field: int
     value: float
-    repeated: bool
 
 
 class Archive:
@@ -71,12 +63,10 @@ class Archive:
         hass.bus.async_listen_once(EVENT_HOMEASSISTANT_FINAL_WRITE, self._async_stop)
 
     @callback
-    def async_add(
-        self, mac: str, reading: Reading, time: datetime, *, repeated: bool
-    ) -> None:
+    def async_add(self, mac: str, reading: Reading, time: datetime) -> None:
         """Have a reading written that was measured at this time."""
         value = round(reading.value, _DECIMALS)
-        self._rows.append(_Row(time, mac, reading.field, value, repeated))
+        self._rows.append(_Row(time, mac, reading.field, value))
         if len(self._rows) > _MOST_WAITING:
             del self._rows[0]
         if self._waiting is None:
@@ -148,23 +138,14 @@ class Archive:
             self._database.execute(CREATE_TABLE)
         try:
             with self._database:
-                for row in rows:
-                    if not row.repeated or not self._is_known(self._database, row):
-                        self._database.execute(
-                            _INSERT, (_iso(row.time), row.mac, row.field, row.value)
-                        )
+                self._database.executemany(
+                    _INSERT,
+                    ((_iso(row.time), row.mac, row.field, row.value) for row in rows),
+                )
         except sqlite3.Error:
             # The file may have been replaced meanwhile.
             self._close()
             raise
-
-    @staticmethod
-    def _is_known(database: sqlite3.Connection, row: _Row) -> bool:
-        around = (_iso(row.time - _SAME_READING), _iso(row.time + _SAME_READING))
-        found = database.execute(
-            _FIND, (_LAST_ROWS, row.mac, row.field, row.value, *around)
-        )
-        return found.fetchone() is not None
 
     def _close(self) -> None:
         """Close the file; SQLite then brings its log into it."""

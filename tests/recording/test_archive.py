@@ -13,7 +13,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.esp_weather import backup
 from custom_components.esp_weather.const import DOMAIN
-from custom_components.esp_weather.history.archive import DATA_ARCHIVE
+from custom_components.esp_weather.data import DATA
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -45,7 +45,7 @@ async def _stop(hass: HomeAssistant) -> None:
 
 
 def _rows(hass: HomeAssistant) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(hass.data[DATA_ARCHIVE].path)) as database:
+    with closing(sqlite3.connect(hass.data[DATA].archive.path)) as database:
         return database.execute("SELECT * FROM data").fetchall()
 
 
@@ -76,9 +76,9 @@ async def test_off_by_default(
 ) -> None:
     """Without the option there is no file; the dialog switches it on."""
     assert (await get(legacy_url())).status == 200
-    await hass.data[DATA_ARCHIVE].async_lock()
-    hass.data[DATA_ARCHIVE].async_unlock()
-    assert not hass.data[DATA_ARCHIVE].path.exists()
+    await hass.data[DATA].archive.async_lock()
+    hass.data[DATA].archive.async_unlock()
+    assert not hass.data[DATA].archive.path.exists()
 
     flow = hass.config_entries.options
     menu = await flow.async_init(station.entry_id)
@@ -104,8 +104,8 @@ async def test_past_and_repeated(
     """A reading has the time when it was measured, and is written once."""
     signed = SignedStation(client)
     await signed.report(reading(20.5, age=600), reading(21.5))
-    await hass.data[DATA_ARCHIVE].async_lock()
-    hass.data[DATA_ARCHIVE].async_unlock()
+    await hass.data[DATA].archive.async_lock()
+    hass.data[DATA].archive.async_unlock()
     await _stop(hass)
 
     assert [row[2:] for row in _rows(hass)] == [
@@ -119,7 +119,7 @@ async def test_backup(hass: HomeAssistant, station: MockConfigEntry, get: Get) -
     assert (await get(legacy_url("20"))).status == 200
     await backup.async_pre_backup(hass)
     assert (await get(legacy_url("21"))).status == 200
-    path = hass.data[DATA_ARCHIVE].path
+    path = hass.data[DATA].archive.path
     assert [file.name for file in path.parent.iterdir()] == ["data.db"]
     assert [row[5] for row in _rows(hass)] == [20.0]
 
@@ -135,7 +135,7 @@ async def test_disk_that_fails(
     issue_registry: ir.IssueRegistry,
 ) -> None:
     """Readings wait for a file that cannot be written, and an issue says so."""
-    archive = hass.data[DATA_ARCHIVE]
+    archive = hass.data[DATA].archive
     in_the_way = archive.path.parent
     in_the_way.write_text("no folder")
     for value in ("20", "21"):

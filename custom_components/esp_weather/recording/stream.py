@@ -1,0 +1,134 @@
+"""The numbered readings of a station: which were taken, and which are on the disk."""
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from heapq import heappop, heappush
+from time import monotonic
+from typing import Final
+
+from homeassistant.core import Context, callback
+from homeassistant.util.ulid import bytes_to_ulid
+
+from ..protocol.identity import reading_id
+
+# How much longer ago than the station says a reading may have been made: for its
+# clock, which may run slow by a tenth, and for the time that its report was under way.
+_SLOW_CLOCK: Final = 1.1
+_ON_ITS_WAY: Final = 30.0  # seconds
+# Taken readings are remembered as runs of numbers, which are one as long as none is
+# skipped. What is forgotten is looked for in the database.
+_MAX_RUNS: Final = 64
+
+
+class Stream:
+    """One stream of a station. It never waits for the recorder.
+
+    Hold `lock` from async_known() to async_took(): a report that is sent again while
+    the first one is still being taken has to find its readings known.
+    """
+
+    def __init__(
+        self,
+        mac: str,
+        name: str,
+        is_waiting: Callable[[str], bool],
+        find_stored: Callable[[Collection[bytes]], Awaitable[Collection[bytes]]],
+    ) -> None:
+        """Name the stream.
+
+        `is_waiting` says whether the state with this context ID is on its way to the
+        disk, `find_stored` which identities the database has rows of.
+        """
+        self.lock = asyncio.Lock()
+        self.name = name
+        self._mac = mac
+        self._is_waiting = is_waiting
+        self._find_stored = find_stored
+        self._since = monotonic()
+        self._highest = -1
+        self._runs: list[list[int]] = []
+        self._forgotten = -1
+        self._waiting: list[tuple[int, str]] = []
+
+    @property
+    def is_busy(self) -> bool:
+        """Return whether a report is being taken, or a reading is not on the disk."""
+        return self.lock.locked() or self._first_waiting() is not None
+
+    @property
+    def stored(self) -> int:
+        """Return the number up to which every reading is on the disk, or never will be.
+
+        What a report has skipped the station no longer has: it reports in the order
+        of the numbers. -1 if the stream has not reported yet.
+        """
+        first = self._first_waiting()
+        return self._highest if first is None else first - 1
+
+    def identity(self, number: int) -> bytes:
+        """Return the identity of a reading."""
+        return reading_id(self._mac, self.name, number)
+
+    def context(self, number: int) -> Context:
+        """Return the context that makes a state the one of a reading."""
+        return Context(id=bytes_to_ulid(self.identity(number)))
+
+    @callback
+    def async_is_taken(self, number: int) -> bool:
+        """Return whether a reading was taken since the integration was started."""
+        index = bisect_right(self._runs, number, key=_first) - 1
+        return index >= 0 and number <= self._runs[index][1]
+
+    async def async_known(
+        self, numbers: Sequence[int], ages: Sequence[float]
+    ) -> set[int]:
+        """Return the numbers of the readings that were taken before.
+
+        `ages` are the readings' own, in seconds. Which readings were taken before
+        Home Assistant was started only the database knows; it is not asked about those
+        that were measured after the stream's first report to this Home Assistant.
+        """
+        known = {number for number in numbers if self.async_is_taken(number)}
+        since = monotonic() - self._since
+        unsure = {
+            self.identity(number): number
+            for number, age in zip(numbers, ages, strict=True)
+            if number not in known
+            and (number <= self._forgotten or age * _SLOW_CLOCK + _ON_ITS_WAY >= since)
+        }
+        if unsure:
+            known.update(unsure[each] for each in await self._find_stored(unsure))
+        return known
+
+    @callback
+    def async_took(self, numbers: Collection[int]) -> None:
+        """Note that readings were taken; call it when their states are in the journal."""
+        for number in numbers:
+            self._add(number)
+            self._highest = max(self._highest, number)
+            context_id = bytes_to_ulid(self.identity(number))
+            if self._is_waiting(context_id):
+                heappush(self._waiting, (number, context_id))
+
+    def _first_waiting(self) -> int | None:
+        while self._waiting and not self._is_waiting(self._waiting[0][1]):
+            heappop(self._waiting)
+        return self._waiting[0][0] if self._waiting else None
+
+    def _add(self, number: int) -> None:
+        runs = self._runs
+        index = bisect_right(runs, number, key=_first)
+        if index and number <= runs[index - 1][1] + 1:
+            runs[index - 1][1] = max(runs[index - 1][1], number)
+        else:
+            runs.insert(index, [number, number])
+            index += 1
+        if index < len(runs) and runs[index - 1][1] + 1 == runs[index][0]:
+            runs[index - 1][1] = runs.pop(index)[1]
+        if len(runs) > _MAX_RUNS:
+            self._forgotten = max(self._forgotten, runs.pop(0)[1])
+
+
+def _first(run: list[int]) -> int:
+    return run[0]

@@ -1,0 +1,46 @@
+"""What the tests of recording/ share."""
+
+from contextlib import closing
+from pathlib import Path
+import sqlite3
+from typing import Any
+
+import pytest
+
+from custom_components.esp_weather.recording import journal
+from homeassistant.components.recorder import Recorder
+from homeassistant.core import HomeAssistant
+
+from .helpers import Select, async_recorded
+
+
+@pytest.fixture
+def persistent_database() -> bool:
+    """Have the recorder write to a file."""
+    return True
+
+
+@pytest.fixture
+def mock_recorder_before_hass(async_test_recorder: Any) -> None:
+    """Prepare the recorder before Home Assistant."""
+
+
+@pytest.fixture(autouse=True)
+def _past_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have readings of the past recorded while the clock stands still."""
+    monkeypatch.setattr(journal, "_CHECK_PAST_EVERY", 0)
+
+
+@pytest.fixture
+def select(
+    hass: HomeAssistant, recorder_mock: Recorder, recorder_db_url: str
+) -> Select:
+    """Return a function that asks the database when everything is written."""
+
+    async def _select(sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        await async_recorded(hass)
+        database = Path(recorder_db_url.removeprefix("sqlite:///"))
+        with closing(sqlite3.connect(database)) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    return _select

@@ -1,0 +1,23 @@
+"""Without a recorder nothing is kept, and a station need not keep it either."""
+
+import json
+from typing import Any
+
+from aiohttp.test_utils import TestClient
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.esp_weather.data import DATA
+from homeassistant.core import HomeAssistant
+from tests.signed_station import SignedStation, reading
+
+
+async def test_confirmed_at_once(
+    hass: HomeAssistant, station: MockConfigEntry, client: TestClient[Any, Any]
+) -> None:
+    """What never will be recorded counts as stored."""
+    signed = SignedStation(client)
+    answer = await signed.report(
+        reading(20, 60), reading(21), stream="9f3a1c22", first=4
+    )
+    assert json.loads(answer.text) == {"taken": 2, "refused": [], "stored": 5}
+    assert not hass.data[DATA].journal.is_behind

@@ -1,0 +1,142 @@
+"""A station that numbers its readings and keeps each until it is stored.
+
+Written from docs/protocol.md, as somebody else's station would be.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from hashlib import sha256
+from http import HTTPStatus
+import json
+from random import Random
+import sqlite3
+import time
+from typing import Any
+
+import aiohttp
+
+from .signature import SIGNED_PATH, Signer, nonce_in
+from .station import Station
+
+BATCH = 12  # readings in a report
+MEASURE_EVERY = 0.05  # seconds
+TIMEOUT = 3  # seconds until a report counts as not answered
+STEP = 0.001  # °C
+
+
+class NumberedStation:
+    """Measures all the time, and reports what is not stored to the server at `url`."""
+
+    def __init__(self, station: Station, url: str, stream: str = "9f3a1c22") -> None:
+        """Initialize the station; nothing is measured yet."""
+        self.url = url
+        self.confirmed = -1  # the number up to which all is stored, as it was told
+        self.measured: dict[int, float] = {}  # every reading that there ever was
+        self.statuses: list[int] = []
+        self._station = station
+        self._stream = stream
+        self._waiting: dict[int, float] = {}  # when what is not stored was measured
+        self._taken = 0  # of these, what the server has said to have taken
+        self._nonce = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Return whether everything is stored."""
+        return not self._waiting
+
+    def identity(self, number: int) -> bytes:
+        """Return the context ID of a reading's row."""
+        text = f"{self._station.mac}/{self._stream}/{number}"
+        return sha256(text.encode()).digest()[:16]
+
+    async def run(self, *, measure: bool = True) -> None:
+        """Measure and report until this is cancelled or, without measuring, done."""
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            asyncio.TaskGroup() as tasks,
+        ):
+            if measure:
+                tasks.create_task(self._measure())
+            while measure or not self.is_done:
+                try:
+                    await self._report(session)
+                except aiohttp.ClientError, TimeoutError:
+                    await asyncio.sleep(0.1)
+                await asyncio.sleep(0.02)
+
+    async def _measure(self) -> None:
+        while True:
+            number = len(self.measured)
+            # Every fifth value equals the one before.
+            self.measured[number] = round(20 + (number - (number % 5 == 0)) * STEP, 4)
+            self._waiting[number] = time.monotonic()
+            await asyncio.sleep(MEASURE_EVERY)
+
+    async def _report(self, session: aiohttp.ClientSession) -> None:
+        numbers = list(self._waiting)[self._taken : self._taken + BATCH]
+        if not numbers and self._waiting:
+            # Asks what is stored by now.
+            await asyncio.sleep(0.5)
+        now = time.monotonic()
+        readings = [
+            {
+                "field": 1,
+                "value": self.measured[number],
+                "age": round(now - self._waiting[number], 3),
+            }
+            for number in numbers
+        ]
+        report: dict[str, Any] = {"mac": self._station.mac, "readings": readings}
+        report |= {"stream": self._stream, "first": numbers[0] if numbers else 0}
+        report["fields"] = {"1": {"kind": "temperature"}}
+        body = json.dumps(report).encode()
+        signer = Signer(self._station.mac, self._station.key)
+        async with session.post(
+            self.url + SIGNED_PATH,
+            data=body,
+            headers=signer.headers(body, self._nonce),
+        ) as answer:
+            content = await answer.read()
+            self.statuses.append(answer.status)
+            if (offer := answer.headers.get("Accept-Signature")) is not None:
+                self._nonce = nonce_in(offer)
+            if answer.status == HTTPStatus.OK:
+                self._take_answer(numbers, json.loads(content))
+            elif answer.status == HTTPStatus.UNAUTHORIZED:
+                # The server may have begun anew: it has only what is stored.
+                self._taken = 0
+            else:
+                await asyncio.sleep(0.2)
+
+    def _take_answer(self, numbers: list[int], answer: Mapping[str, Any]) -> None:
+        self._taken += len(numbers)
+        stored = int(answer.get("stored", -1))
+        for number in [each for each in self._waiting if each <= stored]:
+            if list(self._waiting).index(number) < self._taken:
+                self._taken -= 1
+            del self._waiting[number]
+        self.confirmed = max(self.confirmed, stored)
+
+    def count(self, connection: sqlite3.Connection) -> tuple[int, int, int]:
+        """Return how many confirmed readings a database lacks, has twice, has wrong."""
+        lost = twice = wrong = 0
+        for number, value in self.measured.items():
+            rows = connection.execute(
+                "SELECT state FROM states WHERE context_id_bin = ?",
+                (self.identity(number),),
+            ).fetchall()
+            lost += number <= self.confirmed and not rows
+            twice += len(rows) > 1
+            wrong += any(float(state) != value for (state,) in rows)
+        return lost, twice, wrong
+
+
+async def running(station: NumberedStation, seconds: float, chance: Random) -> None:
+    """Let a station measure and report for about so long."""
+    task = asyncio.create_task(station.run())
+    await asyncio.sleep(seconds * chance.uniform(0.5, 1.5))
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
