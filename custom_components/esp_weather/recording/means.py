@@ -64,7 +64,7 @@ def _means(states: Iterable[State], start: float, end: float) -> Means:
     sums: dict[int, tuple[float, float]] = {}
     ordered = list(states)
     ends = [max(start, state.last_updated_timestamp) for state in ordered[1:]] + [end]
-    for state, until in zip(ordered, ends, strict=True):
+    for state, until in zip(ordered, ends, strict=False):
         if (value := celsius(state.state, state.attributes)) is None:
             continue
         since = max(start, state.last_updated_timestamp)

@@ -11,7 +11,7 @@ CONF_HYSTERESIS: Final = "hysteresis"
 CONF_HOLD: Final = "hold"
 CONF_COMFORT: Final = "comfort"
 CONF_MOISTURE: Final = "moisture"
-CONF_TELL: Final = "tell"
+CONF_NOTIFY: Final = "notify"
 
 MAXIMUM_HOLD: Final = 240  # minutes
 # In K, and in °C. What lies outside helps nobody.
@@ -30,7 +30,7 @@ class WindowsConfig:
     comfort: float = 23.0  # °C; cooler rooms need no cooling
     moisture: bool = True  # not to be brought in
     # Notify entities that are told; nobody means Home Assistant's own notifications
-    tell: tuple[str, ...] = ()
+    notify: tuple[str, ...] = ()
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> Self:
@@ -44,7 +44,7 @@ class WindowsConfig:
         default = cls()
         outside = windows.get(CONF_OUTSIDE)
         moisture = windows.get(CONF_MOISTURE)
-        tell = windows.get(CONF_TELL)
+        notify = windows.get(CONF_NOTIFY)
         hold = _number(windows, CONF_HOLD, (0, MAXIMUM_HOLD), default.hold / 60)
         return cls(
             outside_entity=outside if isinstance(outside, str) and outside else None,
@@ -54,8 +54,8 @@ class WindowsConfig:
             hold=60 * hold,
             comfort=_number(windows, CONF_COMFORT, COMFORT_RANGE, default.comfort),
             moisture=moisture if isinstance(moisture, bool) else default.moisture,
-            tell=tuple(each for each in tell if isinstance(each, str))
-            if isinstance(tell, list)
+            notify=tuple(each for each in notify if isinstance(each, str))
+            if isinstance(notify, list)
             else (),
         )
 

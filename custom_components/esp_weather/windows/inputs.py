@@ -11,8 +11,8 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
+from ..data import EspWeatherConfigEntry
 from ..recording.means import celsius
-from ..station import EspWeatherConfigEntry
 from .advice import Air
 
 # What has been the state for so long without a word is stale. The stations' own

@@ -10,6 +10,7 @@ from homeassistant.config_entries import (
     ConfigEntry,
     ConfigEntryChange,
 )
+from homeassistant.const import Platform
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
@@ -22,9 +23,10 @@ from homeassistant.helpers.recorder import DATA_INSTANCE
 from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
-from ..const import DOMAIN
+from ..config import Place
+from ..const import CONF_PLACE, DOMAIN
+from ..data import EspWeatherConfigEntry
 from ..recording.means import PERIOD, Means, async_temperature_means
-from ..station import EspWeatherConfigEntry
 from .advice import Advice, AdviceWithHold, Air
 from .config import WindowsConfig
 from .crossing import DAYS, predict_crossing
@@ -74,6 +76,11 @@ class Room:
         return self._advice.advice
 
     @property
+    def unit(self) -> str:
+        """Return the unit of temperatures in this house."""
+        return self._hass.config.units.temperature_unit
+
+    @property
     def is_settled(self) -> bool:
         """Return whether the advice has held for as long as a change has to."""
         return self._advice.is_settled
@@ -85,11 +92,16 @@ class Room:
             return None
         return self.outside_air.temperature - self.inside_air.temperature
 
+    @property
+    def memory(self) -> Advice | None:
+        """Return the advice that the hysteresis goes on from, also after an outage."""
+        return self._advice.before
+
     @callback
-    def async_restore(self, advice: Advice) -> None:
-        """Take over the advice from before a restart, for the hysteresis."""
-        if self._advice.before is None:
-            self._advice.before = advice
+    def async_restore(self, memory: str | None) -> None:
+        """Take over the memory from before a restart."""
+        if self._advice.before is None and memory in list(Advice):
+            self._advice.before = Advice(memory)
 
     @callback
     def async_listen(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
@@ -123,10 +135,9 @@ class Room:
 
     @callback
     def _async_stop(self) -> None:
-        if self._untrack is not None:
-            self._untrack()
-        if self._cancel_timer is not None:
-            self._cancel_timer()
+        for cancel in (self._untrack, self._cancel_timer):
+            if cancel is not None:
+                cancel()
 
     @callback
     def _async_entry_changed(
@@ -161,6 +172,7 @@ class Room:
         self._means = {}
         self.next_change = None
         self._async_update()
+        self._async_tell_listeners()
         self._async_predict()
 
     @callback
@@ -309,30 +321,40 @@ def outside_entry(hass: HomeAssistant) -> EspWeatherConfigEntry | None:
             for entry in hass.config_entries.async_entries(
                 DOMAIN, include_ignore=False, include_disabled=False
             )
-            if is_outside(entry)
+            if entry.options.get(CONF_PLACE) == Place.OUTSIDE
         ),
         key=lambda entry: (entry.created_at, entry.entry_id),
         default=None,
     )
 
 
-def is_outside(entry: EspWeatherConfigEntry) -> bool:
-    """Return whether a station is outside."""
-    return entry.options.get("place") == "outside"
-
-
-def is_inside(entry: EspWeatherConfigEntry) -> bool:
-    """Return whether a station is inside."""
-    return entry.options.get("place") == "inside"
-
-
 @callback
 def async_room(hass: HomeAssistant, entry: EspWeatherConfigEntry) -> Room | None:
     """Return the room of an inside station, the same one until it is unloaded."""
-    if not is_inside(entry):
+    if entry.options.get(CONF_PLACE) != Place.INSIDE:
         return None
     rooms = hass.data.setdefault(DATA_ROOMS, {})
     if entry.entry_id not in rooms:
         rooms[entry.entry_id] = Room(hass, entry)
-        entry.async_on_unload(partial(rooms.pop, entry.entry_id))
+
+        @callback
+        def async_remove() -> None:
+            del rooms[entry.entry_id]
+
+        entry.async_on_unload(async_remove)
     return rooms[entry.entry_id]
+
+
+@callback
+def async_remove_room(hass: HomeAssistant, entry: EspWeatherConfigEntry) -> None:
+    """Remove the entities of a room from a station that is not inside any more."""
+    registry = er.async_get(hass)
+    mac = entry.runtime_data.mac
+    for domain, key in (
+        (Platform.SENSOR, "windows"),
+        (Platform.SENSOR, "outside_difference"),
+        (Platform.SENSOR, "next_change"),
+        (Platform.SWITCH, "notify"),
+    ):
+        if entity_id := registry.async_get_entity_id(domain, DOMAIN, f"{mac}_{key}"):
+            registry.async_remove(entity_id)
