@@ -13,8 +13,8 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.esp_weather.const import DOMAIN
-from homeassistant.components.persistent_notification import (
-    _async_get_or_create_notifications,  # type: ignore[attr-defined]
+from homeassistant.components.persistent_notification import (  # type: ignore[attr-defined]
+    _async_get_or_create_notifications,
 )
 from homeassistant.components.switch import DOMAIN as SWITCH_DOMAIN
 from homeassistant.const import (

@@ -1,6 +1,6 @@
 """The room of an inside station: what to do with its windows, now and next."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple
@@ -225,7 +225,11 @@ class Room:
 
     async def _async_find_next_change(self) -> None:
         try:
-            next_change = await self._async_next_change()
+            is_current = False
+            while not is_current:
+                basis = (self.advice, self.inside, self.outside)
+                next_change = await self._async_next_change()
+                is_current = basis == (self.advice, self.inside, self.outside)
         finally:
             self._is_predicting = False
         if next_change != self.next_change:
@@ -234,13 +238,10 @@ class Room:
 
     async def _async_next_change(self) -> NextChange | None:
         inside, outside = self.inside.temperature, self.outside.temperature
-        if self.advice is None or inside is None or outside is None:
+        if (advice := self.advice) is None or inside is None or outside is None:
             return None
         now = dt_util.utcnow()
         means = await self._async_means([inside, outside], now)
-        # It may have changed meanwhile.
-        if (advice := self.advice) is None:
-            return None
         last = int(now.timestamp() // PERIOD) - 1
         differences = _differences(means[inside], means[outside], last)
         crossing = await self._hass.async_add_executor_job(
@@ -264,12 +265,12 @@ class Room:
         )
 
     async def _async_means(
-        self, entity_ids: Iterable[str], now: datetime
+        self, entity_ids: Collection[str], now: datetime
     ) -> dict[str, Means]:
         """Return the means of the last days; most of them are kept for an hour."""
         end = dt_util.utc_from_timestamp(now.timestamp() // PERIOD * PERIOD)
         is_complete = (
-            self._means
+            self._means.keys() == set(entity_ids)
             and self._complete_at is not None
             and timedelta() <= now - self._complete_at < _REFRESHED
         )

@@ -47,7 +47,9 @@ async def async_add_windows_sensors(
         room.async_start()
     else:
         async_remove_room(hass, entry)
-    missing = [*MOISTURE_SENSORS]
+    # What a station measures need not be derived.
+    measured = {field.kind_name for field in station.fields.values()}
+    missing = [each for each in MOISTURE_SENSORS if each.key not in measured]
 
     @callback
     def async_add_moisture_sensors(_: object = None) -> None:
