@@ -448,3 +448,19 @@ async def test_unload(
     await pass_time(30)
 
     assert advice(hass) == "unavailable"
+
+
+async def test_measured_moisture(hass: HomeAssistant, get: Get) -> None:
+    """What a station measures itself is not derived."""
+    kinds = {"1": "temperature", "2": "humidity", "3": "dew_point"}
+    entry = station_entry(
+        options={"fields": {number: {"kind": kind} for number, kind in kinds.items()}}
+    )
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    for field, value in (("1", "20"), ("2", "80"), ("3", "16.5")):
+        assert (await get(legacy_url(value, field=field))).status == 200
+    await hass.async_block_till_done()
+
+    assert entity_id(hass, "absolute_humidity") is not None
+    assert entity_id(hass, "dew_point") is None
