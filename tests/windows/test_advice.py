@@ -263,17 +263,16 @@ async def test_humidity_of_other_sensor(
     )
     registry = er.async_get(hass)
     for kind in ("temperature", "humidity"):
-        registry.async_get_or_create(
+        sensor = registry.async_get_or_create(
             "sensor",
             "other",
             kind,
             config_entry=other,
             device_id=device.id,
-            suggested_object_id="terrace"
-            if kind == "temperature"
-            else "terrace_humidity",
             original_device_class=SensorDeviceClass(kind),
         )
+        name = "terrace" if kind == "temperature" else "terrace_humidity"
+        registry.async_update_entity(sensor.entity_id, new_entity_id=f"sensor.{name}")
     for humidity in ("wet", "101", "99"):
         # Known again, it need not hold.
         hass.states.async_set("sensor.terrace", "unavailable")
@@ -322,7 +321,9 @@ async def test_no_outside(hass: HomeAssistant, report: Report) -> None:
     assert room_state(hass, "windows").attributes["outside"] is None
 
 
-async def test_several_outside(hass: HomeAssistant, report: Report, get: Get) -> None:
+async def test_several_outside(
+    hass: HomeAssistant, report: Report, get: Get, pass_time: PassTime
+) -> None:
     """Of several stations outside the one counts that was added first."""
     await report(26, 20)
     another = station_entry(
@@ -340,7 +341,7 @@ async def test_several_outside(hass: HomeAssistant, report: Report, get: Get) ->
         if entry.unique_id == OUTDOOR
     ]
     await hass.config_entries.async_remove(first.entry_id)
-    await hass.async_block_till_done()
+    await pass_time(11)
     assert advice(hass) == "close"
 
 

@@ -1,16 +1,18 @@
 """5-minute means of what Home Assistant has recorded."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from homeassistant.components.recorder import get_instance, history, statistics
 from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, UnitOfTemperature
 from homeassistant.core import HomeAssistant, State
-from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_conversion import TemperatureConverter
 
 PERIOD: Final = 300  # seconds
+
+# The last periods may have no statistics yet, or not all of them.
+_WITHOUT_STATISTICS: Final = timedelta(hours=2)
 
 # Means by the number of their 5 minutes since 1970
 type Means = dict[int, float]
@@ -21,9 +23,9 @@ async def async_temperature_means(
 ) -> dict[str, Means]:
     """Return the mean temperatures of entities in °C.
 
-    From short-term statistics, and from the states that they do not cover yet; an
-    entity without statistics has its states. Each of them counts until the next one,
-    also one of no temperature, which leaves a gap.
+    From short-term statistics, and from the states of the last 2 hours where there are
+    none; an entity without statistics has its states. Each of them counts until the
+    next one, also one of no temperature, which leaves a gap.
     """
     return await get_instance(hass).async_add_executor_job(
         _temperature_means, hass, set(entity_ids), start, end
@@ -44,18 +46,17 @@ def _temperature_means(
     )
     found: dict[str, Means] = {}
     for entity_id in entity_ids:
-        means = found[entity_id] = {
+        means = {
             int(row["start"] // PERIOD): mean
             for row in rows.get(entity_id, ())
             if (mean := row.get("mean")) is not None
         }
-        covered = (max(means) + 1) * PERIOD if means else start.timestamp()
-        if covered >= end.timestamp():
-            continue
-        states = history.state_changes_during_period(
-            hass, dt_util.utc_from_timestamp(covered), end, entity_id
-        )
-        means.update(_means(states.get(entity_id, ()), covered, end.timestamp()))
+        since = max(start, end - _WITHOUT_STATISTICS) if means else start
+        states = history.state_changes_during_period(hass, since, end, entity_id)
+        found[entity_id] = {
+            **_means(states.get(entity_id, ()), since.timestamp(), end.timestamp()),
+            **means,
+        }
     return found
 
 
