@@ -716,7 +716,9 @@ async def _options(
 ) -> ConfigFlowResult:
     """Open the options and choose from their menu."""
     menu = await hass.config_entries.options.async_init(entry.entry_id)
-    assert menu["menu_options"] == ["station", "fields", "history", "export"]
+    windows = ["windows"] if entry.options.get("place") == "inside" else []
+    steps = ["station", *windows, "fields", "history", "export"]
+    assert menu["menu_options"] == steps
     return await hass.config_entries.options.async_configure(
         menu["flow_id"], {"next_step_id": step}
     )

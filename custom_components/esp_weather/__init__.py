@@ -30,7 +30,12 @@ from .services import async_setup_services
 from .station import Station
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
-PLATFORMS = (Platform.BINARY_SENSOR, Platform.SENSOR, Platform.UPDATE)
+PLATFORMS = (
+    Platform.BINARY_SENSOR,
+    Platform.SENSOR,
+    Platform.SWITCH,
+    Platform.UPDATE,
+)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:

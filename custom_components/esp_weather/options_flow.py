@@ -32,6 +32,7 @@ from .const import (
 from .field import KINDS, NUMBER, Field
 from .history.flow import HistoryFlow
 from .protocol.readings import FIELDS
+from .windows.options import WindowsFlow
 
 _MAX_TIMEOUT: Final = 7 * 24 * 60  # minutes
 _NOWHERE: Final = "elsewhere"
@@ -64,16 +65,17 @@ def place_of(user_input: Mapping[str, Any]) -> dict[str, str]:
     return {} if place == _NOWHERE else {CONF_PLACE: place}
 
 
-class EspWeatherOptionsFlow(HistoryFlow):
+class EspWeatherOptionsFlow(HistoryFlow, WindowsFlow):
     """Changes what a station may do and what its fields measure."""
 
     async def async_step_init(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Choose what to change."""
-        return self.async_show_menu(
-            step_id="init", menu_options=["station", "fields", "history", "export"]
-        )
+        steps = ["station", "fields", "history", "export"]
+        if self.config_entry.options.get(CONF_PLACE) == Place.INSIDE:
+            steps.insert(1, "windows")
+        return self.async_show_menu(step_id="init", menu_options=steps)
 
     async def async_step_station(
         self, user_input: dict[str, Any] | None = None

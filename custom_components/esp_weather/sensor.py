@@ -32,6 +32,7 @@ from .field import Field
 from .field_sensor import FieldSensor
 from .kind_change import KindChange
 from .station import Measurement, Station
+from .windows.sensor import async_add_windows_sensors
 
 PARALLEL_UPDATES = 0
 
@@ -92,6 +93,7 @@ async def async_setup_entry(
 
     entry.async_on_unload(station.async_listen(async_add_status))
     entry.async_on_unload(station.async_register_factory(async_add_field))
+    await async_add_windows_sensors(hass, entry, platform)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,93 @@
+"""5-minute means of what Home Assistant has recorded."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from homeassistant.components.recorder import get_instance, history, statistics
+from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, UnitOfTemperature
+from homeassistant.core import HomeAssistant, State
+from homeassistant.util.unit_conversion import TemperatureConverter
+
+PERIOD: Final = 300  # seconds
+
+# The last periods may have no statistics yet, or not all of them.
+_WITHOUT_STATISTICS: Final = timedelta(hours=2)
+
+# Means by the number of their 5 minutes since 1970
+type Means = dict[int, float]
+
+
+async def async_temperature_means(
+    hass: HomeAssistant, entity_ids: Iterable[str], start: datetime, end: datetime
+) -> dict[str, Means]:
+    """Return the mean temperatures of entities in °C.
+
+    From short-term statistics, and from the states of the last 2 hours where there are
+    none; an entity without statistics has its states. Each of them counts until the
+    next one, also one of no temperature, which leaves a gap.
+    """
+    return await get_instance(hass).async_add_executor_job(
+        _temperature_means, hass, set(entity_ids), start, end
+    )
+
+
+def _temperature_means(
+    hass: HomeAssistant, entity_ids: set[str], start: datetime, end: datetime
+) -> dict[str, Means]:
+    rows = statistics.statistics_during_period(
+        hass,
+        start,
+        end,
+        entity_ids,
+        "5minute",
+        {"temperature": UnitOfTemperature.CELSIUS},
+        {"mean"},
+    )
+    found: dict[str, Means] = {}
+    for entity_id in entity_ids:
+        means = {
+            int(row["start"] // PERIOD): mean
+            for row in rows.get(entity_id, ())
+            if (mean := row.get("mean")) is not None
+        }
+        since = max(start, end - _WITHOUT_STATISTICS) if means else start
+        states = history.state_changes_during_period(hass, since, end, entity_id)
+        found[entity_id] = {
+            **_means(states.get(entity_id, ()), since.timestamp(), end.timestamp()),
+            **means,
+        }
+    return found
+
+
+def _means(states: Iterable[State], start: float, end: float) -> Means:
+    """Return the means of temperatures, each of which counts until the next one."""
+    sums: dict[int, tuple[float, float]] = {}
+    ordered = list(states)
+    ends = [max(start, state.last_updated_timestamp) for state in ordered[1:]] + [end]
+    for state, until in zip(ordered, ends, strict=False):
+        if (value := celsius(state.state, state.attributes)) is None:
+            continue
+        since = max(start, state.last_updated_timestamp)
+        while since < until:
+            period = int(since // PERIOD)
+            part = min(until, (period + 1) * PERIOD) - since
+            total, seconds = sums.get(period, (0.0, 0.0))
+            sums[period] = total + part * value, seconds + part
+            since += part
+    return {period: total / seconds for period, (total, seconds) in sums.items()}
+
+
+def celsius(value: str, attributes: Mapping[str, Any]) -> float | None:
+    """Return what a state says of the temperature in °C, None if nothing."""
+    unit = attributes.get(ATTR_UNIT_OF_MEASUREMENT)
+    if unit not in TemperatureConverter.VALID_UNITS:
+        return None
+    try:
+        number = TemperatureConverter.convert(
+            float(value), unit, UnitOfTemperature.CELSIUS
+        )
+    except ValueError:
+        return None
+    # Neither inf nor nan, nor what is colder than cold
+    return number if -273.15 <= number < 1000 else None

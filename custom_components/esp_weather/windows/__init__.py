@@ -1,0 +1,1 @@
+"""When to open the windows: the advice, and when it will change."""

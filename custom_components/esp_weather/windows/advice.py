@@ -1,0 +1,106 @@
+"""The advice: open the windows, close them, or either."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from .config import WindowsConfig
+from .humidity import absolute_humidity
+
+# g/m³; within the error of good humidity sensors it is as humid on either side.
+_SAME_MOISTURE: Final = 0.5
+
+
+class Advice(StrEnum):
+    """What to do with the windows of a room."""
+
+    OPEN = "open"
+    CLOSE = "close"
+    EITHER = "either"
+
+
+@dataclass(frozen=True, slots=True)
+class Air:
+    """The air on one side: °C and, if known, % relative humidity."""
+
+    temperature: float
+    humidity: float | None = None
+
+    @property
+    def moisture(self) -> float | None:
+        """Return how much water is in it in g/m³."""
+        if self.humidity is None:
+            return None
+        return absolute_humidity(self.temperature, self.humidity)
+
+
+def advise(
+    inside: Air, outside: Air, before: Advice | None, config: WindowsConfig
+) -> Advice:
+    """Return the advice, given the one `before`, None at the start.
+
+    It is warmer or cooler outside when the difference passes the hysteresis, and so
+    it stays until the difference passes it on the other side. At the start its sign
+    decides.
+    """
+    difference = outside.temperature - inside.temperature
+    was_open = before is Advice.OPEN
+    if difference > -config.hysteresis:
+        was_warmer = before is Advice.CLOSE or (before is None and difference > 0)
+        if was_warmer or difference >= config.hysteresis:
+            return Advice.CLOSE
+        if not was_open:
+            return Advice.EITHER
+    # What is open may become a bit cooler and more humid than what is to be opened.
+    comfort = config.comfort - (config.hysteresis if was_open else 0)
+    if inside.temperature <= comfort:
+        return Advice.EITHER
+    if config.moisture and inside.moisture is not None and outside.moisture is not None:
+        same = _SAME_MOISTURE * (2 if was_open else 1)
+        if outside.moisture - inside.moisture > same:
+            return Advice.EITHER
+    return Advice.OPEN
+
+
+class AdviceWithHold:
+    """An advice that changes when another one has held for a while.
+
+    Where nothing was known, be it at the start or after an outage, what is true now
+    is the advice at once. It is settled when it has held as long as a change has to.
+    """
+
+    def __init__(self, config: WindowsConfig) -> None:
+        """Begin without an advice."""
+        self.advice: Advice | None = None
+        self.is_settled = False
+        # What the hysteresis goes on from, which an outage does not take away
+        self.before: Advice | None = None
+        self._config = config
+        self._pending: Advice | None = None
+        self._since = 0.0
+
+    def update(self, inside: Air | None, outside: Air | None, now: float) -> float:
+        """Take what is known at a time; return after how many seconds to ask again.
+
+        None is a side of which nothing is known. 0 means that nothing is pending.
+        """
+        if inside is None or outside is None:
+            self.advice = self._pending = None
+            self.is_settled = False
+            return 0.0
+        found = advise(inside, outside, self.before, self._config)
+        if self.advice is None:
+            self.advice = self.before = found
+        if found is self.advice and self.is_settled:
+            self._pending = None
+            return 0.0
+        if found is not self._pending:
+            self._pending, self._since = found, now
+        # A clock that was set back must not hold the advice for longer.
+        self._since = min(self._since, now)
+        if (remaining := self._since + self._config.hold - now) > 0:
+            return remaining
+        self.advice = self.before = found
+        self.is_settled = True
+        self._pending = None
+        return 0.0
