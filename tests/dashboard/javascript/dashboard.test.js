@@ -181,7 +181,6 @@ suite("the stations", () => {
       temperature_3: "20",
       temperature: "20",
     });
-    hass.states["sensor.one_pressure_9"].attributes = {};
     const fields = await cards(hass, "entities");
 
     assert.deepEqual(fields.map((card) => entitiesOf(card)[0]), [
@@ -194,6 +193,21 @@ suite("the stations", () => {
     for (const { entities } of fields) {
       assert.equal(entities[0].secondary_info, "last-updated");
     }
+  });
+
+  test("do not take a dew point for the temperature", async () => {
+    const hass = house().entity("outdoor", "sensor.outdoor_dew_point", {
+      translation_key: "dew_point",
+    });
+    hass.states["sensor.outdoor_dew_point"] = {
+      state: "9",
+      attributes: { device_class: "temperature", unit_of_measurement: "°C" },
+    };
+    const fields = (await cards(hass, "entities")).map((card) => entitiesOf(card)[0]);
+
+    assert.equal(fields[0], OUTSIDE);
+    assert.ok(fields.includes("sensor.outdoor_dew_point"));
+    assert.equal((await cards(hass, "history-graph")).length, 1);
   });
 
   test("name the area of a field that is elsewhere", async () => {

@@ -19,9 +19,10 @@ const orderOf = (quantity) => {
   return order < 0 ? FIRST_QUANTITIES.length : order;
 };
 
-const quantityOf = (hass, entity) =>
-  hass.states[entity.entity_id]?.attributes.device_class ??
-  entity.translation_key?.replace(/_numbered$/, "");
+/** Return what an entity measures; a dew point has the device class of a temperature. */
+const quantityOf = (hass, { entity_id, translation_key }) =>
+  translation_key?.replace(/_numbered$/, "") ??
+  hass.states[entity_id]?.attributes.device_class;
 
 /**
  * Return the stations with their visible entities: those outside first, then those
