@@ -74,7 +74,10 @@ suite("the answer", () => {
       "/config/integrations/integration/esp_weather"
     );
     const [graph] = await cards(hass, "history-graph");
-    assert.deepEqual(entitiesOf(graph), ["sensor.one_temperature", "sensor.two_temperature"]);
+    assert.deepEqual(entitiesOf(graph), [
+      "sensor.one_temperature",
+      "sensor.two_temperature",
+    ]);
   });
 
   test("can be of temperatures that the user has chosen", async () => {
@@ -102,13 +105,37 @@ suite("the answer", () => {
   });
 
   for (const [locale, decimal, clock] of [
-    [{ language: "en", number_format: "language", time_format: "12" }, ".", "%-I:%M %p"],
-    [{ language: "en", number_format: "language", time_format: "language" }, ".", "%-I:%M %p"],
-    [{ language: "de", number_format: "language", time_format: "language" }, ",", "%H:%M"],
-    [{ language: "fr", number_format: "comma_decimal", time_format: "24" }, ".", "%H:%M"],
-    [{ language: "en", number_format: "decimal_comma", time_format: "24" }, ",", "%H:%M"],
+    [
+      { language: "en", number_format: "language", time_format: "12" },
+      ".",
+      "%-I:%M %p",
+    ],
+    [
+      { language: "en", number_format: "language", time_format: "language" },
+      ".",
+      "%-I:%M %p",
+    ],
+    [
+      { language: "de", number_format: "language", time_format: "language" },
+      ",",
+      "%H:%M",
+    ],
+    [
+      { language: "fr", number_format: "comma_decimal", time_format: "24" },
+      ".",
+      "%H:%M",
+    ],
+    [
+      { language: "en", number_format: "decimal_comma", time_format: "24" },
+      ",",
+      "%H:%M",
+    ],
     [{ language: "es", number_format: "space_comma", time_format: "24" }, ",", "%H:%M"],
-    [{ language: "de", number_format: "quote_decimal", time_format: "24" }, ".", "%H:%M"],
+    [
+      { language: "de", number_format: "quote_decimal", time_format: "24" },
+      ".",
+      "%H:%M",
+    ],
   ]) {
     test(`has numbers and times as in ${JSON.stringify(locale)}`, async () => {
       const [advice] = await cards(Object.assign(house(), { locale }), "markdown");
@@ -183,13 +210,16 @@ suite("the stations", () => {
     });
     const fields = await cards(hass, "entities");
 
-    assert.deepEqual(fields.map((card) => entitiesOf(card)[0]), [
-      "sensor.one_temperature",
-      "sensor.one_temperature_3",
-      "sensor.one_humidity",
-      "sensor.one_pressure_9",
-      "sensor.one_pressure_10",
-    ]);
+    assert.deepEqual(
+      fields.map((card) => entitiesOf(card)[0]),
+      [
+        "sensor.one_temperature",
+        "sensor.one_temperature_3",
+        "sensor.one_humidity",
+        "sensor.one_pressure_9",
+        "sensor.one_pressure_10",
+      ]
+    );
     for (const { entities } of fields) {
       assert.equal(entities[0].secondary_info, "last-updated");
     }
@@ -216,7 +246,10 @@ suite("the stations", () => {
     hass.entities[OUTSIDE].area_id = "garden";
     const fields = await cards(hass, "entities");
 
-    assert.deepEqual(fields[0].entities[0].name, [{ type: "entity" }, { type: "area" }]);
+    assert.deepEqual(fields[0].entities[0].name, [
+      { type: "entity" },
+      { type: "area" },
+    ]);
     assert.deepEqual(fields[1].entities[0].name, [{ type: "entity" }]);
   });
 
@@ -322,7 +355,11 @@ suite("the graphs", () => {
 
     assert.deepEqual(graphs, [
       [OUTSIDE, INSIDE],
-      ["sensor.cellar_temperature", "sensor.hall_temperature", "sensor.new_temperature"],
+      [
+        "sensor.cellar_temperature",
+        "sensor.hall_temperature",
+        "sensor.new_temperature",
+      ],
     ]);
     const statistics = (await cards(hass, "statistics-graph")).map(entitiesOf);
     assert.deepEqual(statistics, [...graphs, ["sensor.freezer_temperature"]]);
@@ -399,7 +436,10 @@ suite("trouble and diagnostics", () => {
     const hass = house();
     const { views } = await made(hass);
 
-    assert.deepEqual(views.map(({ title }) => title), ["ESP Weather", "Diagnostics"]);
+    assert.deepEqual(
+      views.map(({ title }) => title),
+      ["ESP Weather", "Diagnostics"]
+    );
     assert.ok(JSON.stringify(views[1]).includes("binary_sensor.living_connectivity"));
     assert.ok(!JSON.stringify(views[1]).includes(OUTSIDE));
     assert.equal((await made(hass, { diagnostics: false })).views.length, 1);

@@ -54,7 +54,10 @@ export class House {
     for (const [key, state] of Object.entries(fields)) {
       const [quantity] = key.split("_");
       this.entity(id, `sensor.${id}_${key}`, { translation_key: quantity, hidden });
-      this.states[`sensor.${id}_${key}`] = { state, attributes: { ...FIELD[quantity] } };
+      this.states[`sensor.${id}_${key}`] = {
+        state,
+        attributes: { ...FIELD[quantity] },
+      };
     }
     this.entity(id, `binary_sensor.${id}_connectivity`, {
       entity_category: "diagnostic",
@@ -79,7 +82,12 @@ export class House {
   }
 
   entity(device_id, entity_id, rest = {}) {
-    this.entities[entity_id] = { entity_id, device_id, platform: "esp_weather", ...rest };
+    this.entities[entity_id] = {
+      entity_id,
+      device_id,
+      platform: "esp_weather",
+      ...rest,
+    };
     return this;
   }
 

@@ -242,7 +242,9 @@ export const makeDashboard = async (hass, text, options) => {
         // A station that is alone stands beside its graph.
         stations.length > 1 ? max_columns : 1
       ),
-      ...sectionsOf(stations.filter((station) => !isOther(station) && !isEmpty(station))),
+      ...sectionsOf(
+        stations.filter((station) => !isOther(station) && !isEmpty(station))
+      ),
       ...wide([
         ...(others.length
           ? [heading(text("others"), "mdi:home-thermometer-outline")]
@@ -254,9 +256,7 @@ export const makeDashboard = async (hass, text, options) => {
       ]),
       ...sectionsOf(others),
       ...sectionsOf(stations.filter(isEmpty)),
-      ...wide(
-        statisticsCards(text, compared.length ? [compared, ...rest] : [], days)
-      ),
+      ...wide(statisticsCards(text, compared.length ? [compared, ...rest] : [], days)),
     ],
   };
   const second = {

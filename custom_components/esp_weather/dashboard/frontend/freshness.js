@@ -43,7 +43,5 @@ export class Freshness {
 /** Return whether an advice now names other sensors. */
 const isOfOthers = (hass, { windows, named }) => {
   const { inside, outside } = hass.states[windows]?.attributes ?? {};
-  return (
-    (inside && inside !== named.inside) || (outside && outside !== named.outside)
-  );
+  return (inside && inside !== named.inside) || (outside && outside !== named.outside);
 };

@@ -22,7 +22,10 @@ export const loadPast = async (hass, entities, daily, hours) => {
     statistics(hass, daily, "5minute", now - 24 * HOUR),
   ]);
   const ranges = {};
-  for (const [entityId, rows] of [...Object.entries(hourly), ...Object.entries(recent)]) {
+  for (const [entityId, rows] of [
+    ...Object.entries(hourly),
+    ...Object.entries(recent),
+  ]) {
     const known = ranges[entityId] ?? { low: Infinity, high: -Infinity };
     ranges[entityId] = {
       low: Math.min(known.low, ...rows.map(({ min }) => min)),
@@ -33,8 +36,12 @@ export const loadPast = async (hass, entities, daily, hours) => {
   for (const [entityId, rows] of Object.entries(recent)) {
     const ofToday = rows.filter(({ start }) => dayOf(hass, start) === today);
     if (ofToday.length) {
-      const lowest = ofToday.reduce((one, other) => (other.min < one.min ? other : one));
-      const highest = ofToday.reduce((one, other) => (other.max > one.max ? other : one));
+      const lowest = ofToday.reduce((one, other) =>
+        other.min < one.min ? other : one
+      );
+      const highest = ofToday.reduce((one, other) =>
+        other.max > one.max ? other : one
+      );
       extremes[entityId] = {
         low: lowest.min,
         low_at: lowest.start / 1000,
@@ -60,7 +67,10 @@ const statistics = async (hass, entities, period, start) => {
   });
   return Object.fromEntries(
     Object.entries(found)
-      .map(([entityId, rows]) => [entityId, rows.filter(({ min, max }) => min !== null && max !== null)])
+      .map(([entityId, rows]) => [
+        entityId,
+        rows.filter(({ min, max }) => min !== null && max !== null),
+      ])
       .filter(([, rows]) => rows.length)
   );
 };
@@ -116,7 +126,9 @@ export const groupNear = (hass, entities, ranges) => {
   const groups = [];
   const sorted = entities
     .map((entityId) => ({ entityId, range: rangeOf(hass, ranges, entityId) }))
-    .sort((one, other) => (one.range?.low ?? Infinity) - (other.range?.low ?? Infinity));
+    .sort(
+      (one, other) => (one.range?.low ?? Infinity) - (other.range?.low ?? Infinity)
+    );
   for (const { entityId, range } of sorted) {
     const group = groups.at(-1);
     const gap = GAPS[unitOf(hass, entityId)] ?? Infinity;
@@ -129,7 +141,9 @@ export const groupNear = (hass, entities, ranges) => {
   }
   const position = (entityId) => entities.indexOf(entityId);
   return groups
-    .map((group) => group.entities.sort((one, other) => position(one) - position(other)))
+    .map((group) =>
+      group.entities.sort((one, other) => position(one) - position(other))
+    )
     .sort(
       (one, other) => other.length - one.length || position(one[0]) - position(other[0])
     );
