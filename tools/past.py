@@ -34,7 +34,7 @@ async def add_past(home_assistant: HomeAssistant, station: Station) -> None:
     5 minutes: these go into its database.
     """
     now = time.time()
-    path = station.report_path(1, f"{_temperature(station, now):.2f}")
+    path = station.report_path(1, f"{temperature_at(station, now):.2f}")
     url = URL(home_assistant.url + path, encoded=True)
     async with aiohttp.request("GET", url) as response:
         response.raise_for_status()
@@ -59,7 +59,7 @@ async def add_past(home_assistant: HomeAssistant, station: Station) -> None:
         await asyncio.sleep(POLL)
 
 
-def _temperature(station: Station, time: float) -> float:
+def temperature_at(station: Station, time: float) -> float:
     """Return what a sensor with some noise measures at a time in seconds."""
     day = time / DAY
     daily = -cos(2 * pi * (day - COLDEST))
@@ -70,7 +70,7 @@ def _temperature(station: Station, time: float) -> float:
 def _states(station: Station, now: float) -> Iterator[tuple[str, float]]:
     start = now - now % HISTORY_INTERVAL - HISTORY
     for at in range(int(start), int(now) - HISTORY_INTERVAL, HISTORY_INTERVAL):
-        yield f"{_temperature(station, at):.2f}", at
+        yield f"{temperature_at(station, at):.2f}", at
 
 
 def _statistics(station: Station, now: float) -> Iterator[dict[str, float | str]]:
@@ -78,7 +78,7 @@ def _statistics(station: Station, now: float) -> Iterator[dict[str, float | str]
     for hour in range(STATISTICS_HOURS, 0, -1):
         start = last_hour - hour * 3600
         values = [
-            _temperature(station, start + minute * 60) for minute in range(0, 60, 5)
+            temperature_at(station, start + minute * 60) for minute in range(0, 60, 5)
         ]
         yield {
             "start": datetime.fromtimestamp(start, UTC).isoformat(),
