@@ -1,0 +1,73 @@
+"""Pages of a real browser that must stay free of errors."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from playwright.async_api import ConsoleMessage, Page
+
+from tools.browser import browser as run_browser
+
+TIME_LIMIT = 20_000  # ms for what a page has to show
+WIDE = (1280, 960)
+TABLET = (768, 1024)
+PHONE = (390, 844)
+
+type OpenPage = Callable[..., Awaitable[Page]]
+
+
+@asynccontextmanager
+async def browse(folder: Path) -> AsyncGenerator[OpenPage]:
+    """Run a browser and return the function that opens a page in it.
+
+    At the end there is a picture of each page in the folder, and no page has had an
+    error.
+    """
+    errors: list[str] = []
+
+    def log(message: ConsoleMessage) -> None:
+        # The pictures of other integrations come from the internet.
+        if message.type == "error" and "/api/brands/" not in message.location["url"]:
+            errors.append(f"{message.text} {message.location['url']}")
+
+    async with run_browser() as browser:
+
+        async def open_page(
+            url: str,
+            size: tuple[int, int] = WIDE,
+            *,
+            dark: bool = False,
+            language: str = "en",
+            console: bool = False,
+        ) -> Page:
+            """Return a page; with `console`, errors that it logs count too."""
+            context = await browser.new_context(
+                viewport={"width": size[0], "height": size[1]},
+                color_scheme="dark" if dark else "light",
+            )
+            context.set_default_timeout(TIME_LIMIT)
+            # When one view follows another at once, Home Assistant's transition
+            # between them ends in an error of its own.
+            await context.add_init_script(
+                "localStorage.setItem('disableViewTransition', 'true');"
+                f"localStorage.setItem('selectedLanguage', '\"{language}\"')"
+            )
+            page = await context.new_page()
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            if console:
+                page.on("console", log)
+            await page.goto(url)
+            return page
+
+        yield open_page
+        for context in browser.contexts:
+            for number, page in enumerate(context.pages):
+                await page.screenshot(path=folder / f"end-{number}.png")
+    assert errors == []
+
+
+async def open_options(page: Page, url: str, choice: str) -> None:
+    """Choose a dialog in the options of the only station."""
+    await page.goto(f"{url}/config/integrations/integration/esp_weather")
+    await page.get_by_role("button", name="Configure").first.click()
+    await page.get_by_text(choice, exact=True).click()
