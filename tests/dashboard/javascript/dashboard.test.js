@@ -275,6 +275,7 @@ suite("the stations", () => {
       .entity("gone", "sensor.gone");
     const shown = JSON.stringify(await made(hass));
 
+    assert.ok(!shown.includes("Switch the station on"));
     for (const name of ["shed_temperature", "sensor.foreign", "sensor.gone"]) {
       assert.ok(!shown.includes(name), name);
     }

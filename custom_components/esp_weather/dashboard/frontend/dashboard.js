@@ -78,11 +78,10 @@ const stationSection = (hass, text, station, { past, scale, hours }) => ({
   cards: [
     stationHeading(station),
     ...todayCards(hass, text, station.temperature, past),
-    ...(station.fields.length
-      ? station.fields.map((entity) =>
-          fieldCard(station.device, entity, scale[entity.entity_id], hours)
-        )
-      : [{ type: "markdown", content: text("no_fields") }]),
+    ...station.fields.map((entity) =>
+      fieldCard(station.device, entity, scale[entity.entity_id], hours)
+    ),
+    ...(station.isEmpty ? [{ type: "markdown", content: text("no_fields") }] : []),
   ],
 });
 
@@ -101,8 +100,8 @@ const diagnosticsSection = (station) => ({
 });
 
 /** What is wrong, shown only while it is: a silent station, a battery that runs low. */
-const troubleBadges = (text, { name, fields, connectivity, battery }) => [
-  ...(connectivity && fields.length
+const troubleBadges = (text, { name, isEmpty, connectivity, battery }) => [
+  ...(connectivity && !isEmpty
     ? [
         {
           type: "entity",
@@ -221,7 +220,7 @@ export const makeDashboard = async (hass, text, options) => {
     (group) => group.map(name)
   );
 
-  const isEmpty = (station) => !station.fields.length;
+  const isEmpty = (station) => station.isEmpty;
   const isOther = (station) =>
     answered.length > 0 && station.place === "other" && !isEmpty(station);
   const others = stations.filter(isOther);

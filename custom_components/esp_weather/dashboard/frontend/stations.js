@@ -36,8 +36,7 @@ export const readStations = (hass, { devices = [], outside, inside = [] } = {}) 
   for (const entity of Object.values(hass.entities)) {
     const device = hass.devices[entity.device_id];
     if (entity.platform === DOMAIN && device) {
-      const known = ofDevices.get(device) ?? [];
-      ofDevices.set(device, entity.hidden ? known : [...known, entity]);
+      ofDevices.set(device, [...(ofDevices.get(device) ?? []), entity]);
     }
   }
   const stations = [...ofDevices].map(([device, entities]) =>
@@ -54,8 +53,8 @@ export const readStations = (hass, { devices = [], outside, inside = [] } = {}) 
     return has(outdoor) ? "outside" : indoor.some(has) ? "inside" : "other";
   };
   const areas = Object.keys(hass.areas);
-  const rank = ({ device, fields, place }) => [
-    fields.length ? PLACES.indexOf(place) : PLACES.length,
+  const rank = ({ device, isEmpty, place }) => [
+    isEmpty ? PLACES.length : PLACES.indexOf(place),
     areas.includes(device.area_id) ? areas.indexOf(device.area_id) : areas.length,
   ];
 
@@ -76,18 +75,19 @@ export const readStations = (hass, { devices = [], outside, inside = [] } = {}) 
   };
 };
 
-const readStation = (hass, device, entities) => {
+const isField = ({ entity_id, entity_category, translation_key }) =>
+  entity_id.startsWith("sensor.") &&
+  !entity_category &&
+  !Object.hasOwn(ADVICE, translation_key);
+
+const readStation = (hass, device, all) => {
+  const entities = all.filter(({ hidden }) => !hidden);
   const find = (matches) => entities.find(matches)?.entity_id ?? null;
   const deviceClass = ({ entity_id }) =>
     hass.states[entity_id]?.attributes.device_class;
   const area = hass.areas[device.area_id];
   const fields = entities
-    .filter(
-      ({ entity_id, entity_category, translation_key }) =>
-        entity_id.startsWith("sensor.") &&
-        !entity_category &&
-        !Object.hasOwn(ADVICE, translation_key)
-    )
+    .filter(isField)
     .map((entity) => ({ ...entity, quantity: quantityOf(hass, entity) }))
     .sort(
       (one, other) =>
@@ -100,6 +100,7 @@ const readStation = (hass, device, entities) => {
     area: area?.name ?? null,
     icon: area?.icon || "mdi:home-thermometer-outline",
     fields,
+    isEmpty: !all.some(isField),
     temperature:
       fields.find(({ quantity }) => quantity === "temperature")?.entity_id ?? null,
     diagnostics: entities
