@@ -15,8 +15,13 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant, ServiceCall
-from homeassistant.helpers import device_registry as dr
+from homeassistant.core import CoreState, HomeAssistant, ServiceCall, State
+from homeassistant.helpers import (
+    area_registry as ar,
+    device_registry as dr,
+    entity_registry as er,
+    restore_state,
+)
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 
@@ -25,8 +30,9 @@ from .helpers import Get, PassTime, entity_id, legacy_url
 BLUEPRINTS = Path(__file__).parents[1] / "blueprints" / "automation" / "esp_weather"
 OUT = "sensor.out"
 IN = "sensor.in"
+WINDOWS = "sensor.bedroom_windows"
 
-type Temperatures = Callable[..., Awaitable[None]]
+type Advise = Callable[..., Awaitable[None]]
 type SetUp = Callable[..., Awaitable[list[str]]]
 
 
@@ -75,145 +81,77 @@ async def _settle() -> None:
 
 
 @pytest.fixture
-def temperatures(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Temperatures:
-    """Return a function that sets both temperatures and lets minutes pass."""
+def advise(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Advise:
+    """Return a function that sets the advice of a room and lets minutes pass."""
 
-    async def _temperatures(
-        outdoor: float | str,
-        indoor: float | str,
-        minutes: float = 11,
-        units: tuple[str, str] = ("°C", "°C"),
-    ) -> None:
-        for sensor, value, unit in zip(
-            (OUT, IN), (outdoor, indoor), units, strict=True
-        ):
-            hass.states.async_set(sensor, str(value), {"unit_of_measurement": unit})
+    async def _advise(advice: str, minutes: float = 1) -> None:
+        known = advice not in ("unknown", "unavailable")
+        named = {"inside": IN, "outside": OUT} if known else {}
+        hass.states.async_set(WINDOWS, advice, named)
         await _settle()
         freezer.tick(timedelta(minutes=minutes))
         async_fire_time_changed(hass)
         await _settle()
 
-    return _temperatures
+    for sensor, value, name in ((OUT, "14.7", "Outdoor"), (IN, "22.1", "Bedroom")):
+        hass.states.async_set(
+            sensor, value, {"unit_of_measurement": "°C", "friendly_name": name}
+        )
+    return _advise
 
 
-async def _windows(set_up: SetUp, **inputs: Any) -> list[str]:
-    return await set_up(
+async def _windows(hass: HomeAssistant, set_up: SetUp, **inputs: Any) -> list[str]:
+    """Make the automation, as the dialog that saves it does."""
+    done = await set_up(
         "windows",
-        outdoor=OUT,
-        indoor=IN,
-        open_actions=_note("open"),
-        close_actions=_note("close"),
+        windows=WINDOWS,
+        actions=[
+            {"action": "test.note", "data": {"text": "{{ states(windows) }}"}},
+        ],
         **inputs,
     )
+    hass.bus.async_fire("automation_reloaded")
+    await _settle()
+    return done
 
 
-async def test_windows(set_up: SetUp, temperatures: Temperatures) -> None:
-    """It opens when it gets cooler outside, closes when warmer, and again."""
-    await temperatures(26, 24)
-    done = await _windows(set_up)
-    await temperatures(27, 24)
-    assert done == []
-
-    await temperatures(23, 24)
-    assert done == ["open"]
-    await temperatures(25, 24)
-    assert done == ["open", "close"]
-    await temperatures(23, 24)
-    await temperatures(25, 24)
-    assert done == ["open", "close"] * 2
-
-
-async def test_windows_hysteresis(set_up: SetUp, temperatures: Temperatures) -> None:
-    """Temperatures that go to and fro within the difference do nothing."""
-    await temperatures(24, 24)
-    done = await _windows(set_up, hysteresis=1)
-    for outdoor in (23.1, 24.9, 23.1):
-        await temperatures(outdoor, 24)
-    assert done == []
-
-    for outdoor in (22.9, 23.1, 22.9, 24.9, 22.9):
-        await temperatures(outdoor, 24)
-    assert done == ["open"]
-    for outdoor in (25.1, 24.9, 25.1, 23.1, 25.1):
-        await temperatures(outdoor, 24)
-    assert done == ["open", "close"]
-
-
-async def test_windows_hold(set_up: SetUp, temperatures: Temperatures) -> None:
-    """It has to stay cooler for the hold time, without a break."""
-    await temperatures(25, 24)
-    done = await _windows(set_up, hold=30)
-    for _ in range(3):
-        await temperatures(23, 24, 20)
-        await temperatures(24, 24, 1)
-    await temperatures(23, 24, 20)
-    await temperatures("unavailable", 24, 1)
-    await temperatures(23, 24, 29)
-    assert done == []
-
-    await temperatures(23, 24, 2)
-    assert done == ["open"]
-
-
-@pytest.mark.parametrize(
-    ("units", "warm", "cool"),
-    [
-        # Indoor 75.2 °F are 24 °C. Degrees are those of the indoor sensor.
-        (("°C", "°F"), [23.5, 24.5], [23.4]),
-        (("°F", "°C"), [77, 74.4], [74.2]),
-        (("K", "°F"), [297.15, 296.7], [296.5]),
-        (("°F", "°F"), [77, 74.3], [74.1]),
-    ],
-)
-async def test_windows_units(
-    set_up: SetUp,
-    temperatures: Temperatures,
-    units: tuple[str, str],
-    warm: list[float],
-    cool: list[float],
+@pytest.mark.parametrize("advice", ["open", "close"])
+async def test_windows_when_new(
+    hass: HomeAssistant, set_up: SetUp, advise: Advise, advice: str
 ) -> None:
-    """The sensors may have different units; the numbers alone do not count."""
-    indoor = 75.2 if units[1] == "°F" else 24
-    await temperatures(warm[0] + 2, indoor, units=units)
-    done = await _windows(set_up, hysteresis=1 if units[1] == "°F" else 0.5)
-    for outdoor in warm:
-        await temperatures(outdoor, indoor, units=units)
+    """It says what is so already when it is made, and says it once."""
+    await advise(advice)
+    done = await _windows(hass, set_up)
+    assert done == [advice]
+
+    hass.bus.async_fire("automation_reloaded")
+    await advise(advice, 60)
+    assert done == [advice]
+
+
+async def test_windows(hass: HomeAssistant, set_up: SetUp, advise: Advise) -> None:
+    """It says to open, to close, and to open again."""
+    await advise("either")
+    done = await _windows(hass, set_up)
     assert done == []
 
-    for outdoor in cool:
-        await temperatures(outdoor, indoor, units=units)
-    assert done == ["open"]
+    for advice in ("open", "either", "open", "close", "either", "close", "open"):
+        await advise(advice, 60)
+    assert done == ["open", "close", "open"]
 
 
-async def test_windows_comfort_limit(set_up: SetUp, temperatures: Temperatures) -> None:
-    """Nobody wants fresh air while it is cool inside, and nothing is closed then."""
-    await temperatures(25, 23)
-    done = await _windows(set_up, comfort_limit=24)
-    await temperatures(20, 23)
-    await temperatures(20, 24)
-    await temperatures(26, 23)
-    assert done == []
-
-    await temperatures(20, 23.9)
-    await temperatures(20, 24.1)
-    assert done == ["open"]
-    # They are open: cool as it is inside now, it must not get warm again.
-    await temperatures(25, 22)
-    assert done == ["open", "close"]
-
-
-async def test_windows_comfort_limit_in_fahrenheit(
-    set_up: SetUp, temperatures: Temperatures
+@pytest.mark.parametrize("outage", ["unknown", "unavailable"])
+async def test_windows_outage(
+    hass: HomeAssistant, set_up: SetUp, advise: Advise, outage: str
 ) -> None:
-    """The comfort limit has the unit of the indoor sensor."""
-    units = ("°C", "°F")
-    await temperatures(27, 74, units=units)
-    done = await _windows(set_up, comfort_limit=75)
-    await temperatures(20, 74, units=units)
+    """An outage is no news, but what has changed meanwhile is."""
+    await advise(outage)
+    done = await _windows(hass, set_up)
     assert done == []
 
-    await temperatures(20, 76, units=units)
-    assert done == ["open"]
+    for advice in ("open", outage, "open", outage, "close"):
+        await advise(advice, 30)
+    assert done == ["open", "close"]
 
 
 @pytest.mark.parametrize(
@@ -223,73 +161,100 @@ async def test_windows_comfort_limit_in_fahrenheit(
 async def test_windows_quiet_hours(
     hass: HomeAssistant,
     set_up: SetUp,
-    temperatures: Temperatures,
+    advise: Advise,
     freezer: FrozenDateTimeFactory,
     start: str,
     end: str,
     now: int,
 ) -> None:
-    """Nothing is done in the quiet hours; what is still due is done after them."""
+    """Nothing is said in the quiet hours; what is still so is said after them."""
     freezer.move_to(datetime(2026, 7, 1, now, tzinfo=dt_util.get_default_time_zone()))
-    await temperatures(25, 24, 0)
-    done = await _windows(set_up, quiet_start=start, quiet_end=end)
-    await temperatures(20, 24)
+    await advise("open", 0)
+    done = await _windows(hass, set_up, quiet_start=start, quiet_end=end)
+    await advise("open", 11)
     assert done == []
 
-    await temperatures(20, 24, 9 * 60)
+    await advise("open", 9 * 60)
     assert done == ["open"]
     freezer.move_to(datetime(2026, 7, 4, now, tzinfo=dt_util.get_default_time_zone()))
-    await temperatures(26, 24)
-    assert done == ["open"]
-    await temperatures(26, 24, 9 * 60)
-    assert done == ["open", "close"]
-
-
-async def test_windows_over_in_quiet_hours(
-    set_up: SetUp, temperatures: Temperatures, freezer: FrozenDateTimeFactory
-) -> None:
-    """What is over when the quiet hours end is not done, nor is its opposite."""
-    freezer.move_to(datetime(2026, 7, 1, 1, tzinfo=dt_util.get_default_time_zone()))
-    await temperatures(25, 24, 0)
-    done = await _windows(set_up, quiet_start="00:00:00", quiet_end="06:00:00")
-    await temperatures(20, 24)
-    await temperatures(25, 24)
-    await temperatures(25, 24, 9 * 60)
-    assert done == []
-
-    await temperatures(20, 24)
+    # What is over when the quiet hours end is not said.
+    await advise("close")
+    await advise("open")
+    await advise("open", 9 * 60)
     assert done == ["open"]
 
 
 async def test_windows_after_a_restart(
-    set_up: SetUp, temperatures: Temperatures
+    hass: HomeAssistant,
+    set_up: SetUp,
+    advise: Advise,
+    hass_storage: dict[str, Any],
 ) -> None:
-    """A window that was opened before a restart is closed after it."""
-    await temperatures(20, 24)
-    done = await _windows(set_up)
-    await temperatures(21, 24)
+    """A restart is no news, but the next change is."""
+    now = dt_util.utcnow().isoformat()
+    before = State("automation.automation_0", "on", {"last_triggered": now})
+    hass_storage[restore_state.STORAGE_KEY] = {
+        "version": 1,
+        "key": restore_state.STORAGE_KEY,
+        "data": [{"state": before.as_dict(), "extra_data": None, "last_seen": now}],
+    }
+    await restore_state.async_get(hass).async_load()
+    await advise("open")
+    hass.set_state(CoreState.not_running)
+    done = await _windows(hass, set_up)
+    await hass.async_start()
+    await advise("open", 60)
     assert done == []
 
-    for outdoor in (25, 24, 25):
-        await temperatures(outdoor, 24)
+    await advise("close")
     assert done == ["close"]
 
 
-async def test_windows_says_so_by_default(
-    hass: HomeAssistant, set_up: SetUp, temperatures: Temperatures
+async def test_windows_switched_off_meanwhile(
+    hass: HomeAssistant, set_up: SetUp, advise: Advise
 ) -> None:
-    """Two sensors are all that has to be chosen."""
+    """It says nothing while it is off, and goes on with the next change."""
+    await advise("open")
+    done = await _windows(hass, set_up)
+    (automation,) = hass.states.async_entity_ids("automation")
+    target = {"entity_id": automation}
+    await hass.services.async_call("automation", "turn_off", target, blocking=True)
+    await advise("close")
+    await advise("open")
+    await hass.services.async_call("automation", "turn_on", target, blocking=True)
+    await advise("open")
+    assert done == ["open"]
+
+    await advise("close")
+    assert done == ["open", "close"]
+
+
+async def test_windows_says_so_by_default(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    set_up: SetUp,
+    advise: Advise,
+) -> None:
+    """The entity is all that has to be chosen; names and advice are in its language."""
     notifications = async_mock_service(hass, "persistent_notification", "create")
-    await temperatures(25, 24)
-    await set_up("windows", outdoor=OUT, indoor=IN)
+    area = ar.async_get(hass).async_create("Schlafzimmer")
+    er.async_get(hass).async_get_or_create(
+        "sensor",
+        "test",
+        "windows",
+        suggested_object_id=WINDOWS.removeprefix("sensor."),
+        original_name="Windows",
+    )
+    er.async_get(hass).async_update_entity(WINDOWS, area_id=area.id)
+    await advise("open")
+    await set_up("windows", windows=WINDOWS)
+    hass.bus.async_fire("automation_reloaded")
+    await _settle()
 
-    await temperatures(20, 24)
-    await temperatures(25, 24)
-
-    assert [(call.data["title"], call.data["message"]) for call in notifications] == [
-        ("Open the windows", "It is 20 °C outside and 24 °C inside."),
-        ("Close the windows", "It is 25 °C outside and 24 °C inside."),
-    ]
+    (call,) = notifications
+    assert call.data["notification_id"] == f"esp_weather_{WINDOWS}"
+    assert call.data["title"] == "Schlafzimmer: open"
+    assert call.data["message"] == "Outdoor: 14.7 °C, Bedroom: 22.1 °C"
 
 
 async def test_silent_station(
@@ -310,7 +275,7 @@ async def test_silent_station(
     assert not notifications
     await pass_time(2)
     assert [call.data for call in notifications] == [
-        {"title": "Outdoor", "message": "Outdoor does not report any more."}
+        {"title": "Outdoor", "message": "Outdoor Connectivity: Disconnected"}
     ]
     await pass_time(60)
     await get(legacy_url())
@@ -335,7 +300,10 @@ async def test_silent_station(
 )
 @pytest.mark.parametrize(
     ("field", "enough", "low", "text"),
-    [("1", "3.31", "3.29", "3.29 V"), ("2", "3310", "3290", "3290.00 mV")],
+    [
+        ("1", "3.31", "3.29", "Outdoor Battery voltage: 3.29 V"),
+        ("2", "3310", "3290", "Outdoor Battery voltage: 3290.00 mV"),
+    ],
 )
 async def test_low_battery(
     hass: HomeAssistant,
@@ -361,9 +329,7 @@ async def test_low_battery(
 
     await get(legacy_url(low, field=field))
     await pass_time(31)
-    assert [call.data["message"] for call in notifications] == [
-        f"The battery of Outdoor is low: {text}."
-    ]
+    assert [call.data["message"] for call in notifications] == [text]
 
 
 async def test_low_battery_level(

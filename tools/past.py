@@ -12,6 +12,8 @@ import time
 import aiohttp
 from yarl import URL
 
+from homeassistant.util import slugify
+
 from .home_assistant import HomeAssistant
 from .station import Station
 
@@ -28,15 +30,17 @@ async def add_past(home_assistant: HomeAssistant, station: Station) -> None:
     """Give field 1 of a new station states of a day and statistics of a month.
 
     Reports once, since only what has reported has a past. Home Assistant (HA)
-    takes statistics from outside, but no states: these go into its database.
+    takes statistics of hours from outside, but neither states nor statistics of
+    5 minutes: these go into its database.
     """
     now = time.time()
-    path = station.report_path(1, f"{_temperature(station, now):.2f}")
+    path = station.report_path(1, f"{temperature_at(station, now):.2f}")
     url = URL(home_assistant.url + path, encoded=True)
     async with aiohttp.request("GET", url) as response:
         response.raise_for_status()
-    entity_id = f"sensor.{station.name.lower()}_temperature"
-    while not _add_states(home_assistant, entity_id, _states(station, now)):
+    entity_id = f"sensor.{slugify(station.name)}_temperature"
+    states = list(_states(station, now))
+    while not _add_states(home_assistant, entity_id, states):
         await asyncio.sleep(POLL)
     await home_assistant.websocket(
         "recorder/import_statistics",
@@ -51,9 +55,11 @@ async def add_past(home_assistant: HomeAssistant, station: Station) -> None:
         },
         stats=list(_statistics(station, now)),
     )
+    while not _add_short_statistics(home_assistant, entity_id, states):
+        await asyncio.sleep(POLL)
 
 
-def _temperature(station: Station, time: float) -> float:
+def temperature_at(station: Station, time: float) -> float:
     """Return what a sensor with some noise measures at a time in seconds."""
     day = time / DAY
     daily = -cos(2 * pi * (day - COLDEST))
@@ -64,7 +70,7 @@ def _temperature(station: Station, time: float) -> float:
 def _states(station: Station, now: float) -> Iterator[tuple[str, float]]:
     start = now - now % HISTORY_INTERVAL - HISTORY
     for at in range(int(start), int(now) - HISTORY_INTERVAL, HISTORY_INTERVAL):
-        yield f"{_temperature(station, at):.2f}", at
+        yield f"{temperature_at(station, at):.2f}", at
 
 
 def _statistics(station: Station, now: float) -> Iterator[dict[str, float | str]]:
@@ -72,7 +78,7 @@ def _statistics(station: Station, now: float) -> Iterator[dict[str, float | str]
     for hour in range(STATISTICS_HOURS, 0, -1):
         start = last_hour - hour * 3600
         values = [
-            _temperature(station, start + minute * 60) for minute in range(0, 60, 5)
+            temperature_at(station, start + minute * 60) for minute in range(0, 60, 5)
         ]
         yield {
             "start": datetime.fromtimestamp(start, UTC).isoformat(),
@@ -83,7 +89,7 @@ def _statistics(station: Station, now: float) -> Iterator[dict[str, float | str]
 
 
 def _add_states(
-    home_assistant: HomeAssistant, entity_id: str, states: Iterator[tuple[str, float]]
+    home_assistant: HomeAssistant, entity_id: str, states: list[tuple[str, float]]
 ) -> bool:
     """Return whether the entity has a state in the database that lends its attributes."""
     with closing(sqlite3.connect(home_assistant.database)) as connection, connection:
@@ -99,5 +105,25 @@ def _add_states(
             "INSERT INTO states (metadata_id, attributes_id, state, last_updated_ts)"
             " VALUES (?, ?, ?, ?)",
             ((*lender, state, at) for state, at in states),
+        )
+    return True
+
+
+def _add_short_statistics(
+    home_assistant: HomeAssistant, entity_id: str, states: list[tuple[str, float]]
+) -> bool:
+    """Return whether HA has taken the statistics of hours, which these go with."""
+    with closing(sqlite3.connect(home_assistant.database)) as connection, connection:
+        taken = connection.execute(
+            "SELECT id FROM statistics_meta WHERE statistic_id = ?", (entity_id,)
+        ).fetchone()
+        if taken is None:
+            return False
+        # HA may have some of the last minutes already.
+        connection.executemany(
+            "INSERT OR IGNORE INTO statistics_short_term"
+            " (metadata_id, created_ts, start_ts, mean, min, max)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            ((*taken, at, at, *[float(state)] * 3) for state, at in states),
         )
     return True

@@ -1,18 +1,21 @@
 """Take the pictures of the README: python -m tools.screenshots.
 
-They show what scripts/develop shows.
+They show a house with a station outside and two inside.
 """
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import time
 
 from PIL import Image
 
 from .browser import browser
 from .home_assistant import HomeAssistant, free_port
-from .past import add_past
-from .station import INDOOR, OUTDOOR, add_station, open_on_dashboard
+from .house import furnish, house
+from .past import temperature_at
+from .station import open_on_dashboard
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 # width, height in pixels, and whether it is dark
@@ -27,9 +30,12 @@ async def main() -> None:
     with TemporaryDirectory() as folder:
         home_assistant = HomeAssistant(Path(folder), free_port())
         async with home_assistant, browser() as chromium:
-            for station in (OUTDOOR, INDOOR):
-                await add_station(home_assistant, station)
-                await add_past(home_assistant, station)
+            # Their last readings go on from their past.
+            rooms = tuple(
+                replace(room, temperature=temperature_at(room.station, time()))
+                for room in house()[:3]
+            )
+            await furnish(home_assistant, rooms)
             await open_on_dashboard(home_assistant)
             for name, (width, height, dark) in PICTURES.items():
                 page = await chromium.new_page(

@@ -78,10 +78,11 @@ async def add_station(home_assistant: HomeAssistant, station: Station) -> Any:
     return shown
 
 
-async def open_on_dashboard(home_assistant: HomeAssistant) -> None:
-    """Have HA's first page show the stations."""
+async def open_on_dashboard(home_assistant: HomeAssistant, **options: Any) -> None:
+    """Have HA's first page show the stations; `options` are those of the dashboard."""
     await home_assistant.websocket(
-        "lovelace/config/save", config={"strategy": {"type": "custom:esp-weather"}}
+        "lovelace/config/save",
+        config={"strategy": {"type": "custom:esp-weather", **options}},
     )
 
 

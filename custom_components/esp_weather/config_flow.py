@@ -30,11 +30,13 @@ from .options_flow import KIND_SELECTOR, PLACE_SELECTOR, EspWeatherOptionsFlow, 
 from .pairing import Pairing
 from .protocol.readings import MacError, normalize_mac
 
-# Home Assistant centres what a progress step says, which no JSON survives, and leaves
-# it a narrow column, which this is as wide as the JSON.
-_LEFT_ALIGNED: Final = {
-    "left": '<table role="presentation"><tr><td align="left">',
-    "end": "</td></tr></table>",
+# No HTML is allowed in translations. The JSON is folded away, so that the address is on
+# the first screen of a phone, and aligned left, since Home Assistant centres what a
+# progress step says, which no JSON survives.
+_FOLDED: Final = {
+    "fold": "<details><summary>",
+    "folded": '</summary><table role="presentation"><tr><td align="left"><pre>',
+    "end": "</pre></td></tr></table></details>",
 }
 _KEY_BYTES: Final = 10
 _MAX_KEY_LENGTH: Final = 64
@@ -162,7 +164,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
                 progress_action="pair",
                 description_placeholders={
                     **setup_placeholders(self.hass, self._key),
-                    **_LEFT_ALIGNED,
+                    **_FOLDED,
                 },
                 progress_task=self._waiting,
             )

@@ -42,12 +42,13 @@ async def test_browsers_load_it(hass_client_no_auth: ClientSessionGenerator) -> 
     module = MODULE.search(page)
     assert module is not None
     files = list(FOLDER.iterdir())
-    assert len(files) == 3
+    assert FOLDER / "esp-weather.js" in files
     for file in files:
         response = await client.get(module[1] + file.name)
         assert response.status == HTTPStatus.OK
         assert "max-age" in response.headers["Cache-Control"]
         assert await response.read() == file.read_bytes()
+        assert "javascript" in response.headers["Content-Type"]
 
 
 async def test_changed_files_have_another_address(

@@ -4,12 +4,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Page
+from playwright.async_api import ConsoleMessage, Page
 
 from tools.browser import browser as run_browser
 
 TIME_LIMIT = 20_000  # ms for what a page has to show
 WIDE = (1280, 960)
+TABLET = (768, 1024)
 PHONE = (390, 844)
 
 type OpenPage = Callable[..., Awaitable[Page]]
@@ -23,20 +24,38 @@ async def browse(folder: Path) -> AsyncGenerator[OpenPage]:
     error.
     """
     errors: list[str] = []
+
+    def log(message: ConsoleMessage) -> None:
+        # The pictures of other integrations come from the internet.
+        if message.type == "error" and "/api/brands/" not in message.location["url"]:
+            errors.append(f"{message.text} {message.location['url']}")
+
     async with run_browser() as browser:
 
-        async def open_page(url: str, size: tuple[int, int] = WIDE) -> Page:
+        async def open_page(
+            url: str,
+            size: tuple[int, int] = WIDE,
+            *,
+            dark: bool = False,
+            language: str = "en",
+            console: bool = False,
+        ) -> Page:
+            """Return a page; with `console`, errors that it logs count too."""
             context = await browser.new_context(
-                viewport={"width": size[0], "height": size[1]}
+                viewport={"width": size[0], "height": size[1]},
+                color_scheme="dark" if dark else "light",
             )
             context.set_default_timeout(TIME_LIMIT)
             # When one view follows another at once, Home Assistant's transition
             # between them ends in an error of its own.
             await context.add_init_script(
-                "localStorage.setItem('disableViewTransition', 'true')"
+                "localStorage.setItem('disableViewTransition', 'true');"
+                f"localStorage.setItem('selectedLanguage', '\"{language}\"')"
             )
             page = await context.new_page()
             page.on("pageerror", lambda error: errors.append(str(error)))
+            if console:
+                page.on("console", log)
             await page.goto(url)
             return page
 

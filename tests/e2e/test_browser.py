@@ -1,91 +1,73 @@
 """What a person sees and clicks, in a real browser."""
 
 from asyncio import sleep, timeout
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 import json
 from pathlib import Path
 import re
 
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Locator, Page, expect
 import pytest
 
 from homeassistant.const import MAJOR_VERSION, MINOR_VERSION
-from tools.browser import browser as run_browser
 from tools.home_assistant import HomeAssistant
+from tools.house import furnish, house
 from tools.station import INDOOR, OUTDOOR, Station, add_station, open_on_dashboard
 
+from .browsing import PHONE, TABLET, TIME_LIMIT, WIDE, OpenPage, browse
 from .reporter import Reporter, firmware, report_status
 
 IS_OLD = (MAJOR_VERSION, MINOR_VERSION) < (2026, 5)
-TIME_LIMIT = 20_000  # ms for what the page has to show
+SILENCE_LIMIT = 90_000  # ms in which a station falls silent
 expect.set_options(timeout=TIME_LIMIT)
 
 NEW = Station("Outdoor", "5c:cf:7f:2b:0e:a8", mean=27.5, swing=0)
 
-WIDE = (1280, 960)
-PHONE = (390, 844)
-
-type OpenPage = Callable[..., Awaitable[Page]]
-
-
-@pytest.fixture
-async def browser(socket_enabled: None) -> AsyncGenerator[Browser]:
-    """Return a running browser."""
-    async with run_browser() as browser:
-        yield browser
+# What the answer of the room inside is in each language
+ADVICE = {
+    "en": "Open the windows: 6.5° cooler outside",
+    "de": "Fenster öffnen: draußen 6,5° kühler",
+    "es": "Abre las ventanas: 6,5° más fresco fuera",
+    "fr": "Ouvrez les fenêtres : 6,5° de moins dehors",
+}
 
 
 @pytest.fixture
-async def open_page(browser: Browser, tmp_path: Path) -> AsyncGenerator[OpenPage]:
+async def open_page(socket_enabled: None, tmp_path: Path) -> AsyncGenerator[OpenPage]:
     """Return a function that opens a page; the pages must stay free of errors."""
-    errors: list[str] = []
-
-    async def _open_page(
-        url: str, size: tuple[int, int] = WIDE, *, dark: bool = False
-    ) -> Page:
-        context = await browser.new_context(
-            viewport={"width": size[0], "height": size[1]},
-            color_scheme="dark" if dark else "light",
-        )
-        context.set_default_timeout(TIME_LIMIT)
-        # When one view follows another at once, Home Assistant's transition between them
-        # ends in an error of its own.
-        await context.add_init_script(
-            "localStorage.setItem('disableViewTransition', 'true')"
-        )
-        page = await context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "console",
-            lambda message: (
-                errors.append(f"{message.text} {message.location['url']}")
-                # The pictures of other integrations come from the internet.
-                if message.type == "error"
-                and "/api/brands/" not in message.location["url"]
-                else None
-            ),
-        )
-        await page.goto(url)
-        return page
-
-    yield _open_page
-    for context in browser.contexts:
-        for number, page in enumerate(context.pages):
-            await page.screenshot(path=tmp_path / f"end-{number}.png")
-    assert errors == []
+    async with browse(tmp_path) as open_page:
+        yield partial(open_page, console=True)
 
 
 async def _shown_config(page: Page) -> dict[str, object]:
     """Return the config.json that the dialog of the pairing shows."""
     code = page.locator("step-flow-progress pre").first
+    await expect(code).to_be_hidden()
+    await page.locator("step-flow-progress summary").click()
     return json.loads(await code.inner_text())  # type: ignore[no-any-return]
 
 
-async def _name(page: Page, name: str) -> None:
-    """Name the station that was found."""
+async def _expect_address_on_a_phone(page: Page, folder: Path) -> None:
+    """Expect the whole address on the first screen of a phone."""
+    await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    address = page.locator("step-flow-progress code").first
+    await expect(address).to_contain_text("/update/API_key=")
+    box = await address.bounding_box()
+    await page.screenshot(path=folder / "pairing-phone.png")
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE[0]
+    assert box["y"] + box["height"] <= PHONE[1]
+    await page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+
+
+async def _name(page: Page, name: str, place: str) -> None:
+    """Name the station that was found, and say where it is."""
     await page.get_by_role("textbox", name="Name").fill(name)
+    await page.get_by_text(place, exact=True).click()
     await page.get_by_role("button", name="Submit").click()
 
 
@@ -99,12 +81,24 @@ async def _finish(page: Page, area: str) -> None:
 
 async def _expect_dashboard(page: Page, *texts: str) -> None:
     """Expect the dashboard with these texts, and nothing that sticks out."""
-    for text in ("Last 24 hours", "Last 30 days", "Connected", *texts):
+    for text in ("Last 24 hours", "Last 30 days", *texts):
         await expect(page.get_by_text(text).first).to_be_visible()
+    await _expect_no_faults(page)
+
+
+async def _expect_no_faults(page: Page) -> None:
+    """Expect a page without cards in error, on which nothing sticks out."""
     await expect(page.locator("hui-error-card, hui-warning")).to_have_count(0)
     assert await page.evaluate(
         "document.scrollingElement.scrollWidth <= window.innerWidth"
     )
+
+
+async def _bottom(locator: Locator) -> float:
+    """Return where an element ends, in pixels from the upper edge of the screen."""
+    box = await locator.bounding_box()
+    assert box is not None
+    return box["y"] + box["height"]
 
 
 async def _open_settings(page: Page, name: str) -> None:
@@ -127,6 +121,7 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
     await page.get_by_placeholder("Search for a brand name").fill("ESP W")
     await page.get_by_text("ESP Weather", exact=True).click()
     await page.get_by_text("Pair a station").click()
+    await _expect_address_on_a_phone(page, tmp_path)
     config = {
         **await _shown_config(page),
         "wifi": {"ssid": "Home", "password": "password"},
@@ -136,7 +131,7 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
     indoor = Reporter(bare_url, replace(INDOOR, key=key), 24.6)
     async with AsyncExitStack() as stations:
         await stations.enter_async_context(firmware(NEW, tmp_path / "27", config))
-        await _name(page, "Outdoor")
+        await _name(page, "Outdoor", "Outside")
         await expect(
             page.get_by_text("reload the page in your browser")
         ).to_be_visible()
@@ -146,7 +141,7 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
         await stations.enter_async_context(indoor.switched_on())
         await _open_settings(page, "Devices & services")
         await page.locator("ha-config-flow-card").get_by_text("Add").click()
-        await _name(page, "Indoor")
+        await _name(page, "Indoor", "Inside")
         await _finish(page, "Living room")
 
         # They are on a new dashboard, which the page offers when it is loaded again.
@@ -160,6 +155,9 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
             page, "Outdoor · Kitchen", "27.", "Indoor · Living room", "24.6"
         )
         await page.screenshot(path=tmp_path / "dashboard.png")
+        await expect(
+            page.get_by_text(re.compile("Keep closed: .* warmer outside"))
+        ).to_be_visible()
         await _choose_one_station(page)
         await page.screenshot(path=tmp_path / "one-station.png")
 
@@ -167,24 +165,18 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
         await _open_settings(page, "Automations & scenes")
         await page.get_by_role("button", name="Create automation").click()
         await page.get_by_text("Open and close the windows").click()
-        for station in ("Outdoor", "Indoor"):
-            await page.get_by_text("Select an entity").first.click()
-            await page.locator("ha-combo-box-item").filter(has_text=station).click()
-        await expect(page.get_by_text("Select an entity")).to_have_count(0)
-        row = page.locator("ha-settings-row").filter(has_text="Hold time")
-        hold = row.locator("input")
-        await hold.fill("0.1")
-        await hold.press("Tab")
+        await page.get_by_text("Select an entity").click()
+        await page.locator("ha-combo-box-item").filter(has_text="▸ Indoor").click()
         await page.get_by_role("button", name="Save").click()
         await page.get_by_role("textbox", name="Name").fill("Windows")
         await page.get_by_role("button", name="Save").last.click()
         await expect(page.get_by_text("Traces")).to_be_visible()
-    cooler = replace(NEW, mean=21.5)
-    async with indoor.switched_on(), firmware(cooler, tmp_path / "21", config):
+
+        # It says so at once: nothing has to change first.
         await page.locator("ha-sidebar").get_by_text("Notifications").click()
-        await expect(page.get_by_text("Open the windows", exact=True)).to_be_visible()
+        await expect(page.get_by_text("Living Room: Keep closed")).to_be_visible()
         await expect(
-            page.get_by_text(re.compile(r"It is 21\.\d °C outside and 24\.6 °C inside"))
+            page.get_by_text(re.compile(r"Outdoor .*: 27\.\d °C, Indoor .*: 24\.6 °C"))
         ).to_be_visible()
         await page.screenshot(path=tmp_path / "notification.png")
 
@@ -197,22 +189,16 @@ async def _choose_one_station(page: Page) -> None:
     await page.locator("ha-combo-box-item").filter(has_text="Outdoor").click()
     save = page.get_by_role("button", name="Save")
     await expect(save).to_be_enabled()
-    await dialog.locator("ha-selector-number input").fill("7")
+    await dialog.locator("ha-selector-number input").last.fill("7")
+    await dialog.locator("ha-selector-boolean").click()
     await save.click()
     await expect(page.get_by_text("Last 7 days")).to_be_visible()
     await expect(page.get_by_text("Indoor")).to_have_count(0)
+    await expect(page.get_by_text("Diagnostics")).to_have_count(0)
 
 
-@pytest.mark.parametrize(
-    ("size", "dark"), [(PHONE, True), (WIDE, False)], ids=["phone", "wide"]
-)
 async def test_dashboard(
-    home_assistant: HomeAssistant,
-    open_page: OpenPage,
-    tmp_path: Path,
-    size: tuple[int, int],
-    *,
-    dark: bool,
+    home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
 ) -> None:
     """The dashboard shows what was sent, and follows what changes."""
     await add_station(home_assistant, OUTDOOR)
@@ -221,36 +207,117 @@ async def test_dashboard(
         async with timeout(TIME_LIMIT / 1000):
             while "-7.4" not in str(await home_assistant.rest("GET", "/api/states")):
                 await sleep(0.1)
-        page = await open_page(home_assistant.url, size, dark=dark)
+        page = await open_page(home_assistant.url, PHONE, dark=True)
         await _expect_dashboard(page, "Outdoor", "-7.4")
+        await expect(page.get_by_text(re.compile("seconds? ago")).first).to_be_visible()
         background = await page.evaluate(
             "getComputedStyle(document.querySelector('html')).backgroundColor"
         )
-        assert (background == "rgb(17, 17, 17)") is dark
+        assert background == "rgb(17, 17, 17)"
         if IS_OLD:  # The dashboard would ask to be refreshed upon each change.
             return
 
         # Another station and its field appear by themselves.
         await add_station(home_assistant, INDOOR)
-        await expect(page.get_by_text("Nothing reported yet")).to_be_visible()
-        async with Reporter(home_assistant.url, INDOOR, 21.2, 2).switched_on():
-            await _expect_dashboard(page, "Indoor", "21.2", "Temperature 2")
+        await expect(page.get_by_text("No reading yet")).to_be_visible()
+        async with Reporter(home_assistant.url, INDOOR, 21.2).switched_on():
+            await _expect_dashboard(page, "Indoor", "21.2")
+            fields = page.locator("hui-entities-card")
+            await expect(fields).to_have_count(2)
 
-            # So does what a station says of itself, where it does.
-            await report_status(home_assistant.url, INDOOR, rssi=-61, battery=3.712)
-            await expect(page.get_by_text("Signal strength")).to_be_visible()
-            await expect(page.get_by_text("-61 dBm")).to_be_visible()
+            # So does what a station says of itself, in a view of its own.
+            await report_status(home_assistant.url, INDOOR, battery=3.712)
+            await page.get_by_role("tab", name="Diagnostics").click()
             await expect(page.get_by_text("Battery voltage")).to_be_visible()
             await expect(page.get_by_text("3.71 V")).to_be_visible()
-            await page.screenshot(path=tmp_path / "dashboard.png")
+            await expect(page.get_by_text("Connected")).to_have_count(2)
+            await page.screenshot(path=tmp_path / "diagnostics.png")
 
             # What is hidden or disabled stays away.
             for entity_id, change in (
-                ("sensor.indoor_temperature_2", {"hidden_by": "user"}),
+                ("sensor.indoor_temperature", {"hidden_by": "user"}),
                 ("binary_sensor.indoor_connectivity", {"disabled_by": "user"}),
             ):
                 await home_assistant.websocket(
                     "config/entity_registry/update", entity_id=entity_id, **change
                 )
-            await expect(page.get_by_text("Temperature 2")).to_have_count(0)
             await expect(page.get_by_text("Connected")).to_have_count(1)
+            await page.get_by_role("tab", name="ESP Weather").click()
+            await expect(page.get_by_text("Last 24 hours")).to_be_visible()
+            await expect(fields).to_have_count(1)
+            await expect(page.get_by_text("No reading yet")).to_have_count(0)
+
+
+@pytest.mark.timeout(300)
+async def test_answer_at_a_glance(
+    home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
+) -> None:
+    """Whatever the screen, language and house: the answer is what one sees first."""
+    rooms = house()
+    await furnish(home_assistant, rooms)
+    devices = {
+        device["name"]: device["id"]
+        for device in await home_assistant.websocket("config/device_registry/list")
+    }
+    for stations, size, dark, language in (
+        (1, WIDE, True, "de"),
+        (1, PHONE, False, "en"),
+        (2, WIDE, False, "fr"),
+        (2, TABLET, True, "es"),
+        (2, PHONE, True, "de"),
+        (6, WIDE, True, "es"),
+        (6, TABLET, False, "en"),
+        (6, PHONE, False, "fr"),
+    ):
+        shown = [devices[room.station.name] for room in rooms[:stations]]
+        await open_on_dashboard(home_assistant, devices=shown)
+        page = await open_page(home_assistant.url, size, dark=dark, language=language)
+        graph = page.locator("hui-history-graph-card").first
+        await expect(graph.locator("canvas").first).to_be_visible()
+        answer = page.get_by_text(ADVICE[language])
+        await expect(answer).to_have_count(1 if stations > 1 else 0)
+        if stations > 1:
+            assert await _bottom(answer) < await _bottom(graph) <= size[1]
+            await expect(page.locator("ha-alert[alert-type=success]")).to_have_count(1)
+        await _expect_no_faults(page)
+        name = f"{stations}-{size[0]}-{language}-{'dark' if dark else 'light'}.png"
+        await page.screenshot(path=tmp_path / name)
+        if stations < 6:
+            await page.context.close()
+            continue
+
+        # The empty station comes last, and what is silent is a badge.
+        headings = await page.locator("hui-heading-card").evaluate_all(
+            "cards => cards.map((card) => card.shadowRoot.textContent.trim())"
+        )
+        names = [name for name in headings if name.split(" ·")[0] in devices]
+        assert [name.split(" ·")[0] for name in names] == [
+            room.station.name for room in rooms
+        ]
+        assert headings.index(names[-1]) == len(headings) - 2
+        badge = page.locator("hui-entity-badge").filter(has_text="Cellar")
+        await expect(badge).to_be_visible(timeout=SILENCE_LIMIT)
+        await expect(page.locator("hui-entity-badge:visible")).to_have_count(1)
+        await page.screenshot(path=tmp_path / name)
+        await page.context.close()
+    await _expect_page_of_a_report(home_assistant, open_page, tmp_path)
+
+
+async def _expect_page_of_a_report(
+    home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
+) -> None:
+    """Expect that who opens the legacy URL sees what was taken, or what to do next."""
+    for value, dark, color, text in (
+        ("21.5", False, "rgb(250, 250, 250)", "21.5 °C"),
+        ("21.5", True, "rgb(17, 17, 17)", "Outdoor"),
+        ("warm", False, "rgb(250, 250, 250)", "Correct the address"),
+    ):
+        url = home_assistant.url + OUTDOOR.report_path(1, value)
+        page = await open_page(url, PHONE, dark=dark, console=False)
+        await expect(page.get_by_text(text)).to_be_visible()
+        # Its style is let through by its own policy.
+        assert color == await page.evaluate(
+            "getComputedStyle(document.body).backgroundColor"
+        )
+        await page.screenshot(path=tmp_path / f"report-{value}-{dark}.png")
+        await page.context.close()

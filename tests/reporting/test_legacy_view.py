@@ -301,10 +301,11 @@ async def test_page(
     assert answer.status == HTTPStatus.OK
     assert answer.headers["Content-Type"].startswith("text/html")
     assert "<h1>21.5 °C</h1>" in answer.text
-    assert "<p>Outdoor</p><p>2026-11-24 16:25:03 CET</p>" in answer.text
+    assert "<p>Outdoor</p>\n<p>2026-11-24 16:25:03 CET</p>" in answer.text
     assert KEY not in answer.text
-    assert answer.headers["Content-Security-Policy"] == (
-        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    assert answer.headers["Content-Security-Policy"].startswith(
+        "default-src 'none'; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'; style-src 'sha256-"
     )
 
 
@@ -331,10 +332,20 @@ async def test_page_escapes(
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "text"),
+    ("path", "status", "text", "next_step"),
     [
-        (legacy_url("<b>"), 400, "data is not a decimal number, such as 21.5."),
-        (legacy_url(key="<b>"), 403, "No station with this MAC and key may report"),
+        (
+            legacy_url("<b>"),
+            400,
+            "data is not a decimal number, such as 21.5.",
+            "Correct the address and open it again",
+        ),
+        (
+            legacy_url(key="<b>"),
+            403,
+            "No station with this MAC and key may report",
+            "Settings &gt; Devices &amp; services &gt; ESP Weather",
+        ),
     ],
 )
 async def test_refusal_page(
@@ -344,14 +355,18 @@ async def test_refusal_page(
     path: str,
     status: int,
     text: str,
+    next_step: str,
 ) -> None:
-    """A browser gets the refusal as a page, with nothing of the request in it."""
+    """A browser gets why and what to do next, with nothing of the request in it."""
     answer = await get(path, Accept="text/html")
 
     assert answer.status == status
     assert answer.headers["Content-Type"].startswith("text/html")
     assert f"<h1>{text}" in answer.text
+    assert next_step in answer.text
     assert "<b>" not in answer.text
+    # A program gets the one line only.
+    assert next_step not in (await get(path)).text
 
 
 async def test_refusal_in_the_language_of_home_assistant(

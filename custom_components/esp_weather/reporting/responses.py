@@ -1,7 +1,6 @@
 """Answers to reports, and the refusals among them."""
 
 from collections.abc import Mapping
-from html import escape
 from http import HTTPStatus
 from typing import Final
 
@@ -12,14 +11,17 @@ from homeassistant.helpers.http import KEY_HASS
 
 from ..messages import async_translate
 from ..protocol.readings import ReportError
+from .page import PAGE_POLICY, render_page
 
 _RETRY_AFTER: Final[Mapping[str, str]] = {hdrs.RETRY_AFTER: "10"}
 _HEADERS: Final[Mapping[str, str]] = {
     hdrs.CACHE_CONTROL: "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; base-uri 'none'; form-action 'none';"
-        " frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": PAGE_POLICY,
+}
+# What a person can do about it, on the page that a browser gets
+_NEXT_STEPS: Final[Mapping[HTTPStatus, str]] = {
+    HTTPStatus.BAD_REQUEST: "common.report_refused",
+    HTTPStatus.FORBIDDEN: "common.report_forbidden",
 }
 
 
@@ -87,13 +89,15 @@ async def async_bad_request(hass: HomeAssistant, error: ReportError) -> RefusedE
 async def async_answer_refusal(
     request: web.Request, refusal: RefusedError
 ) -> web.Response:
-    """Return the answer that says why a request is refused."""
+    """Return the answer that says why a request is refused, and what to do next."""
+    hass = request.app[KEY_HASS]
     text = await async_translate(
-        request.app[KEY_HASS],
-        f"exceptions.{refusal.key}.message",
-        refusal.placeholders,
+        hass, f"exceptions.{refusal.key}.message", refusal.placeholders
     )
-    return answer(request, text, refusal.status, refusal.headers)
+    details: tuple[str, ...] = ()
+    if wants_html(request) and (key := _NEXT_STEPS.get(refusal.status)):
+        details = (await async_translate(hass, key),)
+    return answer(request, text, refusal.status, refusal.headers, details)
 
 
 def wants_html(request: web.Request) -> bool:
@@ -112,12 +116,12 @@ def answer(
     headers = {**_HEADERS, **headers}
     if not wants_html(request):
         return web.Response(text=text, status=status, headers=headers)
-    paragraphs = "".join(f"<p>{escape(detail)}</p>" for detail in details)
+    page = render_page(
+        request.app[KEY_HASS].config.language,
+        text,
+        details,
+        taken=status is HTTPStatus.OK,
+    )
     return web.Response(
-        text="<!doctype html>"
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(text)}</title><h1>{escape(text)}</h1>{paragraphs}",
-        content_type="text/html",
-        status=status,
-        headers=headers,
+        text=page, content_type="text/html", status=status, headers=headers
     )

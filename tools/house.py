@@ -1,0 +1,112 @@
+"""A house with stations outside and inside, which tests and pictures show."""
+
+from dataclasses import dataclass, replace
+import json
+
+import aiohttp
+
+from .home_assistant import HomeAssistant
+from .past import add_past
+from .signature import SIGNED_PATH, Signer, nonce_in
+from .station import INDOOR, OUTDOOR, Station, add_station
+
+ELSEWHERE = "elsewhere"
+
+
+@dataclass(frozen=True)
+class Room:
+    """A station with where it is and what it reports last.
+
+    `humidity` in percent; `temperature` in °C, None of a station that is empty.
+    """
+
+    station: Station
+    temperature: float | None
+    humidity: float | None = None
+    area: str | None = None
+    timeout: int | None = None
+
+
+def house(outside: float = 18.1) -> tuple[Room, ...]:
+    """Return a house of six stations; the outer one reports `outside` in °C."""
+    return (
+        Room(replace(OUTDOOR, mean=22, swing=6), outside, 62),
+        Room(
+            replace(INDOOR, name="Living", mean=24.5, place="inside"),
+            24.6,
+            48,
+            area="Living room",
+        ),
+        Room(
+            Station("Bed", "5c:cf:7f:3b:0d:a9", 21.5, 0.8, place="inside"),
+            21.8,
+            51,
+            area="Bedroom",
+        ),
+        Room(
+            Station("Cellar", "5c:cf:7f:3b:0d:b0", 15, 0.4, place=ELSEWHERE),
+            15.2,
+            70,
+            timeout=1,
+        ),
+        Room(Station("Freezer", "5c:cf:7f:3b:0d:b1", -18, 1.5, place=ELSEWHERE), -17.6),
+        Room(Station("Attic", "5c:cf:7f:3b:0d:b2", place=ELSEWHERE), None),
+    )
+
+
+async def furnish(home_assistant: HomeAssistant, rooms: tuple[Room, ...]) -> None:
+    """Set up the stations of a house, with their past and their last readings."""
+    areas = {
+        area["name"].lower(): area["area_id"]
+        for area in await home_assistant.websocket("config/area_registry/list")
+    }
+    for room in rooms:
+        await add_station(home_assistant, room.station)
+        if room.temperature is not None:
+            await add_past(home_assistant, room.station)
+            await _report(home_assistant, room)
+        if room.timeout is not None:
+            await _set_timeout(home_assistant, room)
+        if room.area is not None:
+            for device in await home_assistant.websocket("config/device_registry/list"):
+                if device["name"] == room.station.name:
+                    await home_assistant.websocket(
+                        "config/device_registry/update",
+                        device_id=device["id"],
+                        area_id=areas[room.area.lower()],
+                    )
+
+
+async def _report(home_assistant: HomeAssistant, room: Room) -> None:
+    """Declare the fields of a station and report them, signed."""
+    station = room.station
+    fields = {"1": {"kind": "temperature"}}
+    readings = [{"field": 1, "value": room.temperature, "age": 0}]
+    if room.humidity is not None:
+        fields["2"] = {"kind": "humidity"}
+        readings.append({"field": 2, "value": room.humidity, "age": 0})
+    report = {"mac": station.mac, "fields": fields, "readings": readings}
+    async with aiohttp.ClientSession(home_assistant.url) as session:
+        async with session.post(SIGNED_PATH) as refusal:
+            nonce = nonce_in(refusal.headers["Accept-Signature"])
+        body = json.dumps(report).encode()
+        headers = Signer(station.mac, station.key).headers(body, nonce)
+        async with session.post(SIGNED_PATH, data=body, headers=headers) as answer:
+            answer.raise_for_status()
+
+
+async def _set_timeout(home_assistant: HomeAssistant, room: Room) -> None:
+    """Set the inactivity timeout of a station in its options, in minutes."""
+    entries = await home_assistant.rest(
+        "GET", "/api/config/config_entries/entry?domain=esp_weather"
+    )
+    flows = "/api/config/config_entries/options/flow"
+    (entry,) = (each for each in entries if each["title"] == room.station.name)
+    flow = await home_assistant.rest("POST", flows, {"handler": entry["entry_id"]})
+    url = f"{flows}/{flow['flow_id']}"
+    form = await home_assistant.rest("POST", url, {"next_step_id": "station"})
+    suggested = {
+        each["name"]: each.get("description", {}).get("suggested_value")
+        for each in form["data_schema"]
+    }
+    await home_assistant.rest("POST", url, {**suggested, "timeout": room.timeout})
