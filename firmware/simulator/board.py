@@ -82,9 +82,7 @@ def run():
             time.sleep_ms(sleep.args[0])
         except world.Reset:
             pass
-        for name in list(sys.modules):
-            if name == "main" or name.startswith("esp_weather"):
-                del sys.modules[name]
+        world.forget()
 
 
 world.mac = unhexlify(sys.argv[1].replace(":", ""))

@@ -62,7 +62,9 @@ def compile_modules(
     for module in [source] if source.is_file() else sorted(source.rglob("*.py")):
         compiled = target / module.relative_to(base).with_suffix(".mpy")
         compiled.parent.mkdir(parents=True, exist_ok=True)
-        command = [str(compiler), *options, "-o", str(compiled), str(module)]
+        # A path would take memory.
+        names = ["-s", module.name, "-o", str(compiled), str(module)]
+        command = [str(compiler), *options, *names]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         size += compiled.stat().st_size

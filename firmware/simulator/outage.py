@@ -126,9 +126,7 @@ while True:
     try:
         __import__("main")
     except world.Reset:
-        for name in list(sys.modules):
-            if name == "main" or name.startswith("esp_weather"):
-                del sys.modules[name]
+        world.forget()
     except TimeIsUp:
         print("is over at", clock())
         break
