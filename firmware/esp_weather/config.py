@@ -109,7 +109,7 @@ def _check_sensors(config: dict) -> list[int]:
     """Check the sensors and return the pins that they use."""
     if config.get("sensors") == "auto":
         # Where nothing is found, it may be there at the next start.
-        config["sensors"] = _find_sensors(config["deep_sleep"])
+        config["sensors"] = _find_sensors()
     else:
         _check("sensors", _get(config, "sensors", list), "is empty")
     fields: list[int] = []
@@ -129,11 +129,11 @@ def _check_sensors(config: dict) -> list[int]:
     return used
 
 
-def _find_sensors(deep_sleep: bool) -> list:
+def _find_sensors() -> list:
     """Return the sensors that are connected to the default pins."""
     from esp_weather import detect  # noqa: PLC0415 # takes memory
 
-    return detect.sensors(deep_sleep)
+    return detect.sensors()
 
 
 def _check_pins(config: dict, used: list[int], deep_sleep: bool) -> None:

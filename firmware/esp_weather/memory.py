@@ -67,7 +67,7 @@ class Memory:
                 and record[CHECKSUM + 7] == _LAYOUT
                 and checksum_of(record[CHECKSUM:]) == record[:CHECKSUM]
             )
-        except (OSError, ValueError) as err:
+        except Exception as err:  # noqa: BLE001 # The station does without.
             print("RTC:", err)
             is_kept = False
         if is_kept:
@@ -114,7 +114,7 @@ class Memory:
         record[:CHECKSUM] = checksum_of(memoryview(record)[CHECKSUM:])
         try:
             machine.RTC().memory(record)
-        except (OSError, ValueError) as err:
+        except Exception as err:  # noqa: BLE001 # The station does without.
             print("RTC:", err)
 
 

@@ -73,7 +73,10 @@ class Sensors:
         if driver is not None:
             return
         pins = (settings.get("pin"), settings.get("scl"), settings.get("sda"))
-        if pins not in self._buses:
+        kind = settings["type"]
+        if kind == "analog":
+            self._buses[pins] = settings["pin"]
+        elif pins not in self._buses:
             pin, scl, sda = pins
             self._buses[pins] = (
                 machine.SoftI2C(scl=machine.Pin(scl), sda=machine.Pin(sda))
@@ -86,7 +89,6 @@ class Sensors:
             if name not in ("type", "field", "pin", "scl", "sda", "unit")
         }
         # Only the drivers that are needed take memory.
-        kind = settings["type"]
         module = __import__("esp_weather." + kind, None, None, (kind,))
         sensor[1] = getattr(module, kind.upper())(self._buses[pins], **options)
 

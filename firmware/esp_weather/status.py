@@ -9,7 +9,7 @@ from esp_weather import VERSION
 from esp_weather.clock import Clock
 from esp_weather.wifi import Wifi
 
-_FULL_SCALE = const(65535)
+FULL_SCALE = const(65535)
 
 
 class Status:
@@ -39,9 +39,9 @@ class Status:
             text += ',"uptime":%d' % self._clock.uptime()
         if self._adc:
             try:
-                volts = self._adc.read_u16() * self._full_scale / _FULL_SCALE
+                volts = self._adc.read_u16() * self._full_scale / FULL_SCALE
                 text += ',"battery":%.2f' % volts
-            except (OSError, ValueError) as err:
+            except Exception as err:  # noqa: BLE001 # The report goes without.
                 print("battery:", err)
         return text + self._board
 

@@ -34,7 +34,7 @@ class Watchdog:
             timer = Timer(0)
             timer.init(mode=Timer.PERIODIC, period=_PERIOD_MS, callback=self._check)
             self._timer = timer
-        except (OSError, ValueError) as err:
+        except Exception as err:  # noqa: BLE001 # The station does without.
             print("Watchdog:", err)
 
     def feed(self) -> None:

@@ -16,6 +16,8 @@ import network
 _ATTEMPT_MS = const(60_000)  # in which one that is under way is left alone
 _PAUSE_MS = const(15_000)  # after one that has failed
 
+_said = [""]  # the last error: one that lasts is said once
+
 
 class Wifi:
     """The station's side of the Wi-Fi, and its names there."""
@@ -90,6 +92,8 @@ def attempt(function, *arguments):  # type: ignore[no-untyped-def]
     """
     try:
         return function(*arguments)
-    except (OSError, RuntimeError, TypeError, ValueError) as err:
-        print("Wi-Fi:", err)
+    except Exception as err:  # noqa: BLE001
+        _said.append(str(err))
+        if _said.pop(0) != _said[0]:
+            print("Wi-Fi:", err)
         return None

@@ -95,7 +95,10 @@ class SoftI2C:
 
     def writeto(self, address, data):
         """Write bytes to a chip."""
-        self._chip(address).command(bytes(data))
+        chip = self._chip(address)
+        if not hasattr(chip, "command"):
+            raise OSError(errno.EIO)
+        chip.command(bytes(data))
 
     def readfrom_into(self, address, buffer):
         """Fill a buffer with bytes of a chip."""
@@ -103,7 +106,10 @@ class SoftI2C:
 
     def readfrom_mem(self, address, register, count):
         """Return bytes of a chip, beginning with a register."""
-        return bytes(self._chip(address).read(register, count))
+        chip = self._chip(address)
+        if not hasattr(chip, "read"):
+            raise OSError(errno.EIO)
+        return bytes(chip.read(register, count))
 
     def readfrom_mem_into(self, address, register, buffer):
         """Fill a buffer with bytes of a chip, beginning with a register."""

@@ -398,7 +398,7 @@ def test_a_fault_of_the_firmware():
     config()
     run(MINUTE)
     start = time.ticks_ms()
-    world.faults["WLAN.isconnected"] = KeyError("a fault")
+    world.faults["WLAN"] = KeyError("a fault")
     assert isinstance(run(MINUTE), world.Reset)
     assert time.ticks_diff(time.ticks_ms(), start) >= 10_000
 
