@@ -12,7 +12,7 @@ from esp_weather.watchdog import Watchdog
 from esp_weather.wifi import Wifi
 
 _WIFI_LIMIT_MS = const(15_000)  # of one wait for the Wi-Fi
-_WIFI_LOOK_MS = const(50)
+_WIFI_LOOK_MS = const(100)
 _FIRST_PAUSE_MS = const(2_000)  # before the second attempt; then twice as long, …
 _LONGEST_PAUSE_MS = const(60_000)
 

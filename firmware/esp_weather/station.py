@@ -14,7 +14,7 @@ from esp_weather.sensors import Sensors
 from esp_weather.watchdog import Watchdog
 from esp_weather.wifi import Wifi
 
-_FREE = const(9_000)  # bytes that readings leave free: half of it is in small holes
+_FREE = const(12_000)  # bytes that readings leave free: half of it is in small holes
 _FEWEST = const(60)  # readings that are kept
 _MOST = const(1440)
 _LEGACY = const(10)  # those of all fields: they are not kept

@@ -27,11 +27,11 @@ ESP8266 = 38 * 1024  # bytes, says ports/esp8266/main.c
 # The station lives in less, in kB. Less is better.
 SMALLEST = {
     ("legacy", "source"): 35,
-    ("legacy", "compiled"): 29,
-    ("signed", "source"): 43,
+    ("legacy", "compiled"): 28,
+    ("signed", "source"): 42,
     ("signed", "compiled"): 36,
 }
-FLASH = 36_000  # bytes of all compiled modules
+FLASH = 42_000  # bytes of all compiled modules
 REPORTS = 2_500
 LEAK = 100  # bytes that may be missing after all of them
 SETTINGS_CHECKED = 3  # the exit code of memory.py after that start
