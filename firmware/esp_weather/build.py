@@ -53,7 +53,7 @@ def _settings(memory: Memory) -> dict:
             was_checked or not (memory.is_power_on and settings["is_auto"])
         ):
             return settings
-    except (OSError, ValueError, KeyError, TypeError):
+    except Exception:  # noqa: BLE001 # They are checked anew.
         pass
     from esp_weather import config  # noqa: PLC0415
 

@@ -55,7 +55,7 @@ class Client:
             if self._address is None:
                 found = socket.getaddrinfo(self._host, self._port)
                 if not found:  # an ESP32 before MicroPython 1.23
-                    raise OSError("unknown name")
+                    raise OSError("unknown name")  # noqa: TRY301
                 self._address = found[0][-1]
             plain = stream = socket.socket()
             plain.settimeout(self._rest())
@@ -77,7 +77,7 @@ class Client:
             self.answer = "no answer (%s %s)" % (type(err).__name__, err)
             return 0
         finally:
-            self._stream = self._plain = self._put = None
+            self._stream = self._plain = self._put = None  # type: ignore[assignment]
             # Else the ESP8266 is out of sockets after a few (micropython-lib#151).
             _close(stream)
             if stream is not plain:
@@ -133,7 +133,7 @@ class Client:
         line = b""
         while True:
             self._rest()
-            piece = self._stream.readline(_PART)
+            piece = self._stream.readline(_PART)  # type: ignore[call-arg]
             if piece is None:
                 time.sleep_ms(_LOOK_MS)
             elif not piece:

@@ -107,7 +107,9 @@ class Delivery:
             if client.sent == 1:
                 self._print(0, client.answer)
         elif verdict == REFUSED:
-            self._say("The server refuses this station: key or MAC address? " + client.answer)
+            self._say(
+                "The server refuses this station: key or MAC address? " + client.answer
+            )
         elif verdict in (RETRY, SMALLER):
             self._say("The server: " + client.answer)
 

@@ -22,14 +22,12 @@ def sensors() -> list:
     """Return the settings of all sensors that were ever found."""
     try:
         with open(_FILE) as file:
-            known = json.load(file)
-    except (OSError, ValueError):
+            known: list = json.load(file)
+    except Exception:  # noqa: BLE001 # Nothing was found before.
         known = []
     is_new = False
     for found in _on_i2c() + _on_wire():
-        if any(
-            all(each.get(name) == found[name] for name in found) for each in known
-        ):
+        if any(all(each.get(name) == found[name] for name in found) for each in known):
             continue
         count = len(registry.TYPES[found["type"]][2])
         field = 1
@@ -66,7 +64,7 @@ def _on_i2c() -> list:
                         {"type": name, "scl": _SCL, "sda": _SDA, "address": address}
                     )
                     break
-            except Exception:  # noqa: BLE001, S112 # It is another one.
+            except Exception:  # noqa: BLE001 # It is another one.
                 continue
     return found
 

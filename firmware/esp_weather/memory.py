@@ -52,6 +52,20 @@ FILE = "readings.bin"
 class Memory:
     """What outlasts a sleep, and a reset."""
 
+    wakes: int
+    failures: int
+    skips: int
+    starts: int
+    resets: int
+    flags: int
+    missing: int
+    tenths: int
+    number: int
+    taken: int
+    count: int
+    stream: bytes
+    wifi: bytes
+
     def __init__(self) -> None:
         """Take over what was kept, if there is anything."""
         self.is_woken = False  # out of a deep sleep
@@ -76,9 +90,10 @@ class Memory:
         else:
             self.record[CHECKSUM + 7] = _LAYOUT
             _tidy()
-        for name, value in zip(_NAMES, unpack_from(_FORMAT, self.record, CHECKSUM)):
+        values = unpack_from(_FORMAT, self.record, CHECKSUM)
+        for name, value in zip(_NAMES, values):  # noqa: B905
             setattr(self, name, value)
-        self.nonce = self.nonce.rstrip(b"\0").decode()
+        self.nonce: str = values[-1].rstrip(b"\0").decode()
 
     def save(self, buffer: Buffer, in_file: bool = False) -> None:
         """Keep the readings of a buffer, and what is known.
@@ -108,9 +123,7 @@ class Memory:
         """Keep what is known; the readings that were kept stay."""
         self.tenths &= 0xFFFFFFFF
         record = self.record
-        pack_into(
-            _FORMAT, record, CHECKSUM, *[getattr(self, name) for name in _NAMES]
-        )
+        pack_into(_FORMAT, record, CHECKSUM, *[getattr(self, name) for name in _NAMES])
         record[:CHECKSUM] = checksum_of(memoryview(record)[CHECKSUM:])
         try:
             machine.RTC().memory(record)
@@ -119,6 +132,7 @@ class Memory:
 
 
 def checksum_of(data: bytes | memoryview) -> bytes:
+    """Return what tells whether data is as it was written."""
     digest: bytes = sha256(data).digest()
     return digest[:CHECKSUM]
 

@@ -48,7 +48,7 @@ class Sensors:
                 values = driver.read()
                 for value in values:
                     if not -1e9 < value < 1e9:
-                        raise ValueError("%s is no value" % value)
+                        raise ValueError("%s is no value" % value)  # noqa: TRY301
             except Exception as err:  # noqa: BLE001
                 self._miss(settings, err)
                 continue

@@ -3,6 +3,7 @@
 docs/protocol.md, "The signed report", is what this follows.
 """
 
+from binascii import hexlify
 from hashlib import sha256
 import json
 import os
@@ -11,15 +12,7 @@ from micropython import const
 
 from esp_weather import VERSION
 from esp_weather.buffer import Buffer
-from esp_weather.client import (
-    AGAIN,
-    DONE,
-    DROP,
-    REFUSED,
-    RETRY,
-    SMALLER,
-    Client,
-)
+from esp_weather.client import AGAIN, DONE, DROP, REFUSED, RETRY, SMALLER, Client
 from esp_weather.clock import Clock
 from esp_weather.memory import DECLARED, Memory
 from esp_weather.signature import base64, hmac_sha256, is_signed
@@ -138,11 +131,9 @@ class ReportClient(Client):
     def _body(self):  # type: ignore[no-untyped-def]
         """Yield the report as texts in ASCII: the same ones each time."""
         readings = self._readings
-        yield '{"mac":"%s","stream":"%02x%02x%02x%02x","first":%d' % (
-            (self._mac,)
-            + tuple(self._memory.stream)
-            + (readings.number + readings.taken & 0xFFFFFFFF,)
-        )
+        stream = hexlify(self._memory.stream).decode()
+        first = readings.number + readings.taken & 0xFFFFFFFF
+        yield '{"mac":"%s","stream":"%s","first":%d' % (self._mac, stream, first)
         if not self._memory.flags & DECLARED:
             yield ',"fields":'
             for start in range(0, len(self._fields), _PART):

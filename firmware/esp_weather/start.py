@@ -41,7 +41,7 @@ def main() -> None:
         forget("build")
         gc.collect()
         station = kind(*parts, memory, clock)
-        parts = None
+        del parts
         station.run()
     except SettingsError as err:
         from esp_weather import trouble  # noqa: PLC0415

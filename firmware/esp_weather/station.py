@@ -23,6 +23,8 @@ _LEGACY = const(10)  # those of all fields: they are not kept
 class BaseStation:
     """Measures and has it delivered."""
 
+    LONGEST: int  # s, of the interval between two readings
+
     def __init__(  # type: ignore[no-untyped-def]
         self, config: dict, lamp, client, memory: Memory, clock: Clock
     ) -> None:

@@ -43,7 +43,7 @@ class Wifi:
             and attempt(self.station.config, "ssid") == ssid
         ):
             self._credentials = None
-        self._began = 0
+        self._began: int = 0
         self.is_begun = False
         mac = self.station.config("mac")
         self.mac = hexlify(mac, ":").decode()
@@ -62,7 +62,7 @@ class Wifi:
             if 0 <= since < (_ATTEMPT_MS if is_under_way else _PAUSE_MS):
                 return
         self.is_begun = True
-        self._began = time.ticks_ms()
+        self._began = time.ticks_ms()  # type: ignore[assignment]
         self._switch_on()
         credentials, self._credentials = self._credentials, None
         if credentials is None:

@@ -5,16 +5,15 @@ of the time and after all of it.
 """
 
 import gc
+import os  # noqa: F401
+import socket  # noqa: F401
 import sys
 import time
 
-import esp8266  # noqa: F401 # before what asks for the platform
-
 from chips import MCP9808
+import esp8266  # noqa: F401 # before what asks for the platform
 import machine  # noqa: F401
 import network  # noqa: F401
-import os  # noqa: F401
-import socket  # noqa: F401
 import world
 
 

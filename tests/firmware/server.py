@@ -173,7 +173,7 @@ class ReportServer:
             await self._send("401", headers, Answer(401, error), streams)
             return
         name = self._next()
-        if name == "200" or name not in RAW and not name.isdigit():
+        if name == "200" or (name not in RAW and not name.isdigit()):
             answer = Answer(200, self._take(json.loads(body), name))
         else:
             answer = Answer(int(name) if name.isdigit() else 200, b'{"error": "x"}')
@@ -274,7 +274,11 @@ class ReportServer:
         data = RAW.get(name, data)
         if name == "silent":
             await reader.read()  # until the station hangs up
-        elif name in ("reset before the answer", "reset in the head", "reset in the body"):
+        elif name in (
+            "reset before the answer",
+            "reset in the head",
+            "reset in the body",
+        ):
             end = {"reset before the answer": 0, "reset in the head": 40}
             writer.write(data[: end.get(name, len(data) - 3)])
             await writer.drain()
@@ -309,7 +313,9 @@ HOSTILE = [name for name in GOOD + BAD if name != "refuse all"]
 
 def _signature(key: str, request: dict[str, str], status: int, body: bytes) -> str:
     """Return the headers that sign an answer: its status, its body, and the request."""
-    mac = json.loads(f'"{request["Signature-Input"].split(chr(34) + ";nonce")[0][-17:]}"')
+    mac = json.loads(
+        f'"{request["Signature-Input"].split(chr(34) + ";nonce")[0][-17:]}"'
+    )
     digest = f"sha-256=:{b64encode(sha256(body).digest()).decode()}:"
     parameters = (
         '("@status" "content-digest" "signature";req;key="sig")'

@@ -11,9 +11,13 @@ from .interpreter import FIRMWARE
 def test_package() -> None:
     """The package has every module, under its name, and the firmware's version."""
     package = json.loads((FIRMWARE / "package.json").read_text())
-    modules = ["main.py"] + sorted(
-        f"esp_weather/{path.name}" for path in (FIRMWARE / "esp_weather").glob("*.py")
-    )
+    modules = [
+        "main.py",
+        *sorted(
+            f"esp_weather/{path.name}"
+            for path in (FIRMWARE / "esp_weather").glob("*.py")
+        ),
+    ]
     assert package["urls"] == [[module, module] for module in modules]
     assert package["version"] == _version()
 

@@ -1,7 +1,7 @@
 """The module `os`, whose calls can fail."""
 
-from uos import *  # noqa: F403
 import uos
+from uos import *  # noqa: F403
 import world
 
 

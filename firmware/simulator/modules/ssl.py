@@ -1,6 +1,7 @@
 """The module `ssl`, which Debian's MicroPython lacks: its `tls` is there."""
 
 from socket import Patient
+
 import tls
 import world
 

@@ -35,7 +35,7 @@ def _live(minutes):
             if not last.is_over:
                 try:
                     time.sleep_ms(rest)
-                except BaseException:
+                except BaseException:  # noqa: BLE001 # the alarm, or the watchdog
                     break
         elif last.is_over:
             break

@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import sys
 import time
 
 from chips import MCP9808

@@ -63,7 +63,7 @@ class Trouble:
         return begin
 
     def brown_out(self):
-        """The memory of the RTC has other bytes then, and the Wi-Fi begins anew."""
+        """Start anew, with other bytes in the memory of the RTC."""
         self.brown_outs += 1
         got = control("STORED")
         for number in range(1, len(self.room.measured) + 1):

@@ -1,7 +1,5 @@
 """The settings, and what the station says of those that are wrong."""
 
-import os
-
 from chips import MCP9808
 from esp_weather import config as settings
 from helpers import Console, blinks, config, raises, reports, run
@@ -68,8 +66,10 @@ def test_what_is_wrong():
         ({"sensors": [1]}, "sensors must hold braces"),
         (
             {"sensors": [{"type": "mpc9808"}]},
-            "type must be one of aht20, analog, bh1750, bme280, dht22, ds18b20, mcp9808,"
-            " pulse, sht3x, sht4x",
+            (
+                "type must be one of aht20, analog, bh1750, bme280, dht22, ds18b20, mcp9808,"
+                " pulse, sht3x, sht4x"
+            ),
         ),
         ({"sensors": [dict(_SENSOR, pin=1)]}, "sensors of mcp9808 have no pin"),
         ({"sensors": [dict(_SENSOR, sda=None)]}, "sda is missing"),

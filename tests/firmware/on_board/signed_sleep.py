@@ -84,5 +84,3 @@ def test_refused():
     run(MINUTE)
     _wake(5)
     assert stored() == room.until(len(room.measured))
-
-
