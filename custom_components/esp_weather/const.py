@@ -20,4 +20,4 @@ DEFAULT_LEGACY: Final = True
 DEFAULT_TIMEOUT: Final = 15
 
 # The version of the folder firmware that was released with this integration
-FIRMWARE_VERSION: Final = "0.2.0"
+FIRMWARE_VERSION: Final = "0.3.0"

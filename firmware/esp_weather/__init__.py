@@ -1,3 +1,8 @@
 """The firmware of a weather station that reports to Home Assistant."""
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"  # of the firmware alone: it does not follow the integration's
+CONFIG = "config.json"
+
+
+class SettingsError(ValueError):
+    """A setting is wrong, and its text says which and what it has to be."""

@@ -1,4 +1,4 @@
-"""The readings that wait for their delivery."""
+"""The readings that the station keeps until they are on the server's disk."""
 
 from struct import pack_into, unpack_from
 
@@ -13,24 +13,30 @@ _TIME = const(0x0FFFFFFF)
 
 
 class Buffer:
-    """Holds so many readings. For each one more it forgets the oldest."""
+    """A ring of readings, numbered in the order of measuring.
+
+    The oldest of them may be taken: the server has these in its memory, and they are
+    dropped when they are stored. A reading that does not fit displaces the oldest.
+    """
 
     def __init__(self, capacity: int) -> None:
-        """Take all the memory that it will ever need."""
+        """Allocate all the memory that it will ever need."""
         self.count = 0
-        self._capacity = capacity
+        self.taken = 0
+        self.number = 0  # of the oldest reading
+        self.capacity = capacity
         self._first = 0
-        self._data = bytearray(capacity * SIZE)
+        self.data = bytearray(capacity * SIZE)
 
     def append(self, field: int, value: float, time: int) -> None:
-        """Add a reading of now."""
-        if self.count == self._capacity:
+        """Add a reading."""
+        if self.count == self.capacity:
             self.drop(1)
-        elif self.count == self._capacity - 1:
+        elif self.count == self.capacity - 1:
             print("The memory is full: the oldest readings will be lost")
         pack_into(
             _FORMAT,
-            self._data,
+            self.data,
             self._place(self.count),
             field << _TIME_BITS | time & _TIME,
             value,
@@ -39,28 +45,26 @@ class Buffer:
 
     def drop(self, count: int) -> None:
         """Forget the oldest readings."""
-        self._first = (self._first + count) % self._capacity
+        self._first = (self._first + count) % self.capacity
         self.count -= count
+        self.taken = max(0, self.taken - count)
+        self.number = self.number + count & 0xFFFFFFFF
 
-    def oldest(self, limit: int, now: int) -> list[tuple[int, float, int]]:
-        """Return the oldest readings: field, value, and age in tenths of a second."""
-        readings = []
-        for number in range(min(limit, self.count)):
-            key, value = unpack_from(_FORMAT, self._data, self._place(number))
-            readings.append((key >> _TIME_BITS, value, now - key & _TIME))
-        return readings
+    def stored(self, number: int) -> None:
+        """Forget the taken readings up to this number."""
+        self.drop(min(max(number - self.number + 1, 0), self.taken))
 
-    def dump(self) -> bytes:
-        """Return all readings, SIZE bytes for each, the oldest first."""
-        start = self._first * SIZE
-        data = self._data[start:] + self._data[:start]
-        return bytes(data[: self.count * SIZE])
+    def reading(self, index: int, now: int) -> tuple[int, float, int]:
+        """Return a reading: field, value, and age in tenths of a second."""
+        key, value = unpack_from(_FORMAT, self.data, self._place(index))
+        return key >> _TIME_BITS, value, now - key & _TIME
 
-    def load(self, content: bytes) -> None:
-        """Take over what dump() returned, into an empty buffer."""
-        content = content[-len(self._data) :]
-        self._data[: len(content)] = content
-        self.count = len(content) // SIZE
+    def pieces(self, newest: int) -> tuple[memoryview, memoryview]:
+        """Return the newest readings, SIZE bytes for each, without a copy."""
+        view = memoryview(self.data)
+        start = self._place(self.count - newest)
+        end = start + newest * SIZE
+        return view[start:end], view[: max(0, end - len(view))]
 
-    def _place(self, number: int) -> int:
-        return (self._first + number) % self._capacity * SIZE
+    def _place(self, index: int) -> int:
+        return (self._first + index) % self.capacity * SIZE

@@ -1,22 +1,16 @@
 """The settings of the station: config.json, read and checked.
 
-The station forgets this module once it has its settings: memory is short.
+This takes memory, which what it has interned keeps for good. So it runs in a start of
+its own, and hands what it has found on in a file.
 """
 
 import json
 import sys
 
-FILE = "config.json"
-LED = 2  # on nearly every board; the blue one of a Feather HUZZAH
+from esp_weather import CONFIG, SettingsError, registry
 
-# What each type of sensor is connected to, which setting it may have besides, with
-# its default, and how many fields it reports
-_SENSORS = {
-    "mcp9808": (("scl", "sda"), "address", 24, 1),
-    "bme280": (("scl", "sda"), "address", 118, 3),
-    "ds18b20": (("pin",), "rom", "", 1),
-    "dht22": (("pin",), None, None, 2),
-}
+_LED = 2  # as in led.py, which would take memory here
+
 _KINDS = {
     str: "a text in quotes",
     int: "a whole number",
@@ -31,18 +25,17 @@ _LONGEST_SLEEP = 4200
 _WAKE_PIN = 16  # of the ESP8266: wired to RST, it ends the sleep
 
 
-def load(path: str = FILE) -> dict:
+def load(path: str = CONFIG) -> dict:
     """Return the settings of a file, checked and with all defaults filled in.
 
-    Raises ValueError with a sentence that names the setting and what it has to be.
+    Raises SettingsError with a sentence that names the setting and what it has to be.
     """
     try:
-        with open(path) as file:
-            config: dict = json.load(file)
+        config: dict = _read(path)
     except OSError:
-        raise ValueError("%s is missing: copy it to the board" % path)
+        raise SettingsError("%s is missing: copy it to the board" % path)
     except ValueError:
-        raise ValueError("%s is not JSON: look for a missing comma or quote" % path)
+        raise SettingsError("%s is not JSON: look for a missing comma or quote" % path)
     _check("config", isinstance(config, dict), "must be in braces")
     wifi = _get(config, "wifi", dict)
     _check("wifi.ssid", _get(wifi, "ssid", str, ""), "is missing")
@@ -66,8 +59,37 @@ def load(path: str = FILE) -> dict:
     deep_sleep = _get(config, "deep_sleep", bool, False)
     limit = _LONGEST_SLEEP if deep_sleep else _DAY
     _between("interval", _get(config, "interval", int, 60), 1, limit)
+    config["is_auto"] = config.get("sensors") == "auto"
     _check_pins(config, _check_sensors(config), deep_sleep)
+    config["fields"] = _ascii(json.dumps(registry.fields(config["sensors"])))
     return config
+
+
+def _ascii(text: str) -> str:
+    """Return JSON without letters that take more than a byte."""
+    return "".join(
+        letter if ord(letter) < 128 else "\\u%04x" % ord(letter) for letter in text
+    )
+
+
+def write(settings: dict) -> bool:
+    """Write the settings for the next starts; return whether that was possible."""
+    try:
+        with open(CONFIG + ".checked", "w") as file:
+            json.dump(settings, file)
+    except OSError as err:
+        print(CONFIG, "as checked cannot be written:", err)
+        return False
+    return True
+
+
+def _read(path: str):  # type: ignore[no-untyped-def]
+    try:
+        file = open(path)
+    except OSError:  # A power cut on FAT may have come while it was replaced.
+        file = open(path + ".new")
+    with file:
+        return json.load(file)
 
 
 def _check_battery(config: dict) -> None:
@@ -85,40 +107,38 @@ def _check_battery(config: dict) -> None:
 
 def _check_sensors(config: dict) -> list[int]:
     """Check the sensors and return the pins that they use."""
-    sensors = _get(config, "sensors", list)
-    _check("sensors", sensors, "is empty")
+    if config.get("sensors") == "auto":
+        # Where nothing is found, it may be there at the next start.
+        config["sensors"] = _find_sensors()
+    else:
+        _check("sensors", _get(config, "sensors", list), "is empty")
     fields: list[int] = []
     used = []
-    for sensor in sensors:
+    for sensor in config["sensors"]:
         _check("sensors", isinstance(sensor, dict), "must hold braces")
-        kind = _get(sensor, "type", str)
-        _check(
-            "type", kind in _SENSORS, "must be one of " + ", ".join(sorted(_SENSORS))
-        )
-        pins, option, default, count = _SENSORS[kind]
-        for name in sensor:
-            known = name in ("type", "field", option) or name in pins
-            _check("sensors", known, "of %s have no %s" % (kind, name))
-        for pin in pins:
-            used.append(_between(pin, _get(sensor, pin, int), 0, 48))
-        if option == "address":
-            _between(option, _get(sensor, option, int, default), 8, 119)
-        elif option == "rom":
-            _check(
-                "rom",
-                len(_get(sensor, option, str, default)) in (0, 16),
-                "has 16 digits",
-            )
-        field = _between("field", _get(sensor, "field", int), 1, 10 - count)
-        for number in range(field, field + count):
+        try:
+            used += registry.check(sensor)
+        except SettingsError as err:
+            raise SettingsError("%s: %s" % (CONFIG, err))
+        if sensor["type"] == "pulse":
+            _check("pulse", not config["deep_sleep"], "counts nothing in a deep sleep")
+        field = sensor["field"]
+        for number in range(field, field + len(registry.TYPES[sensor["type"]][2])):
             _check("field %d" % number, number not in fields, "is used twice")
             fields.append(number)
     return used
 
 
+def _find_sensors() -> list:
+    """Return the sensors that are connected to the default pins."""
+    from esp_weather import detect  # noqa: PLC0415 # takes memory
+
+    return detect.sensors()
+
+
 def _check_pins(config: dict, used: list[int], deep_sleep: bool) -> None:
     """Check that the LED, and what wakes the board, have a pin of their own."""
-    if config.setdefault("led", LED) is not None:
+    if config.setdefault("led", _LED) is not None:
         led = _between("led", _get(config, "led", int), 0, 48)
         _check(
             "led", led not in used, "is the pin of a sensor: choose another, or null"
@@ -149,4 +169,4 @@ def _between(name: str, value: int, lowest: int, highest: int) -> int:
 
 def _check(name: str, is_right: object, what: str) -> None:
     if not is_right:
-        raise ValueError("%s: %s %s" % (FILE, name, what))
+        raise SettingsError("%s: %s %s" % (CONFIG, name, what))

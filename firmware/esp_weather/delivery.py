@@ -6,13 +6,13 @@ import time
 from micropython import const
 
 from esp_weather.buffer import Buffer
-from esp_weather.clock import Clock
-from esp_weather.report import AGAIN, DONE, DROP, REFUSED, RETRY
+from esp_weather.client import AGAIN, DONE, DROP, REFUSED, RETRY, SMALLER
+from esp_weather.start import forget
 from esp_weather.watchdog import Watchdog
 from esp_weather.wifi import Wifi
 
-_WIFI_LIMIT_MS = const(15_000)  # of one attempt to connect
-_WIFI_LOOK_MS = const(50)
+_WIFI_LIMIT_MS = const(15_000)  # of one wait for the Wi-Fi
+_WIFI_LOOK_MS = const(100)
 _FIRST_PAUSE_MS = const(2_000)  # before the second attempt; then twice as long, …
 _LONGEST_PAUSE_MS = const(60_000)
 
@@ -26,78 +26,99 @@ class Delivery:
     """Reports what is in the buffer. Knows nothing of how a report is made."""
 
     def __init__(  # type: ignore[no-untyped-def]
-        self, client, wifi: Wifi, buffer: Buffer, clock: Clock
+        self, client, wifi: Wifi, buffer: Buffer, watchdog: Watchdog
     ) -> None:
-        """Use a LegacyClient or a SignedClient."""
+        """Use the ReportClient of legacy.py or signed.py."""
+        self._watchdog = watchdog
         self._client = client
         self._wifi = wifi
         self._buffer = buffer
-        self._clock = clock
         self._said = ""
 
-    def run(self, deadline: int, watchdog: Watchdog) -> int:
-        """Report readings until all are settled or the time of the round is over.
+    def run(self, deadline: int) -> int:
+        """Report readings until all are taken or the time of the round is over.
 
+        Who has none reports without, to say that the station is there.
         Returns DONE, REFUSED or RETRY.
         """
+        buffer = self._buffer
+        client = self._client
         pause = _FIRST_PAUSE_MS
-        limit = self._client.BATCH
-        while self._buffer.count:
-            watchdog.feed()
+        limit = client.BATCH
+        is_due = client.KEEPS
+        while is_due or buffer.count > buffer.taken:
+            self._watchdog.feed()
             verdict = RETRY
             if self._is_online(deadline):
-                batch = self._buffer.oldest(limit, self._clock.now())
-                verdict = self._client.report(batch)
-                self._tell(batch, verdict)
+                verdict = client.report(buffer, limit)
+                self._say_what_became(verdict)
             if verdict == REFUSED:
                 return REFUSED
-            if verdict == DROP and len(batch) > 1:
-                limit = (
-                    len(batch) // 2
-                )  # One is wrong, and the others must not be lost.
-                continue
-            if verdict in (DONE, DROP):
-                self._buffer.drop(len(batch))
-                if verdict == DONE:
-                    limit = min(2 * limit, self._client.BATCH)
-                continue
             if verdict == AGAIN:
                 continue
+            sent = client.sent
+            if verdict == DROP and sent > 1:
+                limit = sent // 2  # One is wrong, and the others must not be lost.
+                continue
+            if verdict == DONE or (verdict == DROP and sent):
+                is_due = False
+                buffer.taken += sent
+                buffer.stored(client.stored)
+                if verdict == DONE:
+                    limit = min(2 * limit, client.BATCH)
+                continue
+            if verdict == SMALLER:
+                limit = max(1, sent // 2)
             wait = jitter(pause)
             if time.ticks_diff(deadline, time.ticks_ms()) <= wait:
                 return RETRY
-            watchdog.sleep(wait)
+            self._watchdog.sleep(wait)
             pause = min(2 * pause, _LONGEST_PAUSE_MS)
         return DONE
 
     def _is_online(self, deadline: int) -> bool:
-        """Wait for the Wi-Fi. If it does not come, begin to connect anew."""
+        """Wait for the Wi-Fi; an attempt that takes longer goes on meanwhile."""
         limit = time.ticks_add(time.ticks_ms(), _WIFI_LIMIT_MS)
         if time.ticks_diff(deadline, limit) < 0:
             limit = deadline  # type: ignore[assignment]
         while not self._wifi.is_connected():
             if time.ticks_diff(limit, time.ticks_ms()) <= 0:
-                self._say("Wi-Fi: " + self._wifi.why_not())
-                self._wifi.connect()
+                from esp_weather import recovery  # noqa: PLC0415 # seldom needed
+
+                self._say("Wi-Fi: " + recovery.why_not(self._wifi))
+                forget("recovery")
                 return False
+            self._wifi.connect()
             time.sleep_ms(_WIFI_LOOK_MS)
         return True
 
-    def _tell(self, batch: list[tuple[int, float, int]], verdict: int) -> None:
+    def _say_what_became(self, verdict: int) -> None:
         """Say what became of a report; what is wrong, once."""
-        answer = self._client.answer
+        client = self._client
         if verdict == DONE:
             self._said = ""
-            for field, value, _ in batch:
-                print("field", field, "=", value)
+            refused = {}
+            for each in client.refused:
+                refused[each.get("number")] = each.get("reason")
+            for index in range(client.sent):
+                number = self._buffer.number + self._buffer.taken + index
+                self._print(index, refused.get(number))
         elif verdict == DROP:
-            if len(batch) == 1:
-                field, value, _ = batch[0]
-                print("The server does not take field", field, "=", value, answer)
+            if client.sent == 1:
+                self._print(0, client.answer)
         elif verdict == REFUSED:
-            self._say("The server refuses this station: key or MAC address? " + answer)
-        elif verdict == RETRY:
-            self._say("The server: " + answer)
+            self._say(
+                "The server refuses this station: key or MAC address? " + client.answer
+            )
+        elif verdict in (RETRY, SMALLER):
+            self._say("The server: " + client.answer)
+
+    def _print(self, index: int, reason: str | None) -> None:
+        field, value, _ = self._buffer.reading(self._buffer.taken + index, 0)
+        if reason is None:
+            print("field", field, "=", value)
+        else:
+            print("The server does not take field", field, "=", value, reason)
 
     def _say(self, text: str) -> None:
         if text != self._said:

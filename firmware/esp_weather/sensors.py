@@ -2,6 +2,8 @@
 
 import machine
 
+from esp_weather import SettingsError
+
 
 class Sensors:
     """Measures with all sensors at once, and goes on without those that fail."""
@@ -10,18 +12,19 @@ class Sensors:
         """Get the sensors of the settings ready.
 
         Of those that are `missing` it was said before the last sleep.
-        Raises ValueError if one cannot be where the settings say.
+        Raises SettingsError if one cannot be where the settings say.
         """
         self.missing = missing  # a bit for each sensor that cannot be read: its field
-        buses: dict = {}
-        self._sensors = []
-        for sensor in settings:
-            try:
-                driver = _open(sensor, buses)
-            except ValueError as err:
-                raise ValueError("config.json: %s: %s" % (_name(sensor), err))
-            self._sensors.append((sensor["field"], _name(sensor), driver))
+        self._buses: dict = {}
+        self._sensors = [[sensor, None] for sensor in settings]
         self._started: list = []
+        for sensor in self._sensors:
+            try:
+                self._open(sensor)
+            except ValueError as err:
+                raise SettingsError("config.json: %s: %s" % (_name(sensor[0]), err))
+            except Exception as err:  # noqa: BLE001 # The others go on without it.
+                self._miss(sensor[0], err)
 
     def start(self) -> int:
         """Begin to measure and return how many milliseconds that takes."""
@@ -29,54 +32,66 @@ class Sensors:
         self._started = []
         for sensor in self._sensors:
             try:
-                longest = max(longest, sensor[2].start())
+                self._open(sensor)
+                longest = max(longest, sensor[1].start())
                 self._started.append(sensor)
             except Exception as err:  # noqa: BLE001 # The drivers of the port raise it.
-                self._miss(sensor, err)
+                self._miss(sensor[0], err)
         return longest
 
     def read(self) -> list[tuple[int, float]]:
         """Return what was measured: pairs of a field and a value."""
         readings = []
-        for sensor in self._started:
-            field, name, driver = sensor
+        for settings, driver in self._started:
+            field = settings["field"]
             try:
                 values = driver.read()
+                for value in values:
+                    if not -1e9 < value < 1e9:
+                        raise ValueError("%s is no value" % value)  # noqa: TRY301
             except Exception as err:  # noqa: BLE001
-                self._miss(sensor, err)
+                self._miss(settings, err)
                 continue
             if self.missing & 1 << field:
                 self.missing &= ~(1 << field)
-                print(name, "is there again")
+                print(_name(settings), "is there again")
             for value in values:
                 readings.append((field, value))
                 field += 1
         return readings
 
-    def _miss(self, sensor: tuple, err: Exception) -> None:
+    def _miss(self, settings: dict, err: Exception) -> None:
         """Say once that a sensor cannot be read."""
-        field, name, _ = sensor
+        field = settings["field"]
         if not self.missing & 1 << field:
             self.missing |= 1 << field
-            print(name, "cannot be read:", type(err).__name__, err)
+            print(_name(settings), "cannot be read:", type(err).__name__, err)
+
+    def _open(self, sensor: list) -> None:
+        """Get a driver ready unless it is. Sensors at the same pins share a bus."""
+        settings, driver = sensor
+        if driver is not None:
+            return
+        pins = (settings.get("pin"), settings.get("scl"), settings.get("sda"))
+        kind = settings["type"]
+        if kind == "analog":
+            self._buses[pins] = settings["pin"]
+        elif pins not in self._buses:
+            pin, scl, sda = pins
+            self._buses[pins] = (
+                machine.SoftI2C(scl=machine.Pin(scl), sda=machine.Pin(sda))
+                if pin is None
+                else machine.Pin(pin)
+            )
+        options = {
+            name: settings[name]
+            for name in settings
+            if name not in ("type", "field", "pin", "scl", "sda", "unit")
+        }
+        # Only the drivers that are needed take memory.
+        module = __import__("esp_weather." + kind, None, None, (kind,))
+        sensor[1] = getattr(module, kind.upper())(self._buses[pins], **options)
 
 
 def _name(sensor: dict) -> str:
     return "%s of field %d" % (sensor["type"], sensor["field"])
-
-
-def _open(sensor: dict, buses: dict):  # type: ignore[no-untyped-def]
-    """Return the driver of a sensor. Sensors at the same pins share a bus."""
-    pins = (sensor.get("pin"), sensor.get("scl"), sensor.get("sda"))
-    if pins not in buses:
-        pin, scl, sda = pins
-        buses[pins] = (
-            machine.SoftI2C(scl=machine.Pin(scl), sda=machine.Pin(sda))
-            if pin is None
-            else machine.Pin(pin)
-        )
-    options = {name: sensor[name] for name in ("address", "rom") if name in sensor}
-    # Only the drivers that are needed take memory.
-    kind = sensor["type"]
-    module = __import__("esp_weather." + kind, None, None, (kind,))
-    return getattr(module, kind.upper())(buses[pins], **options)

@@ -8,16 +8,42 @@ from micropython import const
 _BLOCK = const(64)  # bytes, of SHA-256
 
 
-def sign(key: bytes, lines: str, parameters: str) -> bytes:
-    """Return the signature of components, a line for each (RFC 9421, section 2.5)."""
-    return hmac_sha256(key, (lines + '"@signature-params": ' + parameters).encode())
+def is_signed(
+    key: bytes, mac: str, status: int, body: bytes, asked: str, signature: bytes
+) -> bool:
+    """Return whether an answer is the server's own: it signs what it answers to, too.
+
+    `asked` is the signature of the request. Both are without their colons.
+    """
+    right = base64(
+        hmac_sha256(
+            key,
+            '"@status": %d\n"content-digest": sha-256=:' % status,
+            base64(sha256(body).digest()),
+            ':\n"signature";req;key="sig": :',
+            asked,
+            ':\n"@signature-params": ',
+            '("@status" "content-digest" "signature";req;key="sig");keyid="',
+            mac,
+            '";tag="esp-weather"',
+        )
+    )
+    # All of it, so that the time does not tell how much of it was right.
+    different = len(right) ^ len(signature)
+    for one, other in zip(right.encode(), signature):  # noqa: B905
+        different |= one ^ other
+    return not different
 
 
-def hmac_sha256(key: bytes, message: bytes) -> bytes:
-    """Return the HMAC of RFC 2104 with SHA-256. The key has at most 64 bytes."""
+def hmac_sha256(key: bytes, *message: str | bytes) -> bytes:
+    """Return the HMAC of RFC 2104 with SHA-256. The key has at most 64 bytes.
+
+    The message comes in pieces: a large one may find no room in a small heap.
+    """
     key += bytes(_BLOCK - len(key))
     inner = sha256(bytes(byte ^ 0x36 for byte in key))
-    inner.update(message)
+    for piece in message:
+        inner.update(piece)
     outer = sha256(bytes(byte ^ 0x5C for byte in key))
     outer.update(inner.digest())
     digest: bytes = outer.digest()

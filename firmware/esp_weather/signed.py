@@ -3,113 +3,224 @@
 docs/protocol.md, "The signed report", is what this follows.
 """
 
+from binascii import hexlify
 from hashlib import sha256
-import socket
+import json
+import os
 
 from micropython import const
 
 from esp_weather import VERSION
+from esp_weather.buffer import Buffer
+from esp_weather.client import AGAIN, DONE, DROP, REFUSED, RETRY, SMALLER, Client
 from esp_weather.clock import Clock
-from esp_weather.report import AGAIN, DONE, DROP, REFUSED, RETRY, Client
-from esp_weather.signature import base64, sign
+from esp_weather.memory import DECLARED, Memory
+from esp_weather.signature import base64, hmac_sha256, is_signed
 from esp_weather.status import Status
 from esp_weather.wifi import Wifi
 
 _PATH = "/api/esp_weather/report"
-_HEAD = (
-    "POST " + _PATH + " HTTP/1.1\r\n"
-    "Host: %s:%d\r\n"
-    "User-Agent: esp-weather/" + VERSION + "\r\n"
-    "Connection: close\r\n"
-    "Content-Type: application/json\r\n"
-    "Content-Length: %d\r\n"
-    "Content-Digest: %s\r\n"
-    "Signature-Input: sig=%s\r\n"
-    "Signature: sig=:%s:\r\n"
-    "\r\n"
-)
-_PARAMETERS = '("@method" "@path" "content-digest");keyid="%s";nonce="%s"'
-_SIGNED = '"@method": POST\n"@path": ' + _PATH + '\n"content-digest": %s\n'
+_PARAMETERS = '("@method" "@path" "content-digest");keyid="'
+_SIGNED = '"@method": POST\n"@path": ' + _PATH + '\n"content-digest": sha-256=:'
 
-# Where the nonce is in the answer, and how much of it is read
-_NONCE = b');nonce="'
-_PIECE = const(256)
-_PIECES = const(16)
-_OVERLAP = const(96)  # a nonce and what stands before it
+_PART = const(64)  # letters: a long text may find no room in a small heap
+
+_NONCE = b';nonce="'
+_LONGEST_NONCE = const(48)  # as much as the memory of the RTC has for it
+_LONGEST_BODY = const(1536)  # of an answer; a full report's, all refused, has less
+_TOO_LONG = const(-1)
 
 
-class SignedClient(Client):
+class ReportClient(Client):
     """Hands readings to the server and says what became of them."""
 
     KEEPS = True  # What cannot be delivered now is good later.
-    CAPACITY = 240  # readings that the station keeps
-    BATCH = 12  # readings that one report takes: memory is short
+    BATCH = 12  # readings that one report takes: the answer may have a reason for each
 
-    def __init__(self, config: dict, wifi: Wifi, clock: Clock) -> None:
+    def __init__(self, config: dict, wifi: Wifi, clock: Clock, memory: Memory) -> None:
         """Keep where to report to, and as whom; nothing is connected yet."""
         super().__init__(config["server"])
         self._key = config["key"].encode()
         self._mac = wifi.mac
-        self._status = Status(config, wifi, clock)
-        self._offered = ""
+        self._clock = clock
+        self._memory = memory
+        self._fields: str = config["fields"]
+        self.status = Status(config, wifi, clock)
         self._was_asked_again = False
+        if memory.stream == bytes(4):
+            memory.stream = os.urandom(4)
+            memory.flags &= ~DECLARED
 
-    def report(self, readings: list[tuple[int, float, int]]) -> int:
-        """Send at most BATCH readings: a field, a value, and its age in 1/10 s.
+    def report(self, buffer: Buffer, limit: int) -> int:
+        """Send at most `limit` readings that the server does not have yet, or none.
 
-        Returns DONE, DROP, REFUSED, RETRY or AGAIN, and says why in `answer`.
+        Returns DONE, DROP, REFUSED, RETRY, AGAIN or SMALLER, and says why in `answer`.
         """
-        body = self._body(readings)
-        digest = "sha-256=:%s:" % base64(sha256(body).digest())
-        parameters = _PARAMETERS % (self._mac, self.nonce)
-        signature = sign(self._key, _SIGNED % digest, parameters)
-        head = _HEAD % (
-            self._host,
-            self._port,
-            len(body),
-            digest,
-            parameters,
-            base64(signature),
+        memory = self._memory
+        self._readings = buffer
+        self._now = self._clock.now()
+        self._about = self.status.json()
+        self.sent = min(limit, buffer.count - buffer.taken)
+        self.stored = -1
+        self.refused = []
+        digest = sha256()
+        self._length = 0
+        for text in self._body():
+            digest.update(text)
+            self._length += len(text)
+        self._digest = base64(digest.digest())
+        self._parameters = (_PARAMETERS, self._mac, '";nonce="', memory.nonce, '"')
+        self._signature = base64(
+            hmac_sha256(
+                *(self._key, _SIGNED, self._digest, ':\n"@signature-params": '),
+                *self._parameters,
+            )
         )
         self._offered = ""
-        status = self._ask(head.encode(), body)
-        if status in (200, 400, 401):
-            # After any other answer, or none, the old one goes with the same
-            # readings: that tells the server that it may have them.
-            self.nonce = self._offered or self.nonce
+        self._content = b""
+        status = self._ask()
+        self._about = ""
+        if status > 0:
+            memory.nonce = self._offered
         if status == 401:
+            # A server that does not know the nonce may have begun anew.
+            buffer.taken = 0
+            memory.flags &= ~DECLARED
             self._was_asked_again = not self._was_asked_again
             return AGAIN if self._was_asked_again else REFUSED
         self._was_asked_again = False
+        if status == _TOO_LONG:
+            return SMALLER
         if status == 200:
-            return DONE
-        if status == 400:
-            return DROP
-        return REFUSED if status == 403 else RETRY
+            memory.flags |= DECLARED
+            return DONE if self._understand() else RETRY
+        return DROP if status == 400 else RETRY
 
-    def _body(self, readings: list[tuple[int, float, int]]) -> bytearray:
-        body = bytearray(('{"mac":"%s","readings":' % self._mac).encode())
-        separator = "["
-        for field, value, age in readings:
-            body += (
-                '%s{"field":%d,"value":%.4f,"age":%d.%d}'
-                % (separator, field, value, age // 10, age % 10)
-            ).encode()
+    def _understand(self) -> bool:
+        """Take from the answer what it says; return whether it could be read."""
+        try:
+            answer = json.loads(self._content)
+            stored = answer.get("stored")
+            self.stored = -1 if stored is None else int(stored)
+            self.refused = answer.get("refused") or []
+            self.settings = answer.get("settings") or {}
+        except (ValueError, TypeError, AttributeError) as err:
+            self.answer = "200 without sense: %s" % err
+            return False
+        finally:
+            self._content = b""
+        return True
+
+    def _pieces(self):  # type: ignore[no-untyped-def]
+        yield "POST " + _PATH + " HTTP/1.1\r\nHost: "
+        yield "%s:%d\r\nUser-Agent: esp-weather/%s\r\n" % (
+            self._host,
+            self._port,
+            VERSION,
+        )
+        yield "Connection: close\r\nContent-Type: application/json\r\n"
+        yield "Content-Length: %d\r\nContent-Digest: sha-256=:" % self._length
+        yield self._digest
+        yield ":\r\nSignature-Input: sig="
+        yield from self._parameters
+        yield "\r\nSignature: sig=:"
+        yield self._signature
+        yield ":\r\n\r\n"
+        yield from self._body()
+
+    def _body(self):  # type: ignore[no-untyped-def]
+        """Yield the report as texts in ASCII: the same ones each time."""
+        readings = self._readings
+        stream = hexlify(self._memory.stream).decode()
+        first = readings.number + readings.taken & 0xFFFFFFFF
+        yield '{"mac":"%s","stream":"%s","first":%d' % (self._mac, stream, first)
+        if not self._memory.flags & DECLARED:
+            yield ',"fields":'
+            for start in range(0, len(self._fields), _PART):
+                yield self._fields[start : start + _PART]
+        yield ',"readings":['
+        separator = ""
+        for index in range(readings.taken, readings.taken + self.sent):
+            field, value, age = readings.reading(index, self._now)
+            yield '%s{"field":%d,"value":%.4f,"age":%d.%d}' % (
+                separator,
+                field,
+                value,
+                age // 10,
+                age % 10,
+            )
             separator = ","
-        body += ('],"status":%s}' % self._status.json()).encode()
-        return body
+        yield '],"status":'
+        yield self._about
+        yield "}"
 
-    def _read(self, stream: socket.socket) -> bytes:
-        """Return the beginning of the answer, and keep the nonce that it offers."""
-        head = piece = stream.read(_PIECE) or b""
-        for _ in range(_PIECES):
-            start = piece.find(_NONCE)
-            end = piece.find(b'"', start + len(_NONCE))
-            if start >= 0 and end >= 0:
-                self._offered = piece[start + len(_NONCE) : end].decode()
+    def _read(self) -> int:
+        """Return the status of the answer, or 0 if the server has not signed it.
+
+        The nonce of a 401 is taken from anybody: a wrong one costs one more 401.
+        """
+        status = self._status()
+        signature = b""
+        length = -1
+        is_chunked = False
+        while True:
+            line = self._line().strip()
+            if not line:
                 break
-            more = stream.read(_PIECE)
-            if not more:
-                break
-            piece = piece[-_OVERLAP:] + more
-        return head
+            name, _, value = line.partition(b":")
+            name = name.lower()
+            if name == b"signature":
+                signature = value.strip()
+            elif name == b"content-length":
+                length = int(value)
+            elif name == b"transfer-encoding":
+                is_chunked = True
+            elif name == b"accept-signature":
+                self._offered = _nonce(value)
+        if signature[:5] == b"sig=:":
+            if is_chunked:
+                length = int(self._line().split(b";")[0], 16)
+            while length and len(self._content) <= _LONGEST_BODY:
+                self._take(length)
+                if not is_chunked:
+                    break
+                self._line()
+                length = int(self._line().split(b";")[0], 16)
+            if len(self._content) > _LONGEST_BODY:
+                self.answer = "an answer of more than %d bytes" % _LONGEST_BODY
+                return _TOO_LONG
+            if is_signed(
+                self._key,
+                self._mac,
+                status,
+                self._content,
+                self._signature,
+                signature[5:].partition(b":")[0],
+            ):
+                return status
+        if status == 401:
+            return status
+        self.answer += ", not signed with the key"
+        return 0
+
+    def _take(self, length: int) -> None:
+        """Read so many bytes of the answer, or all if `length` is -1, up to a limit."""
+        end = len(self._content) + length if length >= 0 else 1 << 30
+        end = min(end, _LONGEST_BODY + 1)
+        while len(self._content) < end:
+            piece = self._some(end - len(self._content))
+            if not piece:
+                if length < 0:
+                    return
+                raise OSError("it ends early")
+            self._content += piece
+
+
+def _nonce(header: bytes) -> str:
+    """Return the nonce of the header Accept-Signature, "" if it is none."""
+    nonce = header.partition(_NONCE)[2].partition(b'"')[0]
+    if len(nonce) > _LONGEST_NONCE or any(
+        not 32 < byte < 127 or byte == 92 for byte in nonce
+    ):
+        return ""
+    return nonce.decode()

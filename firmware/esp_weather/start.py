@@ -1,69 +1,64 @@
-"""Reads the settings and starts the station.
+"""Starts the station, whatever happens.
 
-One module after the other, since compiling takes more memory than running.
+A start does one thing: here, to run the station. What is needed seldom and takes much
+memory does not run beside it, but in a start of its own.
 """
 
 import gc
 import sys
 import time
 
+import machine
 from micropython import const
 
-from esp_weather import VERSION, led
+from esp_weather import VERSION, SettingsError
+from esp_weather.clock import Clock
+from esp_weather.memory import RESTED, Memory
 
-_COMPLAINT_MS = const(10_000)
+_STAY_MS = const(10_000)  # for mpremote to get in
+_QUICK = const(3)  # starts that failed, until there is a pause before the next
 
 
 def main() -> None:
-    """Run the station for ever, or say for ever what is wrong with its settings."""
+    """Run the station for ever. If that fails, start anew."""
     print("ESP Weather", VERSION)
-    lamp = None
-    try:
-        settings = _settings()
-        lamp = led.Led(settings["led"])
-        gc.collect()
-        from esp_weather.station import Station  # noqa: PLC0415
+    gc.threshold(4096)  # Often, so that what stays is not scattered
+    memory = Memory()
+    if memory.starts >= _QUICK and not memory.flags & RESTED:
+        from esp_weather import trouble  # noqa: PLC0415
 
+        trouble.pause(memory, memory.starts - _QUICK)
+        forget("trouble")
+    memory.flags &= ~RESTED
+    memory.starts = min(memory.starts + 1, 255)
+    memory.note()
+    clock = Clock(memory.tenths)
+    try:
+        from esp_weather import build  # noqa: PLC0415
+
+        kind, *parts = build.parts(memory)
+        del build
+        forget("build")
         gc.collect()
-        client = _client(settings["signed"])
-        gc.collect()
-        station = Station(settings, lamp, client)
-        del settings
-    except ValueError as err:
-        _complain(err, lamp)
-    else:
+        station = kind(*parts, memory, clock)
+        del parts
         station.run()
+    except SettingsError as err:
+        from esp_weather import trouble  # noqa: PLC0415
+
+        trouble.complain(err, memory)
+    except Exception as err:  # noqa: BLE001 # It must not end at the prompt.
+        sys.print_exception(err)
+    gc.collect()
+    time.sleep_ms(_STAY_MS)
+    memory.tenths = clock.now()
+    memory.note()
+    machine.reset()
 
 
-def _settings() -> dict:
-    """Return the settings and forget the module that checked them."""
-    from esp_weather import config  # noqa: PLC0415
-
-    try:
-        return config.load()
-    except ValueError as err:
-        _complain(err, led.Led(config.LED))
-        raise
-    finally:
-        del sys.modules["esp_weather.config"]
-        del sys.modules["esp_weather"].config
-
-
-def _client(signed: bool):  # type: ignore[no-untyped-def]
-    """Return the class that makes the reports: only the one that is needed."""
-    if signed:
-        from esp_weather.signed import SignedClient  # noqa: PLC0415
-
-        return SignedClient
-    from esp_weather.legacy import LegacyClient  # noqa: PLC0415
-
-    return LegacyClient
-
-
-def _complain(err: ValueError, lamp: led.Led | None) -> None:
-    """Say what is wrong, again and again. A reset would change nothing."""
-    while True:
-        print(err)
-        if lamp:
-            lamp.blink(led.CONFIG)
-        time.sleep_ms(_COMPLAINT_MS)
+def forget(name: str) -> None:
+    """Give the memory of a module back."""
+    sys.modules.pop("esp_weather." + name, None)
+    package = sys.modules["esp_weather"]
+    if hasattr(package, name):
+        delattr(package, name)

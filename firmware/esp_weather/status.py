@@ -9,33 +9,45 @@ from esp_weather import VERSION
 from esp_weather.clock import Clock
 from esp_weather.wifi import Wifi
 
-_FULL_SCALE = const(65535)
+FULL_SCALE = const(65535)
 
 
 class Status:
-    """Strength of the Wi-Fi's signal, uptime, version, and the battery's voltage."""
+    """Signal strength, uptime, version, interval, board, and the battery's voltage."""
 
     def __init__(self, config: dict, wifi: Wifi, clock: Clock) -> None:
         """Get ready to measure the battery, if there is one."""
+        self.interval: int = config["interval"]
         self._wifi = wifi
         # The clock is wrong by a few percent of each sleep.
         self._clock = None if config["deep_sleep"] else clock
+        board = getattr(sys.implementation, "_machine", "")
+        self._board = ',"board":"%s"}' % "".join(
+            letter for letter in board if " " <= letter < "\x7f" and letter not in '"\\'
+        )
         battery = config["battery"]
-        self._adc = battery and _open(battery["pin"])
+        self._adc = battery and open_adc(battery["pin"])
         self._full_scale = battery and battery["full_scale"]
 
     def json(self) -> str:
         """Return the status as the signed report has it."""
-        text = '{"firmware":"%s","rssi":%d' % (VERSION, self._wifi.rssi())
+        text = '{"firmware":"%s","interval":%d' % (VERSION, self.interval)
+        rssi = self._wifi.rssi()
+        if rssi is not None:
+            text += ',"rssi":%d' % rssi
         if self._clock:
             text += ',"uptime":%d' % self._clock.uptime()
         if self._adc:
-            volts = self._adc.read_u16() * self._full_scale / _FULL_SCALE
-            text += ',"battery":%.2f' % volts
-        return text + "}"
+            try:
+                volts = self._adc.read_u16() * self._full_scale / FULL_SCALE
+                text += ',"battery":%.2f' % volts
+            except Exception as err:  # noqa: BLE001 # The report goes without.
+                print("battery:", err)
+        return text + self._board
 
 
-def _open(pin: int) -> ADC:
+def open_adc(pin: int) -> ADC:
+    """Return the channel of an ESP8266, or what measures at a pin of an ESP32."""
     if sys.platform == "esp8266":
         return ADC(pin)
     return ADC(Pin(pin), atten=ADC.ATTN_11DB)

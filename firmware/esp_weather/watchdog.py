@@ -5,7 +5,7 @@ import time
 from machine import Timer, reset
 from micropython import const
 
-_LIMIT_MS = const(180_000)  # The slowest report of all takes less.
+_LIMIT_MS = const(180_000)  # The slowest round of all is fed more often.
 _SLICE_MS = const(1_000)
 _PERIOD_MS = const(5_000)
 
@@ -21,11 +21,21 @@ class Watchdog:
     what hangs in C, and this one what waits for ever in Python.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, save) -> None:  # type: ignore[no-untyped-def]
+        """Watch from start() on. `save` is called before a reset."""
+        self._save = save
+        self._timer: Timer | None = None
+        self.feed()
+
+    def start(self) -> None:
         """Start to watch."""
         self.feed()
-        self._timer = Timer(0)
-        self._timer.init(mode=Timer.PERIODIC, period=_PERIOD_MS, callback=self._check)
+        try:
+            timer = Timer(0)
+            timer.init(mode=Timer.PERIODIC, period=_PERIOD_MS, callback=self._check)
+            self._timer = timer
+        except Exception as err:  # noqa: BLE001 # The station does without.
+            print("Watchdog:", err)
 
     def feed(self) -> None:
         """Say that the station is alive."""
@@ -41,9 +51,13 @@ class Watchdog:
 
     def stop(self) -> None:
         """Stop to watch: a timer must not outlive a soft reset."""
-        self._timer.deinit()
+        if self._timer is not None:
+            self._timer.deinit()
 
     def _check(self, _timer: Timer) -> None:
         if time.ticks_diff(time.ticks_ms(), self._fed) > _LIMIT_MS:
             print("The station hangs: reset")
-            reset()
+            try:
+                self._save()
+            finally:
+                reset()

@@ -1,63 +1,99 @@
-"""The way into the network."""
+"""The way into the network.
+
+On an ESP8266 the SDK writes into its flash when the credentials are set, and when an
+interface is switched on or off. So the credentials are set once, and only if the flash
+does not have them; all that follows is connect() without them.
+"""
 
 from binascii import hexlify
+from hashlib import sha256
+import sys
+import time
 
+from micropython import const
 import network
+
+_ATTEMPT_MS = const(60_000)  # in which one that is under way is left alone
+_PAUSE_MS = const(15_000)  # after one that has failed
+
+_said = [""]  # the last error: one that lasts is said once
 
 
 class Wifi:
     """The station's side of the Wi-Fi, and its names there."""
 
-    def __init__(self, ssid: str, password: str) -> None:
-        """Switch the station's Wi-Fi on, and the board's own network off."""
+    def __init__(self, ssid: str, password: str, known: bytes) -> None:
+        """Switch the station's Wi-Fi on, and the board's own network off.
+
+        `known` is what `checksum` was when the credentials were set the last time.
+        Raises OSError if the board does not tell its MAC address.
+        """
         access_point = network.WLAN(network.AP_IF)
-        # The ESP8266 keeps this in its flash: written only when it changes.
-        if access_point.active():
-            access_point.active(False)
-        self._station = network.WLAN(network.STA_IF)
-        self._station.active(True)
-        self._credentials = (ssid, password)
-        mac = self._station.config("mac")
+        if attempt(access_point.active):
+            attempt(access_point.active, False)
+        self.station = network.WLAN(network.STA_IF)
+        self._switch_on()
+        self._credentials: tuple | None = (ssid, password)
+        self.checksum: bytes = sha256(("%s\n%s" % (ssid, password)).encode()).digest()[
+            :4
+        ]
+        if (
+            sys.platform == "esp8266"
+            and known == self.checksum
+            and attempt(self.station.config, "ssid") == ssid
+        ):
+            self._credentials = None
+        self._began: int = 0
+        self.is_begun = False
+        mac = self.station.config("mac")
         self.mac = hexlify(mac, ":").decode()
-        try:
-            network.hostname("esp-weather-" + hexlify(mac[3:]).decode())
-        except ValueError:
-            pass  # Before MicroPython 1.22 a name had at most 15 letters.
+        # Before MicroPython 1.22 a name had at most 15 letters.
+        attempt(network.hostname, "esp-weather-" + hexlify(mac[3:]).decode())
 
     def is_connected(self) -> bool:
         """Return whether the station is in the network and has an address."""
-        return self._station.isconnected()
+        return bool(attempt(self.station.isconnected))
 
-    def connect(self, stored: bool = False) -> None:
-        """Begin to connect; is_connected() tells when it is done.
+    def connect(self) -> None:
+        """Begin to connect, unless an attempt is under way or has just failed."""
+        if self.is_begun:
+            is_under_way = attempt(self.station.status) == network.STAT_CONNECTING
+            since = time.ticks_diff(time.ticks_ms(), self._began)
+            if 0 <= since < (_ATTEMPT_MS if is_under_way else _PAUSE_MS):
+                return
+        self.is_begun = True
+        self._began = time.ticks_ms()  # type: ignore[assignment]
+        self._switch_on()
+        credentials, self._credentials = self._credentials, None
+        if credentials is None:
+            attempt(self.station.connect)
+        elif not attempt(self._set, *credentials):
+            self._credentials = credentials
 
-        With `stored` the credentials are those of the last time, which the
-        ESP8266 keeps in its flash and would otherwise write there again.
-        """
-        try:
-            if stored:
-                self._station.connect()
-            else:
-                self._station.disconnect()
-                self._station.connect(*self._credentials)
-        except OSError as err:
-            # The ESP32 raises this while it is still busy with the last attempt.
+    def rssi(self) -> int | None:
+        """Return the strength of the signal in dBm; None if the board does not say."""
+        rssi = attempt(self.station.status, "rssi")
+        return rssi if isinstance(rssi, int) else None
+
+    def _switch_on(self) -> None:
+        if not attempt(self.station.active):
+            attempt(self.station.active, True)
+
+    def _set(self, ssid: str, password: str) -> bool:
+        self.station.connect(ssid, password)
+        return True
+
+
+def attempt(function, *arguments):  # type: ignore[no-untyped-def]
+    """Return what a function of the port returns; None, and say so, if it raises.
+
+    What is an error differs: an ESP32 raises while it is still busy with the last
+    attempt, and when the Wi-Fi has just gone.
+    """
+    try:
+        return function(*arguments)
+    except Exception as err:  # noqa: BLE001
+        _said.append(str(err))
+        if _said.pop(0) != _said[0]:
             print("Wi-Fi:", err)
-
-    def why_not(self) -> str:
-        """Return why the station is not connected."""
-        status = self._station.status()
-        if status == network.STAT_WRONG_PASSWORD:
-            return "wrong password"
-        if status == network.STAT_NO_AP_FOUND:
-            return "no such network in reach"
-        return "not connected yet"
-
-    def rssi(self) -> int:
-        """Return the strength of the signal in dBm."""
-        return self._station.status("rssi")
-
-    def restart(self) -> None:
-        """Switch the Wi-Fi off and on again."""
-        self._station.active(False)
-        self._station.active(True)
+        return None

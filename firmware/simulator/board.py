@@ -82,15 +82,14 @@ def run():
             time.sleep_ms(sleep.args[0])
         except world.Reset:
             pass
-        for name in list(sys.modules):
-            if name == "main" or name.startswith("esp_weather"):
-                del sys.modules[name]
+        world.forget()
 
 
 world.mac = unhexlify(sys.argv[1].replace(":", ""))
 mean = float(sys.argv[2])
 swing = float(sys.argv[3])
 world.password_of = password_of
+world.patience_ms = 10_000  # Home Assistant may take its time.
 sensor = Sensor(rising if "rising" in sys.argv else temperature)
 world.i2c[5, 4] = {24: sensor}
 run()

@@ -16,6 +16,7 @@ from tools.station import (
     MICROPYTHON,
     MODULES,
     OUTDOOR,
+    SIMULATOR,
     Station,
     add_station,
     run_station,
@@ -258,7 +259,7 @@ async def test_outage(home_assistant: HomeAssistant, tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config))
     with (folder / "console.log").open("wb") as console:
         process = await asyncio.create_subprocess_exec(
-            *(MICROPYTHON, CHECKOUT / "tests" / "firmware" / "outage.py", OUTDOOR.mac),
+            *(MICROPYTHON, SIMULATOR / "outage.py", OUTDOOR.mac),
             cwd=folder,
             env={"MICROPYPATH": ":".join(map(str, (*MODULES, CLOCK)))},
             stdin=DEVNULL,

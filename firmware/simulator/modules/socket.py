@@ -1,12 +1,16 @@
 """The module `socket`, with the limits of the ESP8266.
 
-Without Wi-Fi there is no way out, and what is not closed is missing later.
+Without Wi-Fi there is no way out, and what is not closed is missing later. A read that
+does not block still gives the real server some time, since the board's own clock may
+stand still or run ahead.
 """
 
 import errno
+import time
 
 import network
-from usocket import getaddrinfo, socket as _Socket
+import usocket
+import utime
 import world
 
 __all__ = ("getaddrinfo", "socket")
@@ -14,26 +18,86 @@ __all__ = ("getaddrinfo", "socket")
 _MOST = 5  # lwIP's MEMP_NUM_TCP_PCB
 
 
+def getaddrinfo(host, port):
+    """Return the addresses of a host. Raises OSError if there are none."""
+    world.enter("getaddrinfo")
+    if host in world.names:
+        return world.names[host]
+    if not network.WLAN(network.STA_IF).isconnected():
+        raise OSError(-2)
+    return usocket.getaddrinfo(host, port)
+
+
+class Patient:
+    """What of a stream waits for a real server."""
+
+    def __init__(self, stream):
+        """Read from a stream that does not block."""
+        self._stream = stream
+        self._is_silent = False
+
+    def read(self, count):
+        """Return at most so many bytes, b"" at the end, None if none are there."""
+        world.enter("socket.read")
+        return self._wait(self._stream.read, count)
+
+    def readline(self, count):
+        """Return a line or its beginning, b"" at the end, None if nothing is there."""
+        world.enter("socket.read")
+        return self._wait(self._stream.readline, count)
+
+    def _wait(self, function, count):
+        begin = utime.ticks_ms()
+        while True:
+            data = function(count)
+            waited = utime.ticks_diff(utime.ticks_ms(), begin)
+            if data is not None or self._is_silent or waited >= world.patience_ms:
+                break
+            utime.sleep_us(200)
+        if data is None:
+            self._is_silent = True
+        if world.pace and waited:
+            time.sleep_ms(waited * world.pace)
+        return data
+
+
 class socket:  # the port's name
     """A TCP socket."""
 
     def __init__(self):
         """Open one. Raises OSError if too many are open."""
+        world.enter("socket.socket")
         if world.open_sockets == _MOST:
             raise OSError(errno.ENOMEM)
         world.open_sockets += 1
-        self.plain = _Socket()
-        self.settimeout = self.plain.settimeout
-        self.write = self.plain.write
-        self.read = self.plain.read
+        self.plain = usocket.socket()
+        self._patient = Patient(self.plain)
+        self.read = self._patient.read
+        self.readline = self._patient.readline
+
+    def settimeout(self, seconds):
+        """Limit how long each call waits."""
+        world.enter("socket.settimeout")
+        self.plain.settimeout(seconds)
+
+    def setblocking(self, is_blocking):
+        """Have calls wait, or not."""
+        world.enter("socket.setblocking")
+        self.plain.setblocking(is_blocking)
 
     def connect(self, address):
         """Connect. Raises OSError if that is not possible."""
+        world.enter("socket.connect")
         if not network.WLAN(network.STA_IF).isconnected():
             raise OSError(errno.EHOSTUNREACH)
         if world.is_deadlocked:
             raise OSError(errno.ETIMEDOUT)
         self.plain.connect(address)
+
+    def send(self, data):
+        """Send some of the bytes and return how many."""
+        world.enter("socket.send")
+        return self.plain.send(data)
 
     def close(self):
         """Close; the second time does nothing."""
@@ -41,3 +105,4 @@ class socket:  # the port's name
             self.plain.close()
             self.plain = None
             world.open_sockets -= 1
+            world.enter("socket.close")

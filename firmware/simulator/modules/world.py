@@ -1,8 +1,10 @@
-"""What surrounds the fake board. Tests change it; the other fakes only look.
+"""What surrounds the simulated board. Tests change it; the other modules only look.
 
 Everything a board could see of a real room, network and power supply is here, so
 that the firmware itself runs unchanged.
 """
+
+import sys
 
 mac = b"\x5c\xcf\x7f\x2b\x0e\x68"
 networks = {"Home": "password"}  # each Wi-Fi in reach, with its password
@@ -13,20 +15,55 @@ i2c = {}  # (scl, sda): {address: chip}
 wires = {}  # pin: [DS18B20 chips]
 dhts = {}  # pin: DHT22 chip
 volts = {}  # pin or channel of an ADC: volts
+handlers = {}  # pin: what the firmware wants to be called when it falls
 
 reset_cause = 0
-rtc_memory = b""
+rtc_memory = bytearray()
 pins = {}  # each pin that was an output: the values it had
 timers = []
 open_sockets = 0
 is_deadlocked = False  # Connected, but nothing gets through until it is switched off
 hostname = None
-flash_writes = 0  # of the Wi-Fi's settings
+names = {}  # what the name of a host leads to, if not to what this machine says
+
+# Real milliseconds that a read waits for the server, and how much time passes on the
+# board's own clock for each of them
+patience_ms = 300
+pace = 0
+
+calls = {}  # name of a function of the port: how often it was called
+faults = {}  # name of a function of the port: what it raises, or a function to call
+
+# The saving calls of the ESP8266's SDK
+SAVING = ("WLAN.connect with credentials", "WLAN.active with a value")
+
+
+def enter(name):
+    """Count a call of the port, and let it fail if it is to."""
+    calls[name] = calls.get(name, 0) + 1
+    fault = faults.get(name)
+    if fault is None:
+        return
+    if isinstance(fault, BaseException):
+        raise fault
+    fault()
+
+
+def flash_writes():
+    """Return how often the settings of the Wi-Fi were written into the flash."""
+    return sum(calls.get(name, 0) for name in SAVING)
 
 
 def password_of(ssid):
     """Return the password of a network, or None if it is not in reach."""
     return networks.get(ssid)
+
+
+def forget():
+    """Have the firmware begin anew, as after a reset."""
+    for name in list(sys.modules):
+        if name == "main" or name.startswith("esp_weather"):
+            del sys.modules[name]
 
 
 class Power(BaseException):

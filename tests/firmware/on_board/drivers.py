@@ -1,18 +1,29 @@
 """The drivers, byte for byte against their chips."""
 
+import os
 import time
 
 from chips import (
+    AHT20 as AHT20Chip,
+    BH1750 as BH1750Chip,
     BME280 as BME280Chip,
     DHT22 as DHT22Chip,
     DS18B20 as DS18B20Chip,
     MCP9808 as MCP9808Chip,
+    SHT,
 )
+from esp_weather import crc8
+from esp_weather.aht20 import AHT20
+from esp_weather.analog import ANALOG
+from esp_weather.bh1750 import BH1750
 from esp_weather.bme280 import BME280, compensate
 from esp_weather.dht22 import DHT22
 from esp_weather.ds18b20 import DS18B20
 from esp_weather.mcp9808 import MCP9808
-from helpers import raises
+from esp_weather.pulse import PULSE
+from esp_weather.sht3x import SHT3X
+from esp_weather.sht4x import SHT4X
+from helpers import bodies, config, raises, run
 from machine import Pin, SoftI2C
 import world
 
@@ -219,3 +230,138 @@ def test_dht22_errors():
     del world.dhts[13]
     driver.start()
     assert "ETIMEDOUT" in raises(OSError, driver.read)
+
+
+def test_crc8():
+    """The example of both of Sensirion's data sheets: 0xBEEF has 0x92."""
+    crc8.check(b"\xbe\xef\x92")
+    for wrong in (b"\xbe\xef\x93", b"\xbe\xee\x92", b"\x00\x00\x00", b"\xff\xff\xff"):
+        assert "checksum" in raises(ValueError, crc8.check, wrong)
+
+
+def test_sht3x():
+    for raw, measured in (((0, 0), (-45, 0)), ((65535, 65535), (130, 100))):
+        assert _measure(SHT3X(_bus(SHT(raw), 68))) == measured
+    celsius, percent = _measure(SHT3X(_bus(SHT((0x6666, 0x8000)), 68)))
+    assert abs(celsius - 25) < 0.01 and abs(percent - 50) < 0.01
+    assert "ENODEV" in raises(OSError, SHT3X(_bus(SHT((0, 0)), 68), 69).start)
+
+
+def test_sht4x():
+    for raw, measured in (
+        ((0, 0), (-45, 0)),
+        ((65535, 65535), (130, 100)),
+        ((0, 0x0C4A), (-45, 0.0)),
+    ):
+        celsius, percent = _measure(SHT4X(_bus(SHT(raw, True), 68)))
+        assert abs(celsius - measured[0]) < 0.01, raw
+        assert abs(percent - measured[1]) < 0.01, raw
+    celsius, percent = _measure(SHT4X(_bus(SHT((0x6666, 0x8000), True), 68)))
+    assert abs(celsius - 25) < 0.01 and abs(percent - 56.5) < 0.01
+
+
+def test_sht_with_a_wrong_checksum():
+    chip = SHT((0x6666, 0x8000))
+    driver = SHT3X(_bus(chip, 68))
+    good = chip.answer
+    for index in range(6):
+
+        def bad(count, index=index):
+            data = bytearray(good(count))
+            data[index] ^= 4
+            return data
+
+        chip.answer = bad
+        assert "checksum" in raises(ValueError, _measure, driver)
+
+
+def test_aht20():
+    """Half of both scales is 50 °C and 50 % (section 6)."""
+    for raw, measured in (
+        ((0, 0), (-50, 0)),
+        ((1 << 19, 1 << 19), (50, 50)),
+        ((0x60000, 0x40000), (25, 25)),
+    ):
+        chip = AHT20Chip(raw)
+        assert _measure(AHT20(_bus(chip, 56))) == measured
+        assert chip.status & 8
+    driver = AHT20(_bus(AHT20Chip((0, 0)), 56))
+    driver.start()
+    assert "still" in raises(ValueError, driver.read)
+
+
+def test_bh1750():
+    """The example of the data sheet: 0x8390 is 28067 lx."""
+    (lux,) = _measure(BH1750(_bus(BH1750Chip(0x8390), 35)))
+    assert int(lux) == 28066 and round(lux) == 28067
+
+
+def test_analog():
+    world.volts[0] = 0.5
+    driver = ANALOG(0, zero=100.0, full_scale=0.0, kind="soil_moisture")
+    assert abs(_measure(driver)[0] - 50) < 0.01
+    world.volts[0] = 2
+    assert _measure(driver) == (0,)
+
+
+def test_pulse_rain():
+    """0.2794 mm a tip; a contact that bounces counts once."""
+    driver = PULSE(Pin(14), per_pulse=0.2794, kind="rain")
+    assert _measure(driver) == (0,)
+    for _ in range(10):
+        time.sleep_ms(1000)
+        for _ in range(3):
+            world.handlers[14](None)
+            time.sleep_ms(2)
+    assert abs(_measure(driver)[0] - 2.794) < 1e-6
+    assert abs(_measure(driver)[0] - 2.794) < 1e-6
+
+
+def test_pulse_wind():
+    """2.4 km/h at one pulse in a second, since the last reading."""
+    driver = PULSE(Pin(14), per_pulse=2.4, kind="wind_speed")
+    for _ in range(20):
+        time.sleep_ms(500)
+        world.handlers[14](None)
+    assert abs(_measure(driver)[0] - 4.8) < 1e-6
+    time.sleep_ms(10_000)
+    assert _measure(driver) == (0,)
+
+
+def test_detect():
+    """Sensors are known by address and identity, and keep their fields."""
+    world.i2c[5, 4] = {
+        24: MCP9808Chip(20),
+        35: BH1750Chip(100),
+        56: AHT20Chip((0, 0)),
+        68: SHT((0, 0)),
+        69: SHT((0, 0), True),
+        80: MCP9808Chip(20),  # an EEPROM of a clock, say
+    }
+    world.wires[12] = [DS18B20Chip(_ROM, 20)]
+    from esp_weather import detect
+
+    found = detect.sensors()
+    assert [(each["type"], each["field"]) for each in found] == [
+        ("mcp9808", 1),
+        ("bh1750", 2),
+        ("aht20", 3),
+        ("sht3x", 5),
+        ("sht4x", 7),
+        ("ds18b20", 9),
+    ]
+    world.i2c[5, 4].pop(24)
+    world.i2c[5, 4][118] = BME280Chip(_BMP280 + _HUMIDITY, (519888, 28_000, 415148))
+    assert detect.sensors() == found  # No field is left for the new one.
+    os.remove("sensors.json")
+    assert [each["type"] for each in detect.sensors()][-1] == "ds18b20"
+
+
+def test_auto():
+    """What is found is measured and reported."""
+    world.i2c[5, 4] = {118: BME280Chip(_BMP280 + _HUMIDITY, (519888, 28_000, 415148))}
+    config(signed=True, sensors="auto")
+    run(60_000)
+    first, last = bodies()
+    assert [each["field"] for each in last["readings"]] == [1, 2, 3]
+    assert first["fields"]["3"] == {"kind": "pressure", "unit": "hPa"}

@@ -1,7 +1,6 @@
 """The settings, and what the station says of those that are wrong."""
 
-import os
-
+from chips import MCP9808
 from esp_weather import config as settings
 from helpers import Console, blinks, config, raises, reports, run
 import world
@@ -67,7 +66,10 @@ def test_what_is_wrong():
         ({"sensors": [1]}, "sensors must hold braces"),
         (
             {"sensors": [{"type": "mpc9808"}]},
-            "type must be one of bme280, dht22, ds18b20, mcp9808",
+            (
+                "type must be one of aht20, analog, bh1750, bme280, dht22, ds18b20, mcp9808,"
+                " pulse, sht3x, sht4x"
+            ),
         ),
         ({"sensors": [dict(_SENSOR, pin=1)]}, "sensors of mcp9808 have no pin"),
         ({"sensors": [dict(_SENSOR, sda=None)]}, "sda is missing"),
@@ -123,13 +125,13 @@ def test_no_reset_for_wrong_settings():
 def test_no_reset_for_a_pin_that_is_not_there():
     for changes, blink in (
         ({"sensors": [{"type": "dht22", "field": 3, "pin": 6}]}, 12),
-        ({"led": 6}, 0),
+        ({"led": 6}, 12),
     ):
         config(**changes)
         with Console() as said:
             assert run(60_000) is None
         assert any("invalid pin" in line for line in said), said
-        assert blinks() == blink
+        assert blinks() == blink, changes
     assert any("dht22 of field 3" in line for line in said) is False
 
 
@@ -138,7 +140,40 @@ def test_settings_are_forgotten():
     import sys
 
     config()
-    os.remove("config.json")
-    run(1)
-    assert "esp_weather.config" not in sys.modules
+    run(60_000)
+    for name in ("config", "registry", "build", "recall", "trouble", "signed"):
+        assert "esp_weather." + name not in sys.modules, name
     assert world.timers == []
+
+
+def test_settings_are_checked_once():
+    """That takes a start of its own, when they or the firmware have changed."""
+    world.i2c[5, 4] = {24: MCP9808(20)}
+    config()
+    run(60_000)
+    with open("config.json.checked") as file:
+        first = file.read()
+    run(60_000)
+    with open("config.json.checked") as file:
+        assert file.read() == first
+    config(interval=30)
+    run(60_000)
+    with open("config.json.checked") as file:
+        assert file.read() != first
+    assert len(reports()) == 1 + 1 + 2
+
+
+def test_settings_that_cannot_be_written():
+    """They are checked at each start then, and the station works."""
+    import builtins
+
+    def without_space(path, mode="r", original=open):
+        if "w" in mode and path.startswith("config.json."):
+            raise OSError(28)
+        return original(path, mode)
+
+    world.i2c[5, 4] = {24: MCP9808(20)}
+    config()
+    builtins.open = without_space
+    run(2 * 60_000)
+    assert len(reports()) == 2

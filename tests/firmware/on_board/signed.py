@@ -5,7 +5,20 @@ import os
 import sys
 
 from chips import MCP9808
-from helpers import Alarm, Console, Warming, answers, bodies, config, requests, run
+from esp_weather import VERSION
+from helpers import (
+    Alarm,
+    Console,
+    Warming,
+    answers,
+    bodies,
+    clock,
+    config,
+    control,
+    requests,
+    run,
+    stored,
+)
 import world
 
 MINUTE = 60_000
@@ -60,19 +73,19 @@ def test_hmac():
 
 def test_signature():
     """The example of RFC 9421, B.2.5, with a key of 64 bytes, the longest."""
-    from esp_weather.signature import sign
+    from esp_weather.signature import hmac_sha256
 
     key = a2b_base64(
         "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtb"
         "mHhIDi6pcl8jsasjlTMtDQ=="
     )
     assert len(key) == 64
-    signature = sign(
+    signature = hmac_sha256(
         key,
-        '"date": Tue, 20 Apr 2021 02:07:55 GMT\n'
-        '"@authority": example.com\n'
-        '"content-type": application/json\n',
-        '("date" "@authority" "content-type")'
+        '"date": Tue, 20 Apr 2021 02:07:55 GMT\n',
+        '"@authority": example.com\n',
+        b'"content-type": application/json\n',
+        '"@signature-params": ("date" "@authority" "content-type")'
         ';created=1618884473;keyid="test-shared-secret"',
     )
     assert signature == a2b_base64("pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8=")
@@ -89,12 +102,67 @@ def test_report():
     assert "PHDNGI2345" not in sent[0]
     assert ';nonce=""' in sent[0]
     assert len({each.split(";nonce=")[1][:50] for each in sent}) == 4
-    assert sent[-1].split("\r\n\r\n", 1)[1] == (
-        '{"mac":"5c:cf:7f:2b:0e:68",'
+    import sys
+
+    body = sent[-1].split("\r\n\r\n", 1)[1]
+    stream = body.split('"')[7]
+    assert len(stream) == 8 and int(stream, 16)
+    assert body == (
+        '{"mac":"5c:cf:7f:2b:0e:68","stream":"%s","first":2,'
         '"readings":[{"field":1,"value":-0.0625,"age":0.0}],'
-        '"status":{"firmware":"0.2.0","rssi":-61,"uptime":120}}'
+        '"status":{"firmware":"%s","interval":60,"rssi":-61,"uptime":120,'
+        '"board":"%s"}}' % (stream, VERSION, sys.implementation._machine)
     )
     assert world.open_sockets == 0
+
+
+def test_numbers():
+    """Each reading has its own, in a stream that a power cut ends."""
+    _room()
+    config(signed=True)
+    run(3 * MINUTE)
+    assert isinstance(_reset(), world.Reset)
+    run(2 * MINUTE)
+    reports = bodies()
+    firsts = [report["first"] for report in reports if report["readings"]]
+    assert firsts == [0, 0, 1, 2, 3, 4], firsts
+    assert len({report["stream"] for report in reports}) == 1
+    world.reset_cause = 0
+    world.rtc_memory = bytearray()
+    run(MINUTE)
+    last = bodies()[-1]
+    assert last["stream"] != reports[0]["stream"] and last["first"] == 0
+
+
+def _reset():
+    import machine
+
+    try:
+        machine.reset()
+    except world.Reset as end:
+        return end
+
+
+def test_fields():
+    """They are declared at the start, and after each 401."""
+    from chips import DS18B20
+
+    _room()
+    world.wires[12] = [DS18B20(b"\x28\xff\x64\x1e\x0f\x2b\x0e\x68", -3.5)]
+    config(
+        signed=True,
+        sensors=[
+            {"type": "mcp9808", "field": 2, "scl": 5, "sda": 4},
+            {"type": "ds18b20", "field": 9, "pin": 12},
+        ],
+    )
+    Alarm(3 * MINUTE - 5000, lambda: control("CRASH"))
+    run(5 * MINUTE)
+    declared = [report.get("fields") for report in bodies()]
+    kind = {"kind": "temperature", "unit": "°C"}
+    assert declared[0] == declared[1] == {"2": kind, "9": kind}
+    # The crash comes before the fourth round: its first request has no valid nonce.
+    assert [index for index, each in enumerate(declared) if each] == [0, 1, 5], declared
 
 
 def test_several_fields():
@@ -120,8 +188,8 @@ def test_outage():
     Alarm(179 * MINUTE + 1000, lambda: answers("200"))
     with Console() as said:
         assert run(181 * MINUTE) is None
-    delivered = bodies()[1:]  # The first had a nonce that was used.
-    assert _values(delivered) == room.until(181)
+    delivered = bodies()
+    assert stored() == room.until(181)
     room.ages_are_right(delivered)
     for last, this in zip(room.measured, room.measured[1:]):
         # A round whose last attempt comes close to its end is over when the LED has
@@ -132,22 +200,28 @@ def test_outage():
 
 
 def test_outage_that_is_too_long():
-    """The oldest readings are lost, and that is said once."""
+    """The oldest readings are lost, and that is said once for each reset."""
     room = Warming()
-    config(signed=True)
+    config(signed=True, interval=5)
     world.networks.clear()
-    Alarm(260 * MINUTE - 5000, lambda: world.networks.update({"Home": "password"}))
-    Alarm(261 * MINUTE)
+    Alarm(170 * MINUTE, lambda: world.networks.update({"Home": "password"}))
+    Alarm(171 * MINUTE)
     with Console() as said:
-        while run(999 * MINUTE):  # It starts anew now and then.
+        while run(2000 * MINUTE):  # It starts anew now and then.
             pass
     last = len(room.measured)
-    kept = [at for at in room.measured if at <= room.sent[0]][-240:]
+    kept = [at for at in room.measured if at <= room.sent[0]][-1440:]
     # The first of the reports had no nonce.
     delivered = bodies()[1:]
-    assert _values(delivered) == room.until(last, room.measured.index(kept[0]) + 1)
+    values = _values(delivered)
+    assert values == room.until(last, room.measured.index(kept[0]) + 1), (
+        values[0],
+        len(values),
+        last,
+    )
     room.ages_are_right(delivered)
     assert said.count("The memory is full: the oldest readings will be lost") == 1
+    assert said.count("No answer for long: reset") == 1
 
 
 def test_clock():
@@ -169,32 +243,133 @@ def test_clock():
         clock.now()
     assert clock.now() == 500 + 30 * 864_000 + 333 * 33 // 100
     assert clock.uptime() == (30 * 864_000 + 109) // 10
-    assert buffer.oldest(3, clock.now()) == [
-        (9, -40.5, 30 * 864_000 + 109),
-        (1, 2.5, 109),
-    ]
+    assert buffer.reading(0, clock.now()) == (9, -40.5, 30 * 864_000 + 109)
+    assert buffer.reading(1, clock.now()) == (1, 2.5, 109)
 
 
 def test_buffer():
-    """Ages are right for 310 days, and what is kept is in its order."""
+    """Ages are right for 310 days, and what is taken is kept until it is stored."""
     from esp_weather.buffer import Buffer
+
+    def readings():
+        return [buffer.reading(index, last + 12) for index in range(buffer.count)]
 
     buffer = Buffer(3)
     last = (1 << 28) - 1
     for number in range(5):
         buffer.append(number + 1, number, last - 2 + number)
-    expected = [(3, 2.0, 12), (4, 3.0, 11), (5, 4.0, 10)]
-    assert buffer.oldest(9, last + 12) == expected
-    copy = Buffer(3)
-    copy.load(buffer.dump())
-    assert copy.oldest(9, last + 12) == expected
-    small = Buffer(2)
-    small.load(buffer.dump())
-    assert small.oldest(9, last + 12) == expected[1:]
+    assert readings() == [(3, 2.0, 12), (4, 3.0, 11), (5, 4.0, 10)]
+    assert (buffer.number, buffer.taken) == (2, 0)
+    buffer.stored(4)  # None of them counts as taken.
+    assert buffer.count == 3
+    buffer.taken = 2
+    buffer.stored(1)
+    assert (buffer.count, buffer.taken) == (3, 2)
+    buffer.stored(2)
+    assert (buffer.number, buffer.count, buffer.taken) == (3, 2, 1)
+    buffer.stored(99)
+    assert (buffer.number, buffer.count, buffer.taken) == (4, 1, 0)
+    assert readings() == [(5, 4.0, 10)]
+    buffer.append(6, 5, last)
+    buffer.taken = 2
+    buffer.append(7, 6, last)
+    buffer.append(8, 7, last)  # The oldest one, which was taken, is displaced.
+    assert (buffer.number, buffer.count, buffer.taken) == (5, 3, 1)
+
+
+def test_memory():
+    """What is kept is in its order; of what is too much, the newest."""
+    from esp_weather.buffer import Buffer
+    from esp_weather.memory import CAPACITY, Memory
+    from esp_weather.recall import restore
+
+    assert CAPACITY == 51
+    for count, in_file, capacity, kept in (
+        (0, False, 9, 0),
+        (7, False, 9, 7),
+        (7, False, 5, 5),
+        (60, False, 99, 51),
+        (60, True, 99, 60),
+        (60, True, 40, 40),
+    ):
+        world.reset_cause = 0
+        memory = Memory()
+        buffer = Buffer(99)
+        for number in range(30 + count):
+            buffer.append(1, number, number)
+        buffer.drop(30)
+        buffer.taken = min(count, 20)
+        memory.nonce = "a nonce"
+        memory.tenths = (1 << 32) + 5
+        memory.save(buffer, in_file)
+        world.reset_cause = 4
+        memory = Memory()
+        assert (memory.nonce, memory.tenths) == ("a nonce", 5)
+        copy = Buffer(capacity)
+        restore(memory, copy)
+        values = [copy.reading(index, 0)[1] for index in range(copy.count)]
+        first = 30 + count - kept
+        assert values == list(range(first, 30 + count))
+        assert copy.number == first
+        assert copy.taken == max(0, min(count, 20) - (count - kept))
+
+
+def test_damaged_file():
+    """Of readings whose file is damaged, those in the RTC are left."""
+    from esp_weather.buffer import Buffer
+    from esp_weather.memory import Memory
+    from esp_weather.recall import restore
+
+    for damage in (
+        lambda data: data[:-1],
+        lambda data: b"",
+        lambda data: data + b"x",
+        lambda data: b"\x55" + data[1:],
+        lambda data: None,
+    ):
+        memory = Memory()
+        buffer = Buffer(60)
+        for number in range(60):
+            buffer.append(1, number, number)
+        memory.save(buffer, in_file=True)
+        with open("readings.bin", "rb") as file:
+            data = damage(file.read())
+        os.remove("readings.bin")
+        if data is not None:
+            with open("readings.bin", "wb") as file:
+                file.write(data)
+        world.reset_cause = 4
+        copy = Buffer(60)
+        restore(Memory(), copy)
+        assert (copy.count, copy.number, copy.reading(0, 0)[1]) == (51, 9, 9.0)
+
+
+def test_brown_out():
+    """Bytes that a brown-out has left in the RTC's memory are not believed."""
+    import random
+
+    _room()
+    config(signed=True)
+    run(2 * MINUTE)
+    good = bytes(world.rtc_memory)
+    for index in list(range(90)) + [489]:
+        bad = bytearray(good)
+        bad[index] ^= 1 << random.getrandbits(3)
+        world.rtc_memory = bad
+        from esp_weather.memory import Memory
+
+        world.reset_cause = 4
+        memory = Memory()
+        assert (memory.nonce, memory.count, memory.stream) == ("", 0, bytes(4)), index
+    for memory in (bytes(490), b"\xff" * 490, b"\xff" * 492, b"x" * 60, b""):
+        world.rtc_memory = bytearray(memory)
+        world.reset_cause = 4
+        assert run(2 * MINUTE) is None
+    assert len(bodies()) > 12
 
 
 def test_bad_reading():
-    """400: that one is dropped, and no other."""
+    """A signed 400: that one is dropped, and no other."""
     room = Warming()
     answers("503")
     config(signed=True)
@@ -208,76 +383,135 @@ def test_bad_reading():
     reports = bodies()
     sent = [_values([report]) for report in reports]
     one, two, three, four = room.until(4)
-    assert sent[1:] == [[one, two, three], [one], [two, three], [two], [three], [four]]
+    assert sent == [[one, two, three], [one], [two, three], [two], [three], [four]]
     assert "The server does not take field 1 = 0.125 400" in said
     room.ages_are_right(reports)
 
 
-def test_lost_answer():
-    """The same readings go with the same nonce, and then with a new one."""
-    room = Warming()
-    answers("200", "nothing", "200")
+def test_refused_reading():
+    """A reading that its field cannot have counts as done, and its reason is said."""
+    _room()
+    answers("refuse all", "200")
     config(signed=True)
-    run(2 * MINUTE)
-    sent = requests()
-    nonces = [each.split(';nonce="')[1][:48] for each in sent]
-    # None, then a report, one without an answer, its repetition, and that again.
-    assert len(sent) == 5
-    assert nonces[2] == nonces[3] != nonces[4]
-    last = bodies_of(sent[2:])
-    assert _values(last) == room.until(2, 2) * 3
-    room.ages_are_right(last)
+    with Console() as said:
+        run(3 * MINUTE)
+    assert "The server does not take field 1 = 21.0625 outside of its range" in said
+    assert said.count("field 1 = 21.0625") == 2
+    assert len(bodies()) == 1 + 3
 
 
-def bodies_of(sent):
+def test_lost_answer():
+    """The same readings go again with their numbers, and are stored once."""
+    room = Warming()
+    answers("200", "reset in the body", "200")
+    config(signed=True)
+    run(4 * MINUTE)
+    reports = bodies()
+    assert [report["first"] for report in reports] == [0, 0, 1, 1, 0, 2, 3], reports
+    assert stored() == room.until(4)
+    room.ages_are_right(reports)
+
+
+def test_server_begins_anew():
+    """What is only in the server's memory when it is killed is sent again."""
+    room = Warming()
+    config(signed=True)
+    for minute in range(3, 30, 4):
+        Alarm(minute * MINUTE - 5000, lambda: control("CRASH"))
+    run(31 * MINUTE)
+    assert stored() == room.until(31)
+
+
+def test_no_sensor():
+    """Without any readings, the status says that the station is there."""
+    _room()
+    world.i2c[5, 4] = {}
+    config(signed=True)
+    run(5 * MINUTE)
+    reports = bodies()
+    assert len(reports) == 1 + 5
+    assert all(report["readings"] == [] for report in reports)
+    assert reports[-1]["status"]["uptime"] == 240
+
+
+def test_settings():
+    """A signed answer changes the interval, once and for good."""
     import json
 
-    return [json.loads(each.split("\r\n\r\n", 1)[1]) for each in sent]
-
-
-def test_busy_after_a_lost_answer():
-    """A nonce that comes with "not now" does not hide that the answer was lost."""
     _room()
-    answers("200", "nothing", "503", "200")
     config(signed=True)
-    # As a server that has just started: it looks at no nonce.
-    run(2 * MINUTE)
-    nonces = [each.split(';nonce="')[1][:48] for each in requests()]
-    assert nonces[2] == nonces[3]
+    control('SETTINGS {"interval": 30}')
+    with Console() as said:
+        run(3 * MINUTE)
+    assert said.count("The server wants one reading every 30 s") == 1
+    assert bodies()[-1]["status"]["interval"] == 30
+    with open("config.json") as file:
+        assert json.load(file)["interval"] == 30
+    control("SETTINGS {}")
+    run(3 * MINUTE)
+    assert len(bodies()) == 6
+    for wrong in ("0", "-5", "86401", '"60"', "null", "1.5"):
+        control('SETTINGS {"interval": %s}' % wrong)
+        with Console() as said:
+            run(MINUTE)
+        assert any("wrong interval" in line for line in said), wrong
+        assert bodies()[-1]["status"]["interval"] == 30
+
+
+def test_settings_that_cannot_be_written():
+    """They hold until the next start, and the old file stays."""
+    import json
+
+    _room()
+    config(signed=True)
+    control('SETTINGS {"interval": 30}')
+    world.faults["os.rename"] = world.faults["os.remove"] = OSError(28)
+    with Console() as said:
+        run(3 * MINUTE)
+    assert any("cannot be written" in line for line in said)
+    assert bodies()[-1]["status"]["interval"] == 30
+    with open("config.json") as file:
+        assert json.load(file)["interval"] == 60
 
 
 def test_refused():
-    """401 again with the new nonce: it is said, and all is kept."""
+    """401 again with the new nonce: it is said, asked every 5 minutes, and all is kept."""
     room = Warming()
     config(signed=True, key="another")
     with Console() as said:
         run(11 * MINUTE)
     assert len(bodies()) == 3 * 2
+    assert len(room.measured) == 11
     assert said.count("The server refuses this station: key or MAC address? 401") == 1
     config(signed=True)
     run(MINUTE)
-    assert _values(bodies()[-1:]) == room.until(4, 4)
+    assert stored() == room.until(12)
 
 
-def test_refused_for_a_while():
-    room = Warming()
-    answers("403", "403", "200")
+def test_hostile_server():
+    """Whatever comes back, it goes on, closes its socket, and loses no reading."""
     config(signed=True)
-    run(11 * MINUTE)
-    last = bodies()[-1:]
-    assert _values(last) == room.until(3)
-    room.ages_are_right(last)
-
-
-def test_bad_answers():
-    """Whatever comes back, it is sent again, once it works, and nothing else breaks."""
-    for answer in ("garbage", "not http", "no number", "half", "302", "500", "413"):
-        _room()
-        answers(answer, "200")
-        config(signed=True)
-        assert run(MINUTE) is None
-        assert _values(bodies()[-1:]) == [21.0625], answer
-        assert world.open_sockets == 0
+    world.association_ms = 0
+    names, good = control("NAMES")
+    room = Warming()
+    for name in names:
+        before = len(room.measured)
+        world.pace = 300 if name == "drip" else 0
+        answers(name, "200")
+        began = clock()
+        with Console() as said:
+            assert run(MINUTE) is None, name
+        world.pace = 0
+        # One more, which confirms all, and a restart loses nothing.
+        assert run(MINUTE) is None, name
+        assert clock() - began < 3 * MINUTE, name
+        assert world.open_sockets == 0, name
+        assert stored() == room.until(len(room.measured)), name
+        is_good = any(line.startswith("field 1 =") for line in said)
+        assert len(room.measured) - before == 2, name
+        if name not in good:
+            assert any("The server" in line for line in said), name
+        assert is_good, name
 
 
 def test_long_answer():
@@ -313,12 +547,12 @@ def test_reset():
     room = Warming()
     config(signed=True, server={"host": "127.0.0.1", "port": 1})
     assert isinstance(run(100 * MINUTE), world.Reset)
-    assert len(room.measured) == 60
+    assert len(room.measured) == 61
     assert os.stat("readings.bin")
     config(signed=True)
     run(MINUTE)
     delivered = bodies()[1:]
-    assert _values(delivered) == room.until(61)
+    assert _values(delivered) == room.until(62)
     room.ages_are_right(delivered)
     assert delivered[-1]["status"]["uptime"] == 0
     assert "readings.bin" not in os.listdir()

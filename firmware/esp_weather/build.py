@@ -1,0 +1,91 @@
+"""Loads what the settings ask for. Forgotten when that is done.
+
+One module is imported after the other, since compiling takes more memory than running.
+"""
+
+from binascii import hexlify
+import gc
+from hashlib import sha256
+import json
+
+import machine
+
+from esp_weather import CONFIG, VERSION, SettingsError
+from esp_weather.memory import CHECKED, Memory
+from esp_weather.start import forget
+
+
+def parts(memory: Memory) -> tuple:
+    """Return the class of the station that the settings describe, and its arguments."""
+    settings = _settings(memory)
+    from esp_weather import led  # noqa: PLC0415
+
+    try:
+        lamp = led.switch_off(settings["led"])
+    except ValueError as err:
+        raise SettingsError("%s: led: %s" % (CONFIG, err))
+    forget("led")
+    # Of two ways only the one that is needed.
+    if settings["signed"]:
+        client = _load("client signature status signed").ReportClient
+    else:
+        client = _load("client legacy").ReportClient
+    _load("wifi delivery sensors watchdog station")
+    kind = _load("asleep" if settings["deep_sleep"] else "awake")
+    for sensor in settings["sensors"]:
+        _load(sensor["type"])
+    return kind.Station, settings, lamp, client
+
+
+def _settings(memory: Memory) -> dict:
+    """Return the settings as they were checked.
+
+    They are checked in a start of its own, when they or the firmware are new, or when
+    sensors are to be looked for.
+    """
+    seal = _seal()
+    was_checked = memory.flags & CHECKED
+    memory.flags &= ~CHECKED
+    try:
+        with open(CONFIG + ".checked") as file:
+            settings: dict = json.load(file)
+        if settings["seal"] == seal and (
+            was_checked or not (memory.is_power_on and settings["is_auto"])
+        ):
+            return settings
+    except Exception:  # noqa: BLE001 # They are checked anew.
+        pass
+    from esp_weather import config  # noqa: PLC0415
+
+    settings = config.load()
+    settings["seal"] = seal
+    if config.write(settings) and not was_checked:
+        memory.flags |= CHECKED
+        memory.starts -= 1  # It has not failed.
+        memory.note()
+        machine.reset()
+    return settings
+
+
+def _seal() -> str:
+    """Return what changes with the settings and with the firmware."""
+    seal = sha256(VERSION.encode())
+    try:
+        with open(CONFIG, "rb") as file:
+            while piece := file.read(64):
+                seal.update(piece)
+    except OSError:
+        pass  # What checks the settings says so.
+    return hexlify(seal.digest()[:8]).decode()
+
+
+def _load(names: str):  # type: ignore[no-untyped-def]
+    """Import modules, and return the last one.
+
+    What loading one has left behind is removed before the next one is loaded, so that
+    what stays is not scattered.
+    """
+    for name in names.split():
+        gc.collect()
+        module = __import__("esp_weather." + name, None, None, (name,))
+    return module

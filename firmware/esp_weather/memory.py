@@ -1,0 +1,155 @@
+"""What the station still knows after a deep sleep or a reset.
+
+It stands in the memory of the RTC, which survives all but a power cut, and is written
+in each round. Readings that do not fit there go into a file before each reset that the
+station makes itself.
+"""
+
+from hashlib import sha256
+import os
+from struct import pack_into, unpack_from
+
+import machine
+from micropython import const
+
+from esp_weather.buffer import SIZE, Buffer
+
+# A checksum, a mark, the names below, and the newest readings
+_FORMAT = "<HBBBBBBHIIHH4s4s48s"
+_NAMES = (
+    "wakes",  # out of a deep sleep
+    "failures",  # rounds in a row without an answer, of a station that sleeps
+    "skips",  # how often it shall wake without reporting
+    "starts",  # in a row that came to no finished round
+    "resets",  # in a row for want of an answer
+    "flags",
+    "layout",
+    "missing",  # a bit for each field whose sensor cannot be read
+    "tenths",  # what the clock shows
+    "number",  # of the oldest reading
+    "taken",  # readings that the server has in its memory
+    "count",  # readings in all, of which the newest are here
+    "stream",  # the name of the numbers' sequence
+    "wifi",  # a checksum of what the Wi-Fi was configured with
+    "nonce",  # for the next report
+)
+_LAYOUT = const(4)  # another number for another one of these
+CHECKSUM = const(4)
+HEADER = const(82)
+# ports/esp8266/machine_rtc.c: 492 bytes
+CAPACITY = (492 - HEADER) // SIZE
+
+# Bits of `flags`
+SLEEPS = const(1)  # The settings want deep sleep.
+RESTED = const(2)  # The pause after failed starts is over.
+DECLARED = const(4)  # The server knows the fields.
+CHECKED = const(8)  # The last start has checked the settings.
+IN_FILE = const(16)
+
+FILE = "readings.bin"
+
+
+class Memory:
+    """What outlasts a sleep, and a reset."""
+
+    wakes: int
+    failures: int
+    skips: int
+    starts: int
+    resets: int
+    flags: int
+    missing: int
+    tenths: int
+    number: int
+    taken: int
+    count: int
+    stream: bytes
+    wifi: bytes
+
+    def __init__(self) -> None:
+        """Take over what was kept, if there is anything."""
+        self.is_woken = False  # out of a deep sleep
+        self.is_power_on = False  # what caused this start
+        self.record = bytearray(HEADER + CAPACITY * SIZE)
+        try:
+            cause = machine.reset_cause()
+            self.is_power_on = cause == machine.PWRON_RESET
+            record = machine.RTC().memory()
+            is_kept = (
+                not self.is_power_on
+                and len(record) == len(self.record)
+                and record[CHECKSUM + 7] == _LAYOUT
+                and checksum_of(record[CHECKSUM:]) == record[:CHECKSUM]
+            )
+        except Exception as err:  # noqa: BLE001 # The station does without.
+            print("RTC:", err)
+            is_kept = False
+        if is_kept:
+            self.record[:] = record
+            self.is_woken = cause == machine.DEEPSLEEP_RESET
+        else:
+            self.record[CHECKSUM + 7] = _LAYOUT
+            _tidy()
+        values = unpack_from(_FORMAT, self.record, CHECKSUM)
+        for name, value in zip(_NAMES, values):  # noqa: B905
+            setattr(self, name, value)
+        self.nonce: str = values[-1].rstrip(b"\0").decode()
+
+    def save(self, buffer: Buffer, in_file: bool = False) -> None:
+        """Keep the readings of a buffer, and what is known.
+
+        With `in_file`, those that the RTC cannot hold are kept, too.
+        """
+        self.number = buffer.number
+        self.taken = buffer.taken
+        self.count = buffer.count
+        position = HEADER
+        for piece in buffer.pieces(min(buffer.count, CAPACITY)):
+            self.record[position : position + len(piece)] = piece
+            position += len(piece)
+        had_file = self.flags & IN_FILE
+        self.flags &= ~IN_FILE
+        if in_file and buffer.count > CAPACITY:
+            try:
+                _write(buffer)
+                self.flags |= IN_FILE
+            except Exception as err:  # noqa: BLE001 # What fits is kept all the same.
+                print(FILE, err)
+        self.note()
+        if had_file and not self.flags & IN_FILE:
+            _tidy()
+
+    def note(self) -> None:
+        """Keep what is known; the readings that were kept stay."""
+        self.tenths &= 0xFFFFFFFF
+        record = self.record
+        pack_into(_FORMAT, record, CHECKSUM, *[getattr(self, name) for name in _NAMES])
+        record[:CHECKSUM] = checksum_of(memoryview(record)[CHECKSUM:])
+        try:
+            machine.RTC().memory(record)
+        except Exception as err:  # noqa: BLE001 # The station does without.
+            print("RTC:", err)
+
+
+def checksum_of(data: bytes | memoryview) -> bytes:
+    """Return what tells whether data is as it was written."""
+    digest: bytes = sha256(data).digest()
+    return digest[:CHECKSUM]
+
+
+def _write(buffer: Buffer) -> None:
+    """Write all readings and a checksum of them into the file."""
+    checksum = sha256()
+    with open(FILE, "wb") as file:
+        for piece in buffer.pieces(buffer.count):
+            checksum.update(piece)
+            file.write(piece)
+        file.write(checksum.digest()[:CHECKSUM])
+
+
+def _tidy() -> None:
+    """Remove the file: its readings are kept elsewhere, or have no time any more."""
+    try:
+        os.remove(FILE)
+    except OSError:
+        pass  # There is none.

@@ -1,0 +1,42 @@
+"""Changes a setting as the server wants it. Forgotten when that is done."""
+
+import json
+import os
+
+from esp_weather import CONFIG
+
+_NEW = CONFIG + ".new"
+
+
+def change(client, interval: int, longest: int) -> int:  # type: ignore[no-untyped-def]
+    """Return how many ms are between two readings from now on, and write it down.
+
+    What the server wants is in `client.settings`; `longest` is in seconds.
+    """
+    wanted = client.settings.get("interval")
+    client.settings = {}
+    if not isinstance(wanted, int) or not 1 <= wanted <= longest:
+        print("The server wants a wrong interval:", wanted)
+        return interval
+    if wanted * 1000 != interval:
+        print("The server wants one reading every", wanted, "s")
+        client.status.interval = wanted
+        try:
+            _write("interval", wanted)
+        except Exception as err:  # noqa: BLE001 # It is valid until the next start.
+            print("It cannot be written:", err)
+    return wanted * 1000
+
+
+def _write(name: str, value: int) -> None:
+    """Write a setting; a power cut leaves the file as it was or as it shall be."""
+    with open(CONFIG) as file:
+        config = json.load(file)
+    config[name] = value
+    with open(_NEW, "w") as file:
+        json.dump(config, file)
+    try:
+        os.rename(_NEW, CONFIG)  # noqa: PTH104
+    except OSError:  # FAT does not replace a file.
+        os.remove(CONFIG)
+        os.rename(_NEW, CONFIG)  # noqa: PTH104

@@ -1,0 +1,115 @@
+"""A long time with all that goes wrong: nothing is lost but what the board forgets.
+
+It is as long as DAYS says, a day by default: a month takes some minutes.
+"""
+
+import os
+import random
+
+from helpers import Alarm, Warming, config, control, run, stored
+import world
+
+MINUTE = 60_000
+DAYS = int(os.getenv("DAYS") or 1)
+# How often each of these happens in a day, and for how many minutes at most
+TROUBLE = (
+    ("wifi", 4, 90),
+    ("server", 4, 90),
+    ("busy", 4, 60),
+    ("portal", 2, 60),
+    ("lossy", 8, 30),
+    ("crash", 6, 0),
+    ("reset", 3, 0),
+    ("brown-out", 1, 0),
+)
+
+
+class Trouble:
+    """Makes trouble, each kind at its own times."""
+
+    def __init__(self, room):
+        self.room = room
+        self.forgotten = set()  # numbers of measurements that a brown-out took
+        self.brown_outs = self.count = 0
+        for name, often, minutes in TROUBLE:
+            for _ in range(often * DAYS):
+                at = random.randrange(DAYS * 24 * 60 - 120) + 1
+                Alarm(at * MINUTE, self.beginning(name, random.randrange(minutes + 1)))
+
+    def beginning(self, name, minutes):
+        def begin():
+            self.count += 1
+            if name == "wifi":
+                world.networks.clear()
+            elif name == "server":
+                world.is_deadlocked = True
+            elif name == "busy":
+                control('ANSWERS ["503"]')
+            elif name == "portal":
+                control('ANSWERS ["portal"]')
+            elif name == "lossy":
+                control('ANSWERS ["200", "reset in the body", "early", "200", "half"]')
+            elif name == "crash":
+                control("CRASH")
+            elif name == "reset":
+                import machine
+
+                machine.reset()
+            else:
+                self.brown_out()
+            if minutes:
+                Alarm(minutes * MINUTE, self.end)
+
+        return begin
+
+    def brown_out(self):
+        """Start anew, with other bytes in the memory of the RTC."""
+        self.brown_outs += 1
+        got = control("STORED")
+        for number in range(1, len(self.room.measured) + 1):
+            if number / 16 not in got:
+                self.forgotten.add(number / 16)
+        world.rtc_memory = bytearray(b"\xa5" * 490)
+        world.reset_cause = 4
+        raise world.Reset
+
+    def end(self):
+        world.networks["Home"] = "password"
+        world.is_deadlocked = False
+        control('ANSWERS ["200"]')
+
+
+def test_month():
+    """Each reading is stored once, at its time, if the board did not forget it."""
+    random.seed(int(os.getenv("SEED") or 1))
+    room = Warming()
+    config(signed=True, interval=300)
+    trouble = Trouble(room)
+    last = Alarm(DAYS * 24 * 60 * MINUTE)
+    while not last.is_over:
+        run(DAYS * 48 * 60 * MINUTE)
+    trouble.end()
+    run(10 * MINUTE)
+    run(10 * MINUTE)
+    got = stored()
+    assert len(set(got)) == len(got), "stored twice"
+    measured = room.until(len(room.measured))
+    lost = [value for value in measured if value not in got]
+    print(
+        "days",
+        DAYS,
+        "measured",
+        len(measured),
+        "lost",
+        len([value for value in lost if value not in trouble.forgotten]),
+        "forgotten",
+        len(trouble.forgotten),
+        "brown-outs",
+        trouble.brown_outs,
+        "troubles",
+        trouble.count,
+        "starts",
+        world.calls["Timer"],
+    )
+    assert len(measured) >= DAYS * 280
+    assert not [value for value in lost if value not in trouble.forgotten], lost
