@@ -645,6 +645,31 @@ async def test_reconfigure(
     assert entity_id(hass, "1") is None
 
 
+async def test_reconfigure_shared_device(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """What another integration knows of the same device stays as it is."""
+    await get(legacy_url())
+    registry = dr.async_get(hass)
+    (device,) = dr.async_entries_for_config_entry(registry, station.entry_id)
+    registry.async_update_device(
+        device.id,
+        new_identifiers={*device.identifiers, ("unifi", "tracker-7")},
+        new_connections={*device.connections, (dr.CONNECTION_BLUETOOTH, OUTDOOR)},
+    )
+
+    form = await _change(hass, station)
+    await _submit(hass, form, name="Outdoor", mac=INDOOR, api_key=KEY)
+    await hass.async_block_till_done()
+
+    (device,) = dr.async_entries_for_config_entry(registry, station.entry_id)
+    assert device.identifiers == {(DOMAIN, INDOOR), ("unifi", "tracker-7")}
+    assert device.connections == {
+        (dr.CONNECTION_NETWORK_MAC, INDOOR),
+        (dr.CONNECTION_BLUETOOTH, OUTDOOR),
+    }
+
+
 async def test_reconfigure_errors(
     hass: HomeAssistant, station: MockConfigEntry
 ) -> None:

@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from custom_components.esp_weather.field import KINDS
+
 CHECKOUT = Path(__file__).parents[1]
 MANIFEST = CHECKOUT / "custom_components" / "esp_weather" / "manifest.json"
 PAGES = sorted(
@@ -68,3 +70,17 @@ def test_address_of_the_repository() -> None:
         if others := {pair for pair in found if pair != (owner, name)}:
             wrong[file] = others
     assert not wrong
+
+
+def test_kinds_of_fields() -> None:
+    """The table of docs/stations.md has each kind with its units, in their order."""
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (CHECKOUT / "docs" / "stations.md").read_text().splitlines()
+        if line.startswith("| `")
+    ]
+    units = {row[0].strip("`"): row[2] for row in rows if len(row) == 4}
+
+    assert list(units) == list(KINDS)
+    for name, kind in KINDS.items():
+        assert units[name] == (", ".join(kind.units) or units[name])

@@ -120,7 +120,9 @@ async def test_limits_of_kinds(
     assert (entity_id(hass, field) is None) == (status == 400)
 
 
-@pytest.mark.parametrize("options", [{"fields": {"1": {"offset": -0.75}}}])
+@pytest.mark.parametrize(
+    "options", [{"fields": {"1": {"kind": "temperature", "offset": -0.75}}}]
+)
 async def test_calibration(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
@@ -360,8 +362,8 @@ async def test_start(
         "30.0",
         # Was silent for the 15 minutes, most of which Home Assistant was down.
         STATE_UNAVAILABLE,
-        # What was °C must not be shown as °F.
-        STATE_UNAVAILABLE,
+        # The 50 that the station has sent turn out to be °F.
+        "10.0",
     ]
     assert connectivity(hass) == "on"
     assert state_of(hass, "last_report") == "2026-11-24T12:10:00+00:00"

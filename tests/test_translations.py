@@ -172,9 +172,9 @@ def test_no_text_without_use(section: str) -> None:
 )
 def test_flows(argument: str, part: str) -> None:
     """Each step, progress and end of a dialog has its text."""
-    texts = {
-        key for flow in ("config", "options") for key in ENGLISH[flow].get(part, {})
-    }
+    flows = [ENGLISH["config"], ENGLISH["options"]]
+    flows += [issue.get("fix_flow", {}) for issue in ENGLISH["issues"].values()]
+    texts = {key for flow in flows for key in flow.get(part, {})}
 
     assert (keys := _arguments(argument))
     assert keys <= texts

@@ -1,5 +1,6 @@
 """ESP Weather: weather stations on ESP8266 and ESP32 boards that report over HTTP."""
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import Platform
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import (
@@ -12,7 +13,7 @@ from homeassistant.helpers.event import async_track_device_registry_updated_even
 from homeassistant.helpers.recorder import DATA_INSTANCE
 from homeassistant.helpers.typing import ConfigType
 
-from .config import MINOR_VERSION, VERSION, async_migrate_settings
+from .config import MINOR_VERSION, VERSION, async_complete_fields
 from .const import DOMAIN
 from .dashboard import async_register_dashboard
 from .data import DATA, EspWeatherConfigEntry, EspWeatherData
@@ -68,17 +69,15 @@ async def async_migrate_entry(
     if entry.version > VERSION:
         return False
     if entry.minor_version < MINOR_VERSION:
-        hass.config_entries.async_update_entry(
-            entry,
-            data=async_migrate_settings(hass, entry),
-            minor_version=MINOR_VERSION,
-        )
+        # What 1.2 keeps of the fields is completed at each setup.
+        hass.config_entries.async_update_entry(entry, minor_version=MINOR_VERSION)
     return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: EspWeatherConfigEntry) -> bool:
     """Set up the station of a config entry."""
     data = hass.data[DATA]
+    async_complete_fields(hass, entry)
     station = entry.runtime_data = Station(hass, entry, data.journal)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     data.stations[station.mac] = station
@@ -98,6 +97,12 @@ def _async_reload_without_device(
         event: Event[dr.EventDeviceRegistryUpdatedData],
     ) -> None:
         if event.data["action"] == "remove":
+            # Once its entities, which hear of it too, have gone with it
+            hass.loop.call_soon(async_reload)
+
+    @callback
+    def async_reload() -> None:
+        if entry.state is ConfigEntryState.LOADED:
             hass.config_entries.async_schedule_reload(entry.entry_id)
 
     for device in dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id):

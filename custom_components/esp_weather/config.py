@@ -1,9 +1,9 @@
 """The configuration of a station: what its config entry says, typed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-import logging
+from math import isfinite
 from typing import Any, Final, Self
 
 from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
@@ -33,8 +33,6 @@ from .const import (
 from .field import KINDS, NUMBER, TEMPERATURE, Field, guess_kind, make_field
 from .protocol.readings import FIELDS, Declaration
 
-_LOGGER = logging.getLogger(__name__)
-
 # Entries of a newer minor version can be loaded: what this one does not know of them
 # becomes the default.
 VERSION: Final = 1
@@ -53,8 +51,10 @@ class StationConfig:
     """What entry data and options say of a station.
 
     `timeout` is the inactivity timeout in seconds, 0 for never. `fields` are those
-    that the user, the station or a guess has described. `guessed_numbers` are the
-    first values of those that nobody has described and that are no temperatures.
+    that the user, the station or a guess has described. `unexplained` are values of
+    fields that a guess does not fit, so that the user is asked what they measure.
+    `unknown` names what this version does not know, since a newer one wrote it, and
+    which became the default.
     """
 
     mac: str
@@ -64,20 +64,30 @@ class StationConfig:
     legacy: bool
     place: Place | None
     fields: Mapping[int, Field]
-    guessed_numbers: Mapping[int, float]
+    unexplained: Mapping[int, float]
+    unknown: Sequence[str]
+    _chosen: Mapping[int, Mapping[str, Any]]
 
     @classmethod
     def from_entry(cls, entry: ConfigEntry[Any]) -> Self:
-        """Return the configuration of a config entry.
-
-        What this version does not know, since a newer one wrote it, becomes the
-        default and is logged.
-        """
-        options = entry.options
+        """Return the configuration of a config entry."""
+        unknown: list[str] = []
+        options = _valid(entry.options, _OPTIONS, "", unknown)
+        known = _valid_fields(entry.data, unknown)
+        chosen = _valid_fields(entry.options, unknown)
+        fields: dict[int, Field] = {}
+        # In the order in which they became known: the first of a kind has no number.
+        for number in dict.fromkeys([*known, *chosen]):
+            field = _field(
+                number,
+                known.get(number, {}),
+                chosen.get(number, {}),
+                {field.kind_name for field in fields.values()},
+            )
+            # None if the user has set only the calibration of a field to come.
+            if field is not None:
+                fields[number] = field
         place = options.get(CONF_PLACE)
-        if place is not None and place not in list(Place):
-            _LOGGER.warning("%s: the place %r is not known", entry.title, place)
-            place = None
         return cls(
             mac=entry.data[CONF_MAC],
             key=entry.data[CONF_API_KEY],
@@ -85,15 +95,21 @@ class StationConfig:
             timeout=60.0 * options.get(CONF_TIMEOUT, DEFAULT_TIMEOUT),
             legacy=options.get(CONF_LEGACY, DEFAULT_LEGACY),
             place=None if place is None else Place(place),
-            fields=_fields(entry),
-            guessed_numbers={
-                int(number): settings[CONF_VALUE]
-                for number, settings in entry.data.get(CONF_FIELDS, {}).items()
-                if settings.get(CONF_KIND) == NUMBER
-                and CONF_VALUE in settings
-                and CONF_KIND not in options.get(CONF_FIELDS, {}).get(number, {})
+            fields=fields,
+            unexplained={
+                number: settings[CONF_VALUE]
+                for number, settings in known.items()
+                if CONF_VALUE in settings and fields[number].is_guessed
             },
+            unknown=unknown,
+            _chosen=chosen,
         )
+
+    def guess_field(self, number: int, value: float) -> Field:
+        """Return a field that nobody has described, guessed from a first value."""
+        field = _field(number, guess_settings(value), self._chosen.get(number, {}))
+        assert field is not None
+        return field
 
 
 def key_of(entry: ConfigEntry[Any]) -> bytes:
@@ -108,25 +124,111 @@ def accepts_unsigned(entry: ConfigEntry[Any]) -> bool:
     return accepts
 
 
-def _fields(entry: ConfigEntry[Any]) -> dict[int, Field]:
-    """Return the described fields in the order in which they became known."""
-    known: Mapping[str, Mapping[str, Any]] = entry.data.get(CONF_FIELDS, {})
-    chosen: Mapping[str, Mapping[str, Any]] = entry.options.get(CONF_FIELDS, {})
-    fields: dict[int, Field] = {}
-    kinds: set[str] = set()
-    # The keys are text, since entries are stored as JSON.
-    for number in dict.fromkeys([*known, *chosen]):
-        if not number.isdecimal() or int(number) not in FIELDS:
-            _LOGGER.warning("%s: there is no field %s", entry.title, number)
+def _is_number(value: Any) -> bool:
+    # True and False are int's, too.
+    return type(value) in (int, float) and isfinite(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+# What the values of options and of the settings of a field have to be
+_OPTIONS: Final[Mapping[str, Callable[[Any], bool]]] = {
+    CONF_LEGACY: lambda value: isinstance(value, bool),
+    CONF_PLACE: lambda value: value in list(Place),
+    CONF_TIMEOUT: lambda value: _is_number(value) and value >= 0,
+}
+_SETTINGS: Final[Mapping[str, Callable[[Any], bool]]] = {
+    CONF_KIND: lambda value: _is_text(value) and value in KINDS,
+    CONF_DECLARED: lambda value: isinstance(value, bool),
+    CONF_NAME: _is_text,
+    CONF_OFFSET: _is_number,
+    CONF_UNIT_OF_MEASUREMENT: _is_text,
+    CONF_VALUE: _is_number,
+}
+# The keys are text, since entries are stored as JSON.
+_NUMBERS: Final = {str(number): number for number in FIELDS}
+
+
+def _valid(
+    settings: Any,
+    checks: Mapping[str, Callable[[Any], bool]],
+    where: str,
+    unknown: list[str],
+) -> dict[str, Any]:
+    """Return what is valid of some settings, and add the rest to `unknown`."""
+    if not isinstance(settings, Mapping):
+        unknown.append(f"{where}{settings!r}")
+        return {}
+    valid: dict[str, Any] = {}
+    for key, is_valid in checks.items():
+        if (value := settings.get(key)) is None:
             continue
-        settings = _merge_settings(known.get(number, {}), chosen.get(number, {}))
-        if CONF_KIND not in settings:
-            # The user has set the calibration of a field that has not reported yet.
+        if is_valid(value):
+            valid[key] = value
+        else:
+            unknown.append(f"{where}{key} {value!r}")
+    return valid
+
+
+def _valid_fields(
+    container: Mapping[str, Any], unknown: list[str]
+) -> dict[int, dict[str, Any]]:
+    """Return the valid settings of all fields of entry data or options.
+
+    A field of an unknown kind is a plain number, and so is one in a unit that is
+    none of its kind.
+    """
+    stored = container.get(CONF_FIELDS, {})
+    if not isinstance(stored, Mapping):
+        unknown.append(f"{CONF_FIELDS} {stored!r}")
+        return {}
+    fields: dict[int, dict[str, Any]] = {}
+    for text, settings in stored.items():
+        where = f"field {text}: "
+        if text not in _NUMBERS:
+            unknown.append(f"{where}{settings!r}")
             continue
-        field = _field(entry, int(number), settings, kinds)
-        fields[field.number] = field
-        kinds.add(field.kind_name)
+        valid = _valid(settings, _SETTINGS, where, unknown)
+        fields[_NUMBERS[text]] = valid
+        if isinstance(settings, Mapping) and settings.get(CONF_KIND) is not None:
+            kind = valid.setdefault(CONF_KIND, NUMBER)
+            unit = valid.get(CONF_UNIT_OF_MEASUREMENT)
+            if unit and kind != NUMBER and unit not in KINDS[kind].units:
+                unknown.append(f"{where}{CONF_UNIT_OF_MEASUREMENT} {unit!r} of {kind}")
+                valid[CONF_KIND] = NUMBER
     return fields
+
+
+def _field(
+    number: int,
+    known: Mapping[str, Any],
+    chosen: Mapping[str, Any],
+    kinds: Container[str] = (),
+) -> Field | None:
+    """Return a field of valid settings, or None if nothing says what it measures.
+
+    `known` is what the station has declared or a guess; what the user has `chosen`
+    wins. A unit belongs to the kind that it was declared or chosen for.
+    """
+    settings = {**known, **chosen}
+    if (kind := settings.get(CONF_KIND)) is None:
+        return None
+    unit = settings.get(CONF_UNIT_OF_MEASUREMENT)
+    if kind != known.get(CONF_KIND):
+        unit = chosen.get(CONF_UNIT_OF_MEASUREMENT)
+    elif unit and kind != NUMBER and unit not in KINDS[kind].units:
+        unit = known.get(CONF_UNIT_OF_MEASUREMENT)
+    return make_field(
+        number,
+        kind,
+        name=settings.get(CONF_NAME) or None,
+        unit=unit or None,
+        offset=settings.get(CONF_OFFSET, 0.0),
+        is_numbered=kind in kinds,
+        is_guessed=not (CONF_KIND in chosen or known.get(CONF_DECLARED)),
+    )
 
 
 def guess_settings(value: float) -> dict[str, Any]:
@@ -136,78 +238,32 @@ def guess_settings(value: float) -> dict[str, Any]:
     return {CONF_KIND: kind, CONF_VALUE: value} if kind == NUMBER else {CONF_KIND: kind}
 
 
-def guess_field(entry: ConfigEntry[Any], number: int, value: float) -> Field:
-    """Return a field that nobody has described, guessed from a first value."""
-    chosen = entry.options.get(CONF_FIELDS, {}).get(str(number), {})
-    settings = _merge_settings(guess_settings(value), chosen)
-    return _field(entry, number, settings, set())
-
-
-def _merge_settings(
-    known: Mapping[str, Any], chosen: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the settings of a field: what the user has chosen wins.
-
-    `known` is what the station has declared or a guess. Its unit belongs to its kind.
-    """
-    settings = {**known, **chosen}
-    if CONF_KIND in chosen and chosen[CONF_KIND] != known.get(CONF_KIND):
-        settings[CONF_UNIT_OF_MEASUREMENT] = chosen.get(CONF_UNIT_OF_MEASUREMENT)
-    return settings
-
-
-def _field(
-    entry: ConfigEntry[Any], number: int, settings: Mapping[str, Any], kinds: set[str]
-) -> Field:
-    kind = settings[CONF_KIND]
-    unit = settings.get(CONF_UNIT_OF_MEASUREMENT) or None
-    if kind not in KINDS:
-        _LOGGER.warning(
-            "%s: field %s is shown as a plain number, because the kind %r is not known",
-            entry.title,
-            number,
-            kind,
-        )
-        kind = NUMBER
-    elif kind != NUMBER and unit is not None and unit not in KINDS[kind].units:
-        _LOGGER.warning(
-            "%s: field %s is shown as a plain number, because %r is not a unit of"
-            " the kind %s",
-            entry.title,
-            number,
-            unit,
-            kind,
-        )
-        kind = NUMBER
-    return make_field(
-        number,
-        kind,
-        name=settings.get(CONF_NAME) or None,
-        unit=unit,
-        offset=settings.get(CONF_OFFSET, 0.0),
-        is_numbered=kind in kinds,
-    )
-
-
 @callback
-def async_migrate_settings(
-    hass: HomeAssistant, entry: ConfigEntry[Any]
-) -> dict[str, Any]:
-    """Return the data of an entry of version 1.1 as version 1.2 has it.
+def async_complete_fields(hass: HomeAssistant, entry: ConfigEntry[Any]) -> None:
+    """Store the fields that have an entity and of which nothing is stored yet.
 
-    Before 1.2 nothing was stored of a field that the options did not describe: it was
-    a temperature. The fields that have an entity are known.
+    Version 1.1 stored nothing of a field that the options did not describe: it was a
+    temperature. It may have been installed again for a while.
     """
     registry = er.async_get(hass)
-    mac = entry.data[CONF_MAC]
+    config = StationConfig.from_entry(entry)
+    stored = entry.data.get(CONF_FIELDS)
     known = {
-        str(number): {}
-        if CONF_KIND in entry.options.get(CONF_FIELDS, {}).get(str(number), {})
-        else {CONF_KIND: TEMPERATURE}
-        for number in FIELDS
-        if registry.async_get_entity_id(SENSOR_DOMAIN, DOMAIN, f"{mac}_{number}")
+        number: settings
+        for number, settings in (stored if isinstance(stored, Mapping) else {}).items()
+        if isinstance(settings, Mapping)
     }
-    return {**entry.data, CONF_FIELDS: known}
+    missing = {
+        str(number): {} if number in config.fields else {CONF_KIND: TEMPERATURE}
+        for number in FIELDS
+        if str(number) not in known
+        and registry.async_get_entity_id(
+            SENSOR_DOMAIN, DOMAIN, f"{config.mac}_{number}"
+        )
+    }
+    hass.config_entries.async_update_entry(
+        entry, data={**entry.data, CONF_FIELDS: {**known, **missing}}
+    )
 
 
 def declared_settings(
@@ -226,30 +282,29 @@ def declared_settings(
 
 
 def chosen_settings(
-    entry: ConfigEntry[Any], chosen: Mapping[int, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    """Return the settings of fields in the form that entry options have them.
+    entry: ConfigEntry[Any], number: int, entered: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what the user has entered for a field as entry options have it.
 
     What says the same as the station or a guess is left out, so that the station may
-    declare another kind later. Only a plain number stands, since nobody has to be
-    asked then what it is.
+    declare another kind later. What the station has declared and the user has cleared
+    is kept as an empty text. A plain number stands, since nobody has to be asked then
+    what it is.
     """
-    known = entry.data.get(CONF_FIELDS, {})
-    stored: dict[str, dict[str, Any]] = {}
-    for number, settings in chosen.items():
-        before = known.get(str(number), {})
-        kept = dict(settings)
-        kind: str = settings.get(CONF_KIND, "")
-        is_known = kind == before.get(CONF_KIND)
-        if is_known and CONF_VALUE not in before:
-            kept.pop(CONF_KIND, None)
-        usual = next(iter(KINDS[kind].units), None) if kind in KINDS else None
-        if is_known:
-            usual = before.get(CONF_UNIT_OF_MEASUREMENT) or usual
-        if kept.get(CONF_UNIT_OF_MEASUREMENT) == usual:
-            kept.pop(CONF_UNIT_OF_MEASUREMENT, None)
-        if kept.get(CONF_NAME) == before.get(CONF_NAME):
-            kept.pop(CONF_NAME, None)
-        if kept:
-            stored[str(number)] = kept
-    return stored
+    before: Mapping[str, Any] = entry.data[CONF_FIELDS].get(str(number), {})
+    kind = entered.get(CONF_KIND)
+    is_known = kind == before.get(CONF_KIND)
+    declared_unit = before.get(CONF_UNIT_OF_MEASUREMENT) if is_known else None
+    usual_unit = declared_unit or (next(iter(KINDS[kind].units), "") if kind else "")
+    unit = entered.get(CONF_UNIT_OF_MEASUREMENT, "")
+    name = entered.get(CONF_NAME, "")
+    chosen: dict[str, Any] = {}
+    if kind and (not is_known or CONF_VALUE in before):
+        chosen[CONF_KIND] = kind
+    if unit != usual_unit and (unit or declared_unit):
+        chosen[CONF_UNIT_OF_MEASUREMENT] = unit
+    if name != (before.get(CONF_NAME) or ""):
+        chosen[CONF_NAME] = name
+    if offset := entered.get(CONF_OFFSET):
+        chosen[CONF_OFFSET] = offset
+    return chosen

@@ -328,9 +328,12 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         declared = {} if self._pairing is None else self._pairing.fields
         fields = {
             str(number): {CONF_KIND: user_input[_kind_key(number)]}
-            for number, kind in self._kinds().items()
+            for number in self._kinds()
             if _kind_key(number) in user_input
-            and (number not in declared or user_input[_kind_key(number)] != kind)
+            and (
+                number not in declared
+                or user_input[_kind_key(number)] != declared[number].kind
+            )
         }
         return {CONF_FIELDS: fields} if fields else {}
 

@@ -8,8 +8,6 @@ from typing import Final
 from homeassistant.components.sensor import SensorDeviceClass, SensorStateClass
 from homeassistant.components.sensor.const import UNIT_CONVERTERS
 from homeassistant.const import (
-    CONCENTRATION_MICROGRAMS_PER_CUBIC_METER,
-    CONCENTRATION_PARTS_PER_MILLION,
     DEGREE,
     LIGHT_LUX,
     PERCENTAGE,
@@ -35,12 +33,22 @@ from .protocol.readings import Reason, ReportError
 _DECIMALS: Final = 4
 # A first value in this range may be a temperature in °C; the old server had no other kind.
 _GUESSED_TEMPERATURES: Final = (-60.0, 85.0)
-# What a DS18B20 sends in °C while it is not connected, and before its first conversion
-_DS18B20_DISCONNECTED: Final = -127.0
-DS18B20_AFTER_START: Final = 85.0
+# What a DS18B20 sends while it is not connected, and before its first conversion: the
+# values that its library for Arduino has in each unit
+_DS18B20_DISCONNECTED: Final[Mapping[str | None, float]] = {
+    UnitOfTemperature.CELSIUS: -127.0,
+    UnitOfTemperature.FAHRENHEIT: -196.6,
+}
+_DS18B20_AFTER_START: Final[Mapping[str | None, float]] = {
+    UnitOfTemperature.CELSIUS: 85.0,
+    UnitOfTemperature.FAHRENHEIT: 185.0,
+}
 
+# Home Assistant 2026.3 has other names for these units than 2026.11.
 _GRAMS_PER_CUBIC_METER: Final = "g/m³"
 _MILLIGRAMS_PER_CUBIC_METER: Final = "mg/m³"
+_MICROGRAMS_PER_CUBIC_METER: Final = "μg/m³"
+_PARTS_PER_MILLION: Final = "ppm"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +68,17 @@ class Kind:
     state_class: SensorStateClass = SensorStateClass.MEASUREMENT
     tolerance: float = 0
     units: tuple[str, ...] = ()
+    # What the kind has on most days, where that is much narrower
+    usual: tuple[float, float] | None = None
+
+    def is_possible(self, value: float) -> bool:
+        """Return whether a value in the first unit is in the range."""
+        return self.minimum <= value <= self.maximum
+
+    def is_usual(self, value: float) -> bool:
+        """Return whether a value in the first unit is what the kind usually has."""
+        low, high = self.usual or (self.minimum, self.maximum)
+        return low <= value <= high
 
 
 _TEMPERATURE_UNITS: Final = (
@@ -85,7 +104,7 @@ def _particles(device_class: SensorDeviceClass) -> Kind:
         minimum=0,
         maximum=10_000,
         precision=0,
-        units=(CONCENTRATION_MICROGRAMS_PER_CUBIC_METER,),
+        units=(_MICROGRAMS_PER_CUBIC_METER,),
     )
 
 
@@ -101,6 +120,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         maximum=1000,
         precision=1,
         units=_TEMPERATURE_UNITS,
+        usual=_GUESSED_TEMPERATURES,
     ),
     HUMIDITY: Kind(
         device_class=SensorDeviceClass.HUMIDITY,
@@ -122,6 +142,7 @@ KINDS: Final[Mapping[str, Kind]] = {
             UnitOfPressure.MMHG,
             UnitOfPressure.INHG,
         ),
+        usual=(850, 1100),
     ),
     "dew_point": Kind(
         device_class=SensorDeviceClass.TEMPERATURE,
@@ -129,6 +150,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         maximum=1000,
         precision=1,
         units=_TEMPERATURE_UNITS,
+        usual=_GUESSED_TEMPERATURES,
     ),
     "absolute_humidity": Kind(
         device_class=SensorDeviceClass.ABSOLUTE_HUMIDITY,
@@ -169,6 +191,7 @@ KINDS: Final[Mapping[str, Kind]] = {
             UnitOfPrecipitationDepth.CENTIMETERS,
             UnitOfPrecipitationDepth.INCHES,
         ),
+        usual=(0, 200),
     ),
     "rain_rate": Kind(
         device_class=SensorDeviceClass.PRECIPITATION_INTENSITY,
@@ -181,6 +204,7 @@ KINDS: Final[Mapping[str, Kind]] = {
             UnitOfVolumetricFlux.INCHES_PER_HOUR,
             UnitOfVolumetricFlux.INCHES_PER_DAY,
         ),
+        usual=(0, 100),
     ),
     "uv_index": Kind(minimum=0, maximum=50, precision=1, units=(UV_INDEX,)),
     "irradiance": Kind(
@@ -192,6 +216,7 @@ KINDS: Final[Mapping[str, Kind]] = {
             UnitOfIrradiance.WATTS_PER_SQUARE_METER,
             UnitOfIrradiance.BTUS_PER_HOUR_SQUARE_FOOT,
         ),
+        usual=(0, 1500),
     ),
     "illuminance": Kind(
         device_class=SensorDeviceClass.ILLUMINANCE,
@@ -205,7 +230,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         minimum=0,
         maximum=100_000,
         precision=0,
-        units=(CONCENTRATION_PARTS_PER_MILLION,),
+        units=(_PARTS_PER_MILLION,),
     ),
     "pm1": _particles(SensorDeviceClass.PM1),
     "pm25": _particles(SensorDeviceClass.PM25),
@@ -238,6 +263,7 @@ KINDS: Final[Mapping[str, Kind]] = {
         maximum=100,
         precision=2,
         units=_VOLTAGE_UNITS,
+        usual=(0, 15),
     ),
     "voltage": Kind(
         device_class=SensorDeviceClass.VOLTAGE, precision=2, units=_VOLTAGE_UNITS
@@ -303,6 +329,8 @@ class Field:
     tolerance: float
     # Whether the station has this kind in a field that was known before
     is_numbered: bool
+    # Whether neither the user nor the station has said what the field measures
+    is_guessed: bool
 
     @property
     def kind(self) -> Kind:
@@ -312,20 +340,22 @@ class Field:
     def calibrate(self, value: float) -> float:
         """Return a value that the station sent with the offset added.
 
-        Rounded to 4 decimals. Raises ReportError if the field's kind cannot have
-        this value.
+        Rounded to 4 decimals. A kind with a tolerance stays at its limit where the
+        offset would take a possible value beyond it. Raises ReportError if the
+        field's kind cannot have this value.
         """
-        # Adding 0.0 turns a rounded -0.0 into 0.0.
-        calibrated = round(value + self.offset, _DECIMALS) + 0.0
+        calibrated = self.add_offset(value)
+        if value == _DS18B20_DISCONNECTED.get(self.unit):
+            raise ReportError(Reason.SENSOR_DISCONNECTED)
         if self.minimum <= calibrated <= self.maximum:
-            if calibrated == _DS18B20_DISCONNECTED and self.is_celsius:
-                raise ReportError(Reason.SENSOR_DISCONNECTED)
             return calibrated
         if self.tolerance:
-            if self.maximum < calibrated <= self.maximum + self.tolerance:
-                return self.maximum
-            if calibrated < self.minimum <= value:
-                return self.minimum
+            highest = self.maximum + self.tolerance
+            if (
+                self.minimum <= value <= highest
+                or self.minimum <= calibrated <= highest
+            ):
+                return min(max(calibrated, self.minimum), self.maximum)
         raise ReportError(
             Reason.DATA_OUT_OF_RANGE,
             minimum=f"{self.minimum:g}",
@@ -333,10 +363,14 @@ class Field:
             unit=self.unit or "",
         )
 
-    @property
-    def is_celsius(self) -> bool:
-        """Return whether the station sends this field in °C."""
-        return self.unit == UnitOfTemperature.CELSIUS
+    def add_offset(self, value: float) -> float:
+        """Return a value with the offset added, whether it is possible or not."""
+        # Adding 0.0 turns a rounded -0.0 into 0.0.
+        return round(value + self.offset, _DECIMALS) + 0.0
+
+    def may_have_started(self, value: float) -> bool:
+        """Return whether a DS18B20 sends this value before its first measurement."""
+        return value == _DS18B20_AFTER_START.get(self.unit)
 
 
 def make_field(
@@ -347,6 +381,7 @@ def make_field(
     unit: str | None = None,
     offset: float = 0.0,
     is_numbered: bool = False,
+    is_guessed: bool = False,
 ) -> Field:
     """Return a field of a known kind; without a unit, in the first of its kind.
 
@@ -355,7 +390,7 @@ def make_field(
     kind = KINDS[kind_name]
     base_unit = kind.units[0] if kind.units else None
     unit = unit or base_unit
-    minimum, maximum, tolerance = kind.minimum, kind.maximum, kind.tolerance
+    minimum, maximum = float(kind.minimum), float(kind.maximum)
     if unit != base_unit and kind.device_class in UNIT_CONVERTERS:
         convert = UNIT_CONVERTERS[kind.device_class].converter_factory(base_unit, unit)
         minimum = round(convert(minimum), _DECIMALS)
@@ -368,8 +403,9 @@ def make_field(
         offset,
         minimum,
         maximum,
-        tolerance,
+        kind.tolerance,
         is_numbered,
+        is_guessed,
     )
 
 
@@ -380,5 +416,34 @@ def guess_kind(value: float) -> str:
     else a plain number.
     """
     low, high = _GUESSED_TEMPERATURES
-    is_temperature = low <= value <= high or value == _DS18B20_DISCONNECTED
+    is_temperature = (
+        low <= value <= high
+        or value == _DS18B20_DISCONNECTED[UnitOfTemperature.CELSIUS]
+    )
     return TEMPERATURE if is_temperature else NUMBER
+
+
+def likely_kinds(value: float) -> list[str]:
+    """Return all kinds, those first that a field with this value is likely to be of.
+
+    Among the others is temperature: nobody is asked where a value looks like one.
+    """
+    return sorted(KINDS, key=lambda name: not KINDS[name].is_usual(value))
+
+
+def likely_unit(kind_name: str, value: float) -> str | None:
+    """Return the first unit in which a value is usual for a kind, or else possible.
+
+    None is the first one of the kind, also where the value is possible in no unit.
+    """
+    kind = KINDS[kind_name]
+    for is_likely in (kind.is_usual, kind.is_possible):
+        for unit in kind.units:
+            converted = value
+            if unit != kind.units[0] and kind.device_class in UNIT_CONVERTERS:
+                converted = UNIT_CONVERTERS[kind.device_class].convert(
+                    value, unit, kind.units[0]
+                )
+            if is_likely(converted):
+                return unit if unit != kind.units[0] else None
+    return None

@@ -175,12 +175,12 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
     async def _async_restore(self) -> None:
         reading = await self.async_get_last_sensor_data()
         extra = await self.async_get_last_extra_data()
-        # A value in another unit is worth nothing once the options have changed.
+        # In whatever unit it was shown before, the station has sent this number.
         if (
             reading is None
             or not isinstance(value := reading.native_value, float)
             or extra is None
-            or reading.native_unit_of_measurement != self._field.unit
+            or not self._field.minimum <= value <= self._field.maximum
             or (time := dt_util.parse_datetime(extra.as_dict()["time"] or "")) is None
         ):
             return

@@ -1,11 +1,18 @@
 """A field whose kind or unit has changed: as if it had been so from the start."""
 
+from collections.abc import Mapping
+from typing import Any, Final
+
+from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN, SensorEntity
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 
 from .const import CONF_KIND, CONF_UNIT, DOMAIN
-from .field import Field
+from .field import KINDS, Field
 from .recording.relabel import async_relabel_statistics
+
+_NUMBERED: Final = "numbered"
+_PRIVATE: Final = f"{SENSOR_DOMAIN}.private"
 
 
 class KindChange:
@@ -32,32 +39,61 @@ class KindChange:
         """Return whether the entity was set up with another kind or unit."""
         return self._before is not None and self._before != entity_options(self.field)
 
+    @property
+    def changes_id(self) -> bool:
+        """Return whether the entity gets another ID: the user has not changed it."""
+        after = entity_options(self.field)
+        return self._has_usual_id and any(
+            self._before is not None and self._before.get(key) != after[key]
+            for key in (CONF_KIND, _NUMBERED)
+        )
+
+    @callback
+    def async_free_id(self) -> None:
+        """Let another entity have the ID that this one gives up."""
+        entity = self._registry.entities.get_entry(self._id)
+        assert entity is not None
+        self._registry.async_update_entity(
+            entity.entity_id, new_entity_id=f"{entity.entity_id}_{self._id}".lower()
+        )
+
     async def async_before_setup(self) -> None:
         """Relabel the statistics."""
         entry = self._registry.entities.get_entry(self._id)
         if entry is not None and self._before is not None and self.is_needed:
             await async_relabel_statistics(
-                self._hass, entry.entity_id, self._before.get(CONF_UNIT), self.field
+                self._hass,
+                entry.entity_id,
+                KINDS.get(self._before[CONF_KIND]),
+                self._before[CONF_UNIT],
+                self.field,
             )
 
     @callback
-    def async_after_setup(self) -> None:
-        """Give the entity the ID of its new name, unless the user has changed it."""
+    def async_after_setup(self, sensor: SensorEntity) -> None:
+        """Give the entity the ID and the options that it would have as a new one."""
         entry = self._registry.entities.get_entry(self._id)
         if entry is None:
             return
-        if self.is_needed and self._has_usual_id:
-            entity_id = self._registry.async_regenerate_entity_id(entry)
-            if entity_id != entry.entity_id:
-                entry = self._registry.async_update_entity(
-                    entry.entity_id, new_entity_id=entity_id
-                )
-        if self._before != entity_options(self.field):
-            self._registry.async_update_entity_options(
-                entry.entity_id, DOMAIN, entity_options(self.field)
+        if self.changes_id:
+            entry = self._registry.async_update_entity(
+                entry.entity_id,
+                new_entity_id=self._registry.async_regenerate_entity_id(entry),
             )
+        options: Mapping[str, Mapping[str, Any] | None] = {
+            DOMAIN: entity_options(self.field)
+        }
+        if self.is_needed and not entry.disabled:
+            # What the sensor platform keeps here is the unit of the unit system.
+            options = {_PRIVATE: None, **(sensor.get_initial_entity_options() or {})}
+        for domain, values in options.items():
+            self._registry.async_update_entity_options(entry.entity_id, domain, values)
 
 
-def entity_options(field: Field) -> dict[str, str | None]:
+def entity_options(field: Field) -> dict[str, str | bool | None]:
     """Return what the entity registry keeps of a field that an entity is set up with."""
-    return {CONF_KIND: field.kind_name, CONF_UNIT: field.unit}
+    return {
+        CONF_KIND: field.kind_name,
+        CONF_UNIT: field.unit,
+        _NUMBERED: field.is_numbered,
+    }

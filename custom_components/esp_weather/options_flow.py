@@ -1,6 +1,6 @@
 """The dialogs that change the options of a station."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import voluptuous as vol
@@ -35,13 +35,19 @@ from .protocol.readings import FIELDS
 _MAX_TIMEOUT: Final = 7 * 24 * 60  # minutes
 _NOWHERE: Final = "elsewhere"
 
-KIND_SELECTOR: Final = SelectSelector(
-    SelectSelectorConfig(
-        options=list(KINDS),
-        mode=SelectSelectorMode.DROPDOWN,
-        translation_key=CONF_KIND,
+
+def kind_selector(kinds: Sequence[str]) -> SelectSelector:
+    """Return the selector of a kind, in this order."""
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=list(kinds),
+            mode=SelectSelectorMode.DROPDOWN,
+            translation_key=CONF_KIND,
+        )
     )
-)
+
+
+KIND_SELECTOR: Final = kind_selector(list(KINDS))
 PLACE_SELECTOR: Final = SelectSelector(
     SelectSelectorConfig(
         options=[*Place, _NOWHERE],
@@ -73,17 +79,21 @@ class EspWeatherOptionsFlow(HistoryFlow):
     ) -> ConfigFlowResult:
         """Ask for the place, the inactivity timeout and whether unsigned reports are accepted."""
         options = dict(self.config_entry.options)
+        config = StationConfig.from_entry(self.config_entry)
+        shown = {
+            CONF_PLACE: config.place or _NOWHERE,
+            CONF_TIMEOUT: config.timeout / 60,
+            CONF_LEGACY: config.legacy,
+        }
         if user_input is not None:
-            options.pop(CONF_PLACE, None)
-            return self.async_create_entry(
-                data={
-                    **options,
+            if user_input != shown:
+                options.pop(CONF_PLACE, None)
+                options |= {
                     **place_of(user_input),
                     CONF_TIMEOUT: int(user_input[CONF_TIMEOUT]),
                     CONF_LEGACY: user_input[CONF_LEGACY],
                 }
-            )
-        config = StationConfig.from_entry(self.config_entry)
+            return self.async_create_entry(data=options)
         return self.async_show_form(
             step_id="station",
             data_schema=self.add_suggested_values_to_schema(
@@ -101,11 +111,7 @@ class EspWeatherOptionsFlow(HistoryFlow):
                         vol.Required(CONF_LEGACY): BooleanSelector(),
                     }
                 ),
-                {
-                    CONF_PLACE: config.place or _NOWHERE,
-                    CONF_TIMEOUT: config.timeout / 60,
-                    CONF_LEGACY: config.legacy,
-                },
+                shown,
             ),
         )
 
@@ -117,27 +123,27 @@ class EspWeatherOptionsFlow(HistoryFlow):
         errors: dict[str, str] = {}
         wrong_unit: dict[str, str] = {}
         if user_input is not None:
-            chosen = {}
+            chosen: dict[str, Any] = {}
+            stored = self.config_entry.options.get(CONF_FIELDS, {})
             for number in FIELDS:
-                settings = _settings(fields.get(number), user_input[_section(number)])
-                if (kind := settings.get(CONF_KIND)) is not None:
-                    unit = settings.get(CONF_UNIT_OF_MEASUREMENT)
-                    units = KINDS[kind].units
-                    if unit and kind != NUMBER and unit not in units:
-                        errors["base"] = "invalid_unit"
-                        wrong_unit = {
-                            "field": str(number),
-                            "unit": unit,
-                            "units": ", ".join(units) or "-",
-                        }
-                chosen[number] = settings
+                field = fields.get(number)
+                entered = _without_blanks(user_input[_section(number)])
+                if entered == _without_blanks(_suggested(field)):
+                    # Also what this version does not know
+                    if str(number) in stored:
+                        chosen[str(number)] = stored[str(number)]
+                    continue
+                _drop_former_unit(field, entered)
+                if wrong := _wrong_unit(entered):
+                    errors["base"] = "invalid_unit"
+                    wrong_unit = {"field": str(number), **wrong}
+                elif settings := chosen_settings(self.config_entry, number, entered):
+                    chosen[str(number)] = settings
             if not errors:
-                return self.async_create_entry(
-                    data={
-                        **self.config_entry.options,
-                        CONF_FIELDS: chosen_settings(self.config_entry, chosen),
-                    }
-                )
+                options = dict(self.config_entry.options)
+                if chosen or stored:
+                    options[CONF_FIELDS] = chosen
+                return self.async_create_entry(data=options)
         order = [*fields, *(number for number in FIELDS if number not in fields)]
         station = getattr(self.config_entry, "runtime_data", None)
         return self.async_show_form(
@@ -203,23 +209,31 @@ def _suggested(field: Field | None) -> dict[str, Any]:
     }
 
 
-def _settings(field: Field | None, user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the user has entered for a field.
-
-    The unit of the former kind is not kept with another kind.
-    """
-    settings = {
+def _without_blanks(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is not empty, without blanks around a text."""
+    stripped = {
         key: value.strip() if isinstance(value, str) else value
-        for key, value in user_input.items()
-        if value
+        for key, value in settings.items()
     }
+    return {key: value for key, value in stripped.items() if value}
+
+
+def _drop_former_unit(field: Field | None, entered: dict[str, Any]) -> None:
+    """Drop the unit that still stands in the form from the former kind."""
     if (
         field is not None
-        and settings.get(CONF_KIND) != field.kind_name
-        and settings.get(CONF_UNIT_OF_MEASUREMENT) == field.unit
+        and entered.get(CONF_KIND) != field.kind_name
+        and entered.get(CONF_UNIT_OF_MEASUREMENT) == field.unit
     ):
-        settings.pop(CONF_UNIT_OF_MEASUREMENT, None)
-    return settings
+        entered.pop(CONF_UNIT_OF_MEASUREMENT, None)
+
+
+def _wrong_unit(entered: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the placeholders of the error if a unit is none of its kind."""
+    kind, unit = entered.get(CONF_KIND), entered.get(CONF_UNIT_OF_MEASUREMENT)
+    if not kind or not unit or kind == NUMBER or unit in KINDS[kind].units:
+        return None
+    return {"unit": unit, "units": ", ".join(KINDS[kind].units) or "–"}
 
 
 def _newest(station: Any, number: int) -> str:

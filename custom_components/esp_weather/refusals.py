@@ -46,7 +46,7 @@ class RefusalTracker:
 
     @callback
     def async_refused(
-        self, issue: Issue, field: int = 0, *, value: str = "", reason: str = ""
+        self, issue: Issue, field: int = 0, *, value: float = 0.0, unit: str = ""
     ) -> None:
         """Count a refusal, of one field where the issue is about one."""
         if (count := self._counts.get((issue, field))) is None:
@@ -57,7 +57,7 @@ class RefusalTracker:
         count.timer.async_activity()
         if count.refusals == _REFUSALS:
             async_create_issue(
-                self._hass, self._entry, issue, field, value=value, reason=reason
+                self._hass, self._entry, issue, field, value=value, unit=unit
             )
 
     @callback
@@ -100,23 +100,27 @@ def async_create_issue(
     issue: Issue,
     field: int = 0,
     *,
-    value: str = "",
-    reason: str = "",
+    value: float = 0.0,
+    unit: str = "",
 ) -> None:
-    """Create an issue of a station, which may be about one field."""
+    """Create an issue of a station, which may be about one field and its value."""
     ir.async_create_issue(
         hass,
         DOMAIN,
         _issue_id(entry, issue, field),
-        data={"entry_id": entry.entry_id, "issue": issue.value, "field": field},
+        data={
+            "entry_id": entry.entry_id,
+            "issue": issue.value,
+            "field": field,
+            "value": value,
+        },
         is_fixable=issue in FIXABLE,
         severity=ir.IssueSeverity.WARNING,
         translation_key=issue,
         translation_placeholders={
             "station": entry.title,
             "field": str(field),
-            "value": value,
-            "reason": reason,
+            "value": f"{value:g} {unit}".rstrip(),
         },
     )
 

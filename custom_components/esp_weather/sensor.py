@@ -58,14 +58,15 @@ async def async_setup_entry(
     ]
     for change in changes:
         await change.async_before_setup()
-    await platform.async_add_entities(
-        [
-            LastReportSensor(station),
-            *(FieldSensor(station, change.field) for change in changes),
-        ]
-    )
-    for change in changes:
-        change.async_after_setup()
+    moving = [change for change in changes if change.changes_id]
+    if len(moving) > 1:
+        # One may get the ID of another.
+        for change in moving:
+            change.async_free_id()
+    sensors = [FieldSensor(station, change.field) for change in changes]
+    await platform.async_add_entities([LastReportSensor(station), *sensors])
+    for change, sensor in zip(changes, sensors, strict=True):
+        change.async_after_setup(sensor)
 
     missing = [each for each in STATUS if not registered(each.key)]
     async_add_entities(

@@ -15,9 +15,9 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.util import dt as dt_util
 
-from .config import StationConfig, declared_settings, guess_field, guess_settings
-from .const import CONF_FIELDS, DOMAIN
-from .field import DS18B20_AFTER_START, Field
+from .config import StationConfig, declared_settings, guess_settings
+from .const import CONF_FIELDS, CONF_KIND, CONF_VALUE, DOMAIN
+from .field import Field
 from .inactivity import InactivityTimer
 from .protocol.readings import Declaration, Reading, Reason, ReportError
 from .protocol.signed import Report, Status
@@ -86,6 +86,7 @@ class Station:
         self._hass = hass
         self._entry = entry
         self.config = StationConfig.from_entry(entry)
+        self._log_unknown(())
         # Looked up for each report
         self.mac = self.config.mac
         self.key = self.config.key.encode()
@@ -237,20 +238,27 @@ class Station:
         """Return the calibrated value of a reading. Raises ReportError."""
         try:
             value = field.calibrate(reading.value)
-            if reading.value == DS18B20_AFTER_START and field.is_celsius:
+            if field.may_have_started(reading.value):
                 self._require_started(field)
-        except ReportError:
+            else:
+                self._not_ready.pop(field.number, None)
+        except ReportError as err:
+            if field.is_guessed and err.reason is Reason.DATA_OUT_OF_RANGE:
+                # Nothing is refused because of a guess.
+                self._doubt(field, reading.value)
+                return field.add_offset(reading.value)
             self.refusals.async_refused(
                 Issue.IMPOSSIBLE_VALUE,
                 field.number,
-                value=f"{reading.value:g} {field.unit or ''}".rstrip(),
+                value=reading.value,
+                unit=field.unit or "",
             )
             raise
         self.refusals.async_possible(field.number)
         return value
 
     def _require_started(self, field: Field) -> None:
-        """Raise ReportError if 85 °C may be what a DS18B20 has at its start.
+        """Raise ReportError if a DS18B20 may have no measurement yet.
 
         It has just started when the field has not reported for a while.
         """
@@ -259,30 +267,35 @@ class Station:
         if seen < _MAX_NOT_READY and (receiver is None or not receiver.available):
             self._not_ready[field.number] = seen + 1
             raise ReportError(Reason.SENSOR_NOT_READY)
-        self._not_ready.pop(field.number, None)
 
     def _field(self, reading: Reading) -> Field:
         """Return the field of a reading; that of an unknown one is a guess."""
-        return self.fields.get(reading.field) or guess_field(
-            self._entry, reading.field, reading.value
+        return self.fields.get(reading.field) or self.config.guess_field(
+            reading.field, reading.value
         )
+
+    def _doubt(self, field: Field, value: float) -> None:
+        """Note that a guess was wrong, so that the user is asked."""
+        number = field.number
+        if number not in self.config.unexplained:
+            known = self._entry.data[CONF_FIELDS].get(str(number), {})
+            self._store_fields(
+                {str(number): {CONF_KIND: field.kind_name, **known, CONF_VALUE: value}}
+            )
+            self._async_ask_kind(number, value)
 
     @callback
     def _async_ask_kind(self, number: int, value: float) -> None:
         """Raise the issue that asks the user what a field measures."""
         async_create_issue(
-            self._hass,
-            self._entry,
-            Issue.UNKNOWN_KIND,
-            number,
-            value=f"{value:g}",
+            self._hass, self._entry, Issue.UNKNOWN_KIND, number, value=value
         )
 
     def _declare(self, declarations: Mapping[int, Declaration]) -> None:
         """Take over what the station says of its fields."""
         if not declarations:
             return
-        known = self._entry.data.get(CONF_FIELDS, {})
+        known = self._entry.data[CONF_FIELDS]
         declared = declared_settings(declarations)
         changed = {
             number: settings
@@ -301,13 +314,28 @@ class Station:
             raise NotReadyError
 
     def _store_fields(self, changed: Mapping[str, Mapping[str, Any]]) -> None:
-        known = self._entry.data.get(CONF_FIELDS, {})
+        before = self.config
+        known = self._entry.data[CONF_FIELDS]
         self._hass.config_entries.async_update_entry(
             self._entry,
             data={**self._entry.data, CONF_FIELDS: {**known, **changed}},
         )
         self.config = StationConfig.from_entry(self._entry)
         self.fields = self.config.fields
+        self._log_unknown(before.unknown)
+        for number in before.unexplained.keys() - self.config.unexplained:
+            async_delete_issue(self._hass, self._entry, Issue.UNKNOWN_KIND, number)
+
+    def _log_unknown(self, known: Sequence[str]) -> None:
+        """Log what of the configuration this version does not know."""
+        for each in self.config.unknown:
+            if each not in known:
+                _LOGGER.warning(
+                    "%s: the default is used instead of what this version does not"
+                    " know: %s",
+                    self.name,
+                    each,
+                )
 
     async def _async_deliver(
         self,
@@ -342,12 +370,12 @@ class Station:
         if self._factory is None:
             raise NotReadyError
         # The order in which fields become known decides which of a kind is numbered.
-        if str(number) not in self._entry.data.get(CONF_FIELDS, {}):
+        if str(number) not in self._entry.data[CONF_FIELDS]:
             is_described = number in self.fields
             self._store_fields(
                 {str(number): {} if is_described else guess_settings(first.value)}
             )
-            if number in self.config.guessed_numbers:
+            if number in self.config.unexplained:
                 self._async_ask_kind(number, first.value)
         await self._factory(self.fields[number], measurements)
 
@@ -376,7 +404,7 @@ class Station:
     @callback
     def async_start(self) -> None:
         """Raise the issues of fields whose kind nobody knows."""
-        for number, value in self.config.guessed_numbers.items():
+        for number, value in self.config.unexplained.items():
             self._async_ask_kind(number, value)
 
     async def async_stop(self) -> None:
@@ -385,7 +413,7 @@ class Station:
             self._inactivity.async_cancel()
             self._notifying.async_shutdown()
             self.refusals.async_stop()
-            for number in self.config.guessed_numbers:
+            for number in self.config.unexplained:
                 async_delete_issue(self._hass, self._entry, Issue.UNKNOWN_KIND, number)
 
     @callback

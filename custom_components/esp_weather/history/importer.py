@@ -16,7 +16,7 @@ from homeassistant.core import HassJob, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
-from ..config import StationConfig, guess_field
+from ..config import StationConfig
 from ..const import DOMAIN
 from ..data import EspWeatherConfigEntry
 from ..field import Field
@@ -89,8 +89,8 @@ def known_fields(
 
 def field_like(entry: EspWeatherConfigEntry, number: int, found: Found) -> Field:
     """Return a field; one that nobody has described is guessed from its readings."""
-    known = StationConfig.from_entry(entry).fields.get(number)
-    return known or guess_field(entry, number, found.highest)
+    config = StationConfig.from_entry(entry)
+    return config.fields.get(number) or config.guess_field(number, found.highest)
 
 
 class HistoryImport:

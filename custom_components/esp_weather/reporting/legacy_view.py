@@ -122,7 +122,9 @@ async def _handle_legacy_report(
         return await async_answer_refusal(request, refusal)
     if not wants_html(request):
         return web.Response(body=b"OK", headers=_OK_HEADERS)
-    unit = sender.fields[reading.field].unit or ""
+    # A field whose entity is disabled may be none that is known.
+    field = sender.fields.get(reading.field)
+    unit = (field and field.unit) or ""
     return answer(
         request,
         f"{value} {unit}".rstrip(),
