@@ -30,7 +30,7 @@ async def declare(
     report = Report(
         tuple(Reading(field, value) for field, value in values.items()),
         Status(),
-        fields,
+        fields=fields,
     )
     try:
         refused = await loaded(entry).async_take_report(report, repeated=False)

@@ -27,6 +27,7 @@ from .helpers import (
     PassTime,
     connectivity,
     entity_id,
+    follow_up,
     issues,
     legacy_url,
     state_of,
@@ -217,7 +218,7 @@ async def test_one_bad_reading(hass: HomeAssistant, station: MockConfigEntry) ->
     report = Report(
         (Reading(1, 21.5, 60), Reading(2, 300), Reading(1, -127), Reading(3, 1013)),
         Status(rssi=-60),
-        BME280,
+        fields=BME280,
     )
     refused = await loaded(station).async_take_report(report, repeated=False)
     await hass.async_block_till_done()
@@ -371,6 +372,7 @@ async def test_wrong_key_dialog(
     """The dialog of a wrong key takes the key that the station sends."""
     for _ in range(3):
         await get(legacy_url(key="the-real-one"))
+    await follow_up(hass)
     await async_setup_component(hass, REPAIRS_DOMAIN, {})
     issue = _issue(hass)
     manager = hass.data[REPAIRS_DOMAIN]["flow_manager"]

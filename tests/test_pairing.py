@@ -16,7 +16,16 @@ from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 
-from .helpers import INDOOR, OUTDOOR, Get, entity_id, issues, legacy_url, state_of
+from .helpers import (
+    INDOOR,
+    OUTDOOR,
+    Get,
+    entity_id,
+    follow_up,
+    issues,
+    legacy_url,
+    state_of,
+)
 
 pytestmark = pytest.mark.usefixtures("client")
 
@@ -199,6 +208,7 @@ async def test_two_stations_with_one_key(hass: HomeAssistant, get: Get) -> None:
     await _submit(hass, form, name="Garden", place="inside", kind_1="temperature")
 
     assert (await get(legacy_url("48", key=key, mac=INDOOR))).status == 403
+    await follow_up(hass)
     await hass.async_block_till_done()
     (offer,) = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     assert offer["context"]["unique_id"] == INDOOR
