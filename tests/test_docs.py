@@ -1,17 +1,82 @@
-"""The documentation names what is there."""
+"""What the documentation refers to is there."""
 
+import json
 from pathlib import Path
+import re
+import subprocess
+
+import pytest
 
 from custom_components.esp_weather.field import KINDS
 
-STATIONS = Path(__file__).parents[1] / "docs/stations.md"
+CHECKOUT = Path(__file__).parents[1]
+MANIFEST = CHECKOUT / "custom_components" / "esp_weather" / "manifest.json"
+PAGES = sorted(
+    path
+    for path in CHECKOUT.rglob("*.md")
+    if not {".venv", ".venv-oldest", ".venv-bench", ".tools", ".pytest_cache"}
+    & {*path.relative_to(CHECKOUT).parts}
+)
 
 
-def test_kinds() -> None:
+def _text(page: Path) -> str:
+    """Return a page without what it shows of programs."""
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def _anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub makes of the headings of a page."""
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", _text(page), re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize(
+    "page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT))
+)
+def test_links(page: Path) -> None:
+    """Each link to a page, a place on it, or a picture leads there."""
+    dead = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", _text(page)):
+        path, _, anchor = target.partition("#")
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        linked = page if not path else (page.parent / path).resolve()
+        if not linked.exists() or (anchor and anchor not in _anchors(linked)):
+            dead.append(target)
+    assert not dead
+
+
+def test_address_of_the_repository() -> None:
+    """Whoever publishes the project elsewhere finds each place with its address here."""
+    documentation = json.loads(MANIFEST.read_text())["documentation"]
+    owner, name = documentation.split("/")[-2:]
+    files = subprocess.run(
+        ["git", "ls-files"], cwd=CHECKOUT, capture_output=True, check=True, text=True
+    ).stdout.split()
+    wrong = {}
+    for file in files:
+        if file.startswith("requirements/") or not (CHECKOUT / file).exists():
+            continue
+        try:
+            text = (CHECKOUT / file).read_text()
+        except UnicodeDecodeError:
+            continue
+        # As a link, percent-encoded in a link, and as HACS has it in its parameters
+        found = re.findall(
+            r"github\.com(?:/|%2F)([\w-]*esp[\w-]*)(?:/|%2F)([\w-]*weather[\w-]*)", text
+        ) + re.findall(r"owner=([\w-]+)&repository=([\w-]+)", text)
+        if others := {pair for pair in found if pair != (owner, name)}:
+            wrong[file] = others
+    assert not wrong
+
+
+def test_kinds_of_fields() -> None:
     """The table of docs/stations.md has each kind with its units, in their order."""
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
-        for line in STATIONS.read_text().splitlines()
+        for line in (CHECKOUT / "docs" / "stations.md").read_text().splitlines()
         if line.startswith("| `")
     ]
     units = {row[0].strip("`"): row[2] for row in rows if len(row) == 4}
