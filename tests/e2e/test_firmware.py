@@ -246,7 +246,8 @@ async def _forbid_legacy_reports(home_assistant: HomeAssistant) -> None:
     step = await home_assistant.rest("POST", flows, {"handler": entry["entry_id"]})
     flow = f"{flows}/{step['flow_id']}"
     await home_assistant.rest("POST", flow, {"next_step_id": "station"})
-    await home_assistant.rest("POST", flow, {"timeout": 15, "legacy": False})
+    station = {"place": "elsewhere", "timeout": 15, "legacy": False, "archive": False}
+    await home_assistant.rest("POST", flow, station)
 
 
 async def test_outage(home_assistant: HomeAssistant, tmp_path: Path) -> None:
