@@ -91,7 +91,7 @@ class Memory:
             self.record[CHECKSUM + 7] = _LAYOUT
             _tidy()
         values = unpack_from(_FORMAT, self.record, CHECKSUM)
-        for name, value in zip(_NAMES, values):  # noqa: B905
+        for name, value in zip(_NAMES, values):
             setattr(self, name, value)
         self.nonce: str = values[-1].rstrip(b"\0").decode()
 

@@ -30,7 +30,7 @@ def is_signed(
     )
     # All of it, so that the time does not tell how much of it was right.
     different = len(right) ^ len(signature)
-    for one, other in zip(right.encode(), signature):  # noqa: B905
+    for one, other in zip(right.encode(), signature):
         different |= one ^ other
     return not different
 
