@@ -81,6 +81,7 @@ async def test_kinds(
         ("68", "55.5", "1000.5", "3712", "812.25", "-7e3"), start=1
     ):
         assert (await get(legacy_url(value, field=str(field)))).status == 200
+    await hass.async_block_till_done()
 
     assert entities(hass, station) == snapshot
 

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from http import HTTPStatus
-import json
 import logging
 from random import Random
 from time import monotonic
@@ -171,7 +170,7 @@ async def test_answer_lost(
         first=2,
     )
 
-    assert json.loads(answer.text)["taken"] == 7
+    assert answer.content["taken"] == 7
     expected = [
         ("20.0", 0),
         *(("21.0", time) for time in (60, 64, 120, 599.5, 631, 633, 660.5)),
@@ -450,11 +449,11 @@ async def test_older_than_is_kept(
         first=2,
     )
 
-    content = json.loads(answer.text)
+    content = answer.content
     assert content["taken"] == 2
-    ((number, reason),) = [each.values() for each in content["refused"]]
-    assert number == 2
-    assert "1 day" in reason
+    (refused,) = content["refused"]
+    assert refused["number"] == 2
+    assert "1 day" in refused["message"]
     assert len(await select(*STATES)) == 3
 
 

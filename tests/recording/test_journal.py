@@ -9,7 +9,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-import json
 from pathlib import Path
 import sqlite3
 import threading
@@ -391,7 +390,7 @@ async def test_stored(
 
     async def stored(first: int, *readings: dict[str, Any]) -> int:
         answer = await signed.report(*readings, stream="9f3a1c22", first=first)
-        return int(json.loads(answer.text)["stored"])
+        return int(answer.content["stored"])
 
     assert await stored(5, reading(20), reading(21)) == 4
     await pass_seconds(12)
@@ -621,7 +620,7 @@ async def test_recorder_changed(
         reading(20, 60), reading(21, 0.5), stream="9f3a1c22", first=1
     )
 
-    content = json.loads(answer.text)
+    content = answer.content
     assert (content["taken"], content["stored"]) == (1, 2)
     assert [each["number"] for each in content["refused"]] == [1]
     assert "recorder_changed" in _issues(hass)

@@ -1,6 +1,5 @@
 """Without a recorder nothing is kept, and a station need not keep it either."""
 
-import json
 from typing import Any
 
 from aiohttp.test_utils import TestClient
@@ -19,5 +18,5 @@ async def test_confirmed_at_once(
     answer = await signed.report(
         reading(20, 60), reading(21), stream="9f3a1c22", first=4
     )
-    assert json.loads(answer.text) == {"taken": 2, "refused": [], "stored": 5}
+    assert answer.content == {"taken": 2, "refused": [], "stored": 5}
     assert not hass.data[DATA].journal.is_behind

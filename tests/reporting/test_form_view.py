@@ -181,7 +181,8 @@ async def test_page(
     path = f"/update?api_key={KEY}&field1=21.5"
 
     answer = await get(path, Accept="text/html")
-    assert "<h1>1</h1><p>Outdoor</p><p>2026-11-24 16:25:03 CET</p>" in answer.text
+    for part in ("<h1>1</h1>", "Outdoor", "2026-11-24 16:25:03 CET"):
+        assert part in answer.text
 
     prefetched = await get(path, Accept="text/html", Purpose="prefetch")
     assert prefetched.status == HTTPStatus.SERVICE_UNAVAILABLE

@@ -47,18 +47,24 @@ async def async_add_windows_sensors(
         room.async_start()
     else:
         async_remove_room(hass, entry)
-    # What a station measures need not be derived.
-    measured = {field.kind_name for field in station.fields.values()}
-    missing = [each for each in MOISTURE_SENSORS if each.key not in measured]
+    is_added = False
 
     @callback
     def async_add_moisture_sensors(_: object = None) -> None:
         """Add what follows from temperature and humidity once there are both."""
+        nonlocal is_added
         side = station_side(hass, entry)
-        if missing and side.temperature and side.humidity:
-            sensors = [MoistureSensor(station, side, each) for each in missing]
-            missing.clear()
-            entry.async_create_task(hass, platform.async_add_entities(sensors))
+        if is_added or not side.temperature or not side.humidity:
+            return
+        is_added = True
+        # What a station measures need not be derived.
+        measured = {field.kind_name for field in station.fields.values()}
+        sensors = [
+            MoistureSensor(station, side, each)
+            for each in MOISTURE_SENSORS
+            if each.key not in measured
+        ]
+        entry.async_create_task(hass, platform.async_add_entities(sensors))
 
     entry.async_on_unload(
         hass.bus.async_listen(
