@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from datetime import timedelta
 import logging
 from typing import Any
+from unittest.mock import patch
 
 from aiohttp.test_utils import TestClient
 from freezegun.api import FrozenDateTimeFactory
@@ -34,6 +35,16 @@ def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     Its plugin has the same fixture, which syrupy's own may hide.
     """
     return snapshot.use_extension(HomeAssistantSnapshotExtension)
+
+
+@pytest.fixture
+def entity_registry_enabled_by_default() -> Generator[None]:
+    """Have all entities enabled, as the fixture of this name in Home Assistant does."""
+    with patch(
+        "homeassistant.helpers.entity.Entity.entity_registry_enabled_default",
+        return_value=True,
+    ):
+        yield
 
 
 @pytest.fixture

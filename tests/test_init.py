@@ -4,6 +4,7 @@ import asyncio
 from http import HTTPStatus
 from typing import Any
 
+from aiohttp.test_utils import TestClient
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
@@ -21,6 +22,7 @@ from homeassistant.helpers import (
 from homeassistant.setup import async_setup_component
 
 from .helpers import OUTDOOR, Get, entity_id, legacy_url, state_of
+from .signed_station import SignedStation, reading
 
 
 async def test_unload(hass: HomeAssistant, station: MockConfigEntry, get: Get) -> None:
@@ -179,3 +181,20 @@ async def test_with_the_recorder(
 ) -> None:
     """With a recorder there is nothing to say."""
     assert issue_registry.async_get_issue(DOMAIN, "no_recorder") is None
+
+
+async def test_disabled_by_default(
+    hass: HomeAssistant, station: MockConfigEntry, client: TestClient[Any, Any]
+) -> None:
+    """What few people look at, and what would fill the activity page, is off at first."""
+    signed = SignedStation(client)
+    await signed.report(reading(20), status={"rssi": -61, "uptime": 5, "battery": 3})
+    await hass.async_block_till_done()
+
+    assert {
+        entity.unique_id.removeprefix(f"{OUTDOOR}_")
+        for entity in er.async_entries_for_config_entry(
+            er.async_get(hass), station.entry_id
+        )
+        if entity.disabled
+    } == {"last_report", "rssi"}

@@ -23,6 +23,9 @@ from .signed_station import SignedStation, reading
 STATUS = {"rssi": -61, "uptime": 5220.4, "battery": 3.712, "firmware": "0.0.9"}
 
 
+pytestmark = pytest.mark.usefixtures("entity_registry_enabled_by_default")
+
+
 @pytest.fixture(autouse=True)
 def _noon(freezer: FrozenDateTimeFactory) -> None:
     """Begin at noon."""

@@ -107,6 +107,7 @@ class StatusDescription(SensorEntityDescription):
 STATUS: Final = (
     StatusDescription(
         key="rssi",
+        entity_registry_enabled_default=False,
         device_class=SensorDeviceClass.SIGNAL_STRENGTH,
         native_unit_of_measurement=SIGNAL_STRENGTH_DECIBELS_MILLIWATT,
         state_class=SensorStateClass.MEASUREMENT,
@@ -181,6 +182,8 @@ class LastReportSensor(EspWeatherEntity, SensorEntity):
 
     _attr_device_class = SensorDeviceClass.TIMESTAMP
     _attr_entity_category = EntityCategory.DIAGNOSTIC
+    # It would fill the activity page of Home Assistant.
+    _attr_entity_registry_enabled_default = False
     _attr_translation_key = "last_report"
 
     def __init__(self, station: Station) -> None:

@@ -43,7 +43,6 @@ async def test_reports(home_assistant: HomeAssistant) -> None:
 
     assert await _state(home_assistant, "sensor.outdoor_temperature") == "-1.2346"
     assert await _state(home_assistant, "sensor.indoor_temperature") == "15.2"
-    last_report = await _state(home_assistant, "sensor.outdoor_last_report")
 
     await home_assistant.stop()
     recorded = rows(home_assistant.database, "sensor.outdoor_temperature")
@@ -57,7 +56,6 @@ async def test_reports(home_assistant: HomeAssistant) -> None:
     await home_assistant.start()
     assert await _state(home_assistant, "sensor.outdoor_temperature") == "-1.2346"
     assert await _state(home_assistant, "sensor.indoor_temperature") == "15.2"
-    assert await _state(home_assistant, "sensor.outdoor_last_report") == last_report
     assert await _state(home_assistant, "binary_sensor.outdoor_connectivity") == "on"
 
 
