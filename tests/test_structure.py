@@ -181,3 +181,26 @@ def test_hacs() -> None:
     assert {
         path.parts[1] for path in files if path.parts[0] == "custom_components"
     } == {"esp_weather"}
+
+
+def test_readers_of_entries() -> None:
+    """What an entry's data and options mean is known to config.py alone.
+
+    The dialogs write them, and diagnostics show them as they are.
+    """
+    writers = {"config", "config_flow", "diagnostics", "options_flow", "repairs"}
+    found = set()
+    for path in _files(INTEGRATION.replace(".", "/")):
+        module = _module(path).removeprefix(f"{INTEGRATION}.")
+        if module in writers or module == "windows.options":
+            continue
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if (
+                isinstance(node, ast.Attribute)
+                and node.attr in {"data", "options"}
+                and ast.unparse(node.value).endswith(("config_entry", "entry"))
+                and not ast.unparse(node.value).endswith("registry_entry")
+            ):
+                found.add(f"{module}: {ast.unparse(node)}")
+    # The registry's entry of an entity, which keeps the kind that it was set up with
+    assert found <= {"kind_change: entry.options"}

@@ -27,6 +27,7 @@ from .const import (
     CONF_PLACE,
     CONF_TIMEOUT,
     CONF_VALUE,
+    CONF_WINDOWS,
     DEFAULT_LEGACY,
     DEFAULT_TIMEOUT,
     DOMAIN,
@@ -65,6 +66,7 @@ class StationConfig:
     legacy: bool
     archive: bool
     place: Place | None
+    windows: Mapping[str, Any]
     fields: Mapping[int, Field]
     unexplained: Mapping[int, float]
     unknown: Sequence[str]
@@ -98,6 +100,7 @@ class StationConfig:
             legacy=options.get(CONF_LEGACY, DEFAULT_LEGACY),
             archive=options.get(CONF_ARCHIVE, False),
             place=None if place is None else Place(place),
+            windows=options.get(CONF_WINDOWS, {}),
             fields=fields,
             unexplained={
                 number: settings[CONF_VALUE]
@@ -115,6 +118,12 @@ class StationConfig:
         return field
 
 
+def mac_of(entry: ConfigEntry[Any]) -> str:
+    """Return the MAC of a config entry's station."""
+    mac: str = entry.data[CONF_MAC]
+    return mac
+
+
 def key_of(entry: ConfigEntry[Any]) -> bytes:
     """Return the key of a config entry's station; an ignored one has none."""
     key: str = entry.data.get(CONF_API_KEY, "")
@@ -125,6 +134,25 @@ def accepts_unsigned(entry: ConfigEntry[Any]) -> bool:
     """Return whether the station of a config entry may send its key."""
     accepts: bool = entry.options.get(CONF_LEGACY, DEFAULT_LEGACY)
     return accepts
+
+
+def place_of(entry: ConfigEntry[Any]) -> Place | None:
+    """Return where the station of a config entry is, as far as this version knows."""
+    place = entry.options.get(CONF_PLACE)
+    return Place(place) if place in list(Place) else None
+
+
+def known_settings(entry: ConfigEntry[Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Return what is stored of the fields that have reported or are declared."""
+    known: Mapping[str, Mapping[str, Any]] = entry.data[CONF_FIELDS]
+    return known
+
+
+def data_with_fields(
+    entry: ConfigEntry[Any], changed: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the data of an entry with the changed settings of some fields."""
+    return {**entry.data, CONF_FIELDS: {**known_settings(entry), **changed}}
 
 
 def _is_number(value: Any) -> bool:
@@ -142,6 +170,7 @@ _OPTIONS: Final[Mapping[str, Callable[[Any], bool]]] = {
     CONF_LEGACY: lambda value: isinstance(value, bool),
     CONF_PLACE: lambda value: value in list(Place),
     CONF_TIMEOUT: lambda value: _is_number(value) and value >= 0,
+    CONF_WINDOWS: lambda value: isinstance(value, Mapping),
 }
 _SETTINGS: Final[Mapping[str, Callable[[Any], bool]]] = {
     CONF_KIND: lambda value: _is_text(value) and value in KINDS,

@@ -15,6 +15,7 @@ CONF_PLACE: Final = "place"
 CONF_TIMEOUT: Final = "timeout"
 CONF_UNIT: Final = "unit"
 CONF_VALUE: Final = "value"
+CONF_WINDOWS: Final = "windows"
 
 DEFAULT_LEGACY: Final = True
 DEFAULT_TIMEOUT: Final = 15

@@ -73,7 +73,7 @@ class EspWeatherOptionsFlow(HistoryFlow, WindowsFlow):
     ) -> ConfigFlowResult:
         """Choose what to change."""
         steps = ["station", "fields", "history", "export"]
-        if self.config_entry.options.get(CONF_PLACE) == Place.INSIDE:
+        if StationConfig.from_entry(self.config_entry).place is Place.INSIDE:
             steps.insert(1, "windows")
         return self.async_show_menu(step_id="init", menu_options=steps)
 

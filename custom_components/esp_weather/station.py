@@ -15,8 +15,14 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.util import dt as dt_util
 
-from .config import StationConfig, declared_settings, guess_settings
-from .const import CONF_FIELDS, CONF_KIND, CONF_VALUE, DOMAIN
+from .config import (
+    StationConfig,
+    data_with_fields,
+    declared_settings,
+    guess_settings,
+    known_settings,
+)
+from .const import CONF_KIND, CONF_VALUE, DOMAIN
 from .field import Field
 from .inactivity import InactivityTimer
 from .protocol.readings import Declaration, Reading, Reason, ReportError
@@ -340,7 +346,7 @@ class Station:
         """Note that a guess was wrong, so that the user is asked."""
         number = field.number
         if number not in self.config.unexplained:
-            known = self._entry.data[CONF_FIELDS].get(str(number), {})
+            known = known_settings(self._entry).get(str(number), {})
             self._store_fields(
                 {str(number): {CONF_KIND: field.kind_name, **known, CONF_VALUE: value}}
             )
@@ -357,7 +363,7 @@ class Station:
         """Take over what the station says of its fields."""
         if not declarations:
             return
-        known = self._entry.data[CONF_FIELDS]
+        known = known_settings(self._entry)
         declared = declared_settings(declarations)
         changed = {
             number: settings
@@ -377,10 +383,8 @@ class Station:
 
     def _store_fields(self, changed: Mapping[str, Mapping[str, Any]]) -> None:
         before = self.config
-        known = self._entry.data[CONF_FIELDS]
         self._hass.config_entries.async_update_entry(
-            self._entry,
-            data={**self._entry.data, CONF_FIELDS: {**known, **changed}},
+            self._entry, data=data_with_fields(self._entry, changed)
         )
         self.config = StationConfig.from_entry(self._entry)
         self.fields = self.config.fields
@@ -430,7 +434,7 @@ class Station:
         if self._factory is None:
             raise NotReadyError
         # The order in which fields become known decides which of a kind is numbered.
-        if str(number) not in self._entry.data[CONF_FIELDS]:
+        if str(number) not in known_settings(self._entry):
             is_described = number in self.fields
             self._store_fields(
                 {str(number): {} if is_described else guess_settings(first.value)}

@@ -52,7 +52,7 @@ async def test_dialog(hass: HomeAssistant, house: MockConfigEntry) -> None:
 
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert house.options["place"] == "inside"
-    assert WindowsConfig.from_options(house.options) == WindowsConfig(
+    assert WindowsConfig.from_options(house.options["windows"]) == WindowsConfig(
         comfort=25.0,
         hold=0.0,
         hysteresis=1.0,
@@ -74,7 +74,7 @@ async def test_fahrenheit(hass: HomeAssistant, house: MockConfigEntry) -> None:
         form["flow_id"], {**filled_in, "hysteresis": 0.2, "comfort": 113}
     )
 
-    assert WindowsConfig.from_options(house.options) == WindowsConfig(
+    assert WindowsConfig.from_options(house.options["windows"]) == WindowsConfig(
         comfort=45.0, hysteresis=0.111
     )
 
@@ -110,4 +110,4 @@ async def test_wrong_input(
 )
 def test_unknown_options(windows: object) -> None:
     """What this version does not know is the default."""
-    assert WindowsConfig.from_options({"windows": windows}) == WindowsConfig()
+    assert WindowsConfig.from_options(windows) == WindowsConfig()

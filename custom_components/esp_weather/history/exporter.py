@@ -27,13 +27,13 @@ from homeassistant.components.http import KEY_HASS, KEY_HASS_USER, HomeAssistant
 from homeassistant.components.http.auth import async_sign_path
 from homeassistant.components.recorder import get_instance
 from homeassistant.components.sensor.const import UNIT_CONVERTERS
-from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, CONF_MAC
+from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT
 from homeassistant.core import HassJob, HomeAssistant, callback
 from homeassistant.helpers.recorder import session_scope
 from homeassistant.util import dt as dt_util, slugify
 from homeassistant.util.json import json_loads_object
 
-from ..config import StationConfig
+from ..config import StationConfig, mac_of
 from ..const import DOMAIN
 from ..data import EspWeatherConfigEntry
 from ..messages import invalid
@@ -245,7 +245,7 @@ class _Lines:
 
     def __init__(self, metadata: dict[int, FieldOf]) -> None:
         self._metadata = {
-            metadata_id: (of.entry.data[CONF_MAC], of.field)
+            metadata_id: (mac_of(of.entry), of.field)
             for metadata_id, of in metadata.items()
         }
         self._numbers = count(1)

@@ -11,13 +11,12 @@ from typing import Any, Final, cast
 
 from homeassistant.components.recorder import get_instance
 from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
-from homeassistant.const import CONF_MAC
 from homeassistant.core import HassJob, HomeAssistant, callback
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
-from ..config import StationConfig
+from ..config import StationConfig, mac_of
 from ..const import DOMAIN
 from ..data import EspWeatherConfigEntry
 from ..field import Field
@@ -49,7 +48,7 @@ class FieldOf:
     @property
     def unique_id(self) -> str:
         """Return the unique ID of the field's sensor."""
-        return f"{self.entry.data[CONF_MAC]}_{self.field.number}"
+        return f"{mac_of(self.entry)}_{self.field.number}"
 
     def entity_id(self, hass: HomeAssistant) -> str | None:
         """Return the entity ID of the field's sensor if there is one."""
@@ -72,7 +71,7 @@ def known_fields(
     for entry in stations:
         known = StationConfig.from_entry(entry).fields
         for number in FIELDS:
-            names = [Source(mac or entry.data[CONF_MAC], str(number))]
+            names = [Source(mac or mac_of(entry), str(number))]
             if len(stations) == 1:
                 names.append(Source("", f"field{number}"))
             field = known.get(number)

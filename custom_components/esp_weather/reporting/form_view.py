@@ -12,13 +12,12 @@ from aiohttp.abc import AbstractRouter
 from multidict import CIMultiDict, istr
 
 from homeassistant.config_entries import SIGNAL_CONFIG_ENTRY_CHANGED, ConfigEntryState
-from homeassistant.const import CONF_API_KEY
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.http import HomeAssistantView
 from homeassistant.util import dt as dt_util
 
-from ..config import StationConfig
+from ..config import StationConfig, key_of
 from ..const import DOMAIN
 from ..data import EspWeatherConfigEntry
 from ..messages import async_translate
@@ -247,7 +246,7 @@ class FormReportView(HomeAssistantView):
             for entry in hass.config_entries.async_entries(
                 DOMAIN, include_ignore=False
             ):
-                self._keys[entry.data[CONF_API_KEY]].append(entry)
+                self._keys[key_of(entry).decode()].append(entry)
         # How long this takes says nothing of a key that is almost right: hash() decides.
         entries = self._keys.get(key, ())
         accepting = [entry for entry in entries if _accepts_unsigned(entry)]

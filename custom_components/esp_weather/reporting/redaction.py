@@ -10,9 +10,9 @@ from urllib.parse import unquote
 
 from aiohttp.http_exceptions import HttpProcessingError, InvalidURLError
 
-from homeassistant.const import CONF_API_KEY
 from homeassistant.core import HomeAssistant, callback
 
+from ..config import key_of
 from ..const import DOMAIN
 from ..data import DATA
 
@@ -83,8 +83,8 @@ def keep_keys_out_of_logs(hass: HomeAssistant) -> None:
     def keys() -> Iterable[str]:
         # Copied in one step each, since others than the event loop log, too.
         for entry in hass.config_entries.async_entries(DOMAIN):
-            if key := entry.data.get(CONF_API_KEY):
-                yield key
+            if key := key_of(entry):
+                yield key.decode()
         yield from hass.data[DATA].pairings.keys
 
     _FILTER.keys = keys

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final, Self
 
-CONF_WINDOWS: Final = "windows"
 CONF_OUTSIDE: Final = "outside"
 CONF_HYSTERESIS: Final = "hysteresis"
 CONF_HOLD: Final = "hold"
@@ -33,12 +32,11 @@ class WindowsConfig:
     notify: tuple[str, ...] = ()
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> Self:
-        """Return the configuration that the options of a config entry hold.
+    def from_options(cls, windows: Any) -> Self:
+        """Return the configuration that the section of the options holds.
 
         What is missing, or no value that this version knows, is the default.
         """
-        windows = options.get(CONF_WINDOWS)
         if not isinstance(windows, Mapping):
             return cls()
         default = cls()

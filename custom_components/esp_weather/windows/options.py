@@ -23,6 +23,8 @@ from homeassistant.util.unit_conversion import (
     TemperatureDeltaConverter,
 )
 
+from ..config import StationConfig
+from ..const import CONF_WINDOWS
 from .config import (
     COMFORT_RANGE,
     CONF_COMFORT,
@@ -31,7 +33,6 @@ from .config import (
     CONF_MOISTURE,
     CONF_NOTIFY,
     CONF_OUTSIDE,
-    CONF_WINDOWS,
     HYSTERESIS_RANGE,
     MAXIMUM_HOLD,
     WindowsConfig,
@@ -51,16 +52,23 @@ class WindowsFlow(OptionsFlowWithReload):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask for the sensor outside, the limits, and who is told."""
-        options = self.config_entry.options
         if user_input is not None:
             return self.async_create_entry(
-                data={**options, CONF_WINDOWS: _stored(self.hass, user_input)}
+                data={
+                    **self.config_entry.options,
+                    CONF_WINDOWS: _stored(self.hass, user_input),
+                }
             )
         return self.async_show_form(
             step_id="windows",
             data_schema=self.add_suggested_values_to_schema(
                 _schema(self.hass),
-                _suggested(self.hass, WindowsConfig.from_options(options)),
+                _suggested(
+                    self.hass,
+                    WindowsConfig.from_options(
+                        StationConfig.from_entry(self.config_entry).windows
+                    ),
+                ),
             ),
         )
 

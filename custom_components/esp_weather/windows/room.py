@@ -23,8 +23,8 @@ from homeassistant.helpers.recorder import DATA_INSTANCE
 from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
-from ..config import Place
-from ..const import CONF_PLACE, DOMAIN
+from ..config import Place, place_of
+from ..const import DOMAIN
 from ..data import EspWeatherConfigEntry
 from ..recording.means import PERIOD, Means, async_temperature_means
 from .advice import Advice, AdviceWithHold, Air
@@ -54,7 +54,7 @@ class Room:
 
     def __init__(self, hass: HomeAssistant, entry: EspWeatherConfigEntry) -> None:
         """Create the room of a station; nothing is known before it is started."""
-        self.config = WindowsConfig.from_options(entry.options)
+        self.config = WindowsConfig.from_options(entry.runtime_data.config.windows)
         self.inside = Side()
         self.outside = Side()
         self.inside_air: Air | None = None
@@ -322,7 +322,7 @@ def outside_entry(hass: HomeAssistant) -> EspWeatherConfigEntry | None:
             for entry in hass.config_entries.async_entries(
                 DOMAIN, include_ignore=False, include_disabled=False
             )
-            if entry.options.get(CONF_PLACE) == Place.OUTSIDE
+            if place_of(entry) is Place.OUTSIDE
         ),
         key=lambda entry: (entry.created_at, entry.entry_id),
         default=None,
@@ -332,7 +332,7 @@ def outside_entry(hass: HomeAssistant) -> EspWeatherConfigEntry | None:
 @callback
 def async_room(hass: HomeAssistant, entry: EspWeatherConfigEntry) -> Room | None:
     """Return the room of an inside station, the same one until it is unloaded."""
-    if entry.options.get(CONF_PLACE) != Place.INSIDE:
+    if place_of(entry) is not Place.INSIDE:
         return None
     rooms = hass.data.setdefault(DATA_ROOMS, {})
     if entry.entry_id not in rooms:
