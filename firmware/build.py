@@ -49,7 +49,9 @@ def build(target: Path) -> None:
             raise BuildError(f"The compiler writes bytecode {content[1]}.")
         files[compiled.name] = [len(content), sha256(content).hexdigest()]
     manifest = {"version": version(), "bytecode": BYTECODE, "files": files}
-    (target / MANIFEST).write_text(json.dumps(manifest, separators=(",", ":")), encoding="utf-8")
+    (target / MANIFEST).write_text(
+        json.dumps(manifest, separators=(",", ":")), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

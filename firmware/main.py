@@ -11,6 +11,7 @@ try:
 
     is_on_trial = slots.is_on_trial()
     sys.path.insert(0, slots.choose())
+    del slots, sys.modules["slots"]  # It is seldom needed again.
     from esp_weather.start import main
 
     main()

@@ -43,17 +43,21 @@ def write(*words: str) -> None:
 def choose() -> str:
     """Return the folder to start from, and count the starts of a new version."""
     slot, *trial = read()
-    if len(trial) == 2 and trial[0] != "-":
-        left, back = trial
-        if left == "0":
-            slot = back
-            print("The new firmware has delivered no report: the old one is back")
-            write(slot, "-", "no_report")
+    if len(trial) == 2 and trial[0].isdigit():
+        left = int(trial[0])
+        if left:
+            words = [slot, str(left - 1), trial[1]]
         else:
-            write(slot, str(int(left) - 1), back)
+            slot = trial[1]
+            words = [slot, "-", "no_report"]
+            print("The new firmware has delivered no report: the old one is back")
+        try:
+            write(*words)
+        except OSError as err:  # The station starts all the same.
+            print(_FILE, err)
     return slot
 
 
 def is_on_trial() -> bool:
     """Return whether a new version has delivered no report yet."""
-    return "-" not in (read() + ["-"])[1]
+    return (read() + [""])[1].isdigit()

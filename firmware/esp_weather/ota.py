@@ -14,9 +14,8 @@ import time
 from micropython import const
 import slots
 
-from esp_weather import CONFIG, VERSION
+from esp_weather import CONFIG, ORDER, VERSION
 from esp_weather.client import Client
-from esp_weather.settings import ORDER
 from esp_weather.watchdog import Watchdog
 from esp_weather.wifi import Wifi
 

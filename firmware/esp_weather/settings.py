@@ -1,9 +1,9 @@
-"""Changes a setting as the server wants it. Forgotten when that is done."""
+"""Does what the server wants to be different. Forgotten when that is done."""
 
 import json
 import os
 
-from esp_weather import CONFIG
+from esp_weather import CONFIG, ORDER, VERSION
 
 _NEW = CONFIG + ".new"
 
@@ -26,6 +26,24 @@ def change(client, interval: int, longest: int) -> int:  # type: ignore[no-untyp
         except Exception as err:  # noqa: BLE001 # It is valid until the next start.
             print("It cannot be written:", err)
     return wanted * 1000
+
+
+def order(wanted: dict) -> bool:
+    """Have the next start fetch another version; return whether there is one to come."""
+    version = wanted.get("version")
+    digest = wanted.get("sha256")
+    if not isinstance(version, str) or not isinstance(digest, str):
+        return False
+    if version == VERSION or len(digest) != 64 or " " in version:
+        return False
+    print("The server wants version", version)
+    try:
+        with open(ORDER, "w") as file:
+            file.write(version + " " + digest)
+    except OSError as err:
+        print("It cannot be ordered:", err)
+        return False
+    return True
 
 
 def _write(name: str, value: int) -> None:

@@ -71,10 +71,11 @@ def _prepare(folder: Path, way: str) -> None:
     target = folder / "firmware"
     if way == "compiled":
         compile_modules(FIRMWARE / "esp_weather", target / "esp_weather", "-O3")
-        compile_modules(FIRMWARE / "main.py", target, "-O3")
+        for name in ("main.py", "slots.py"):
+            compile_modules(FIRMWARE / name, target, "-O3")
         return
     target.mkdir()
-    for name in ("main.py", "esp_weather"):
+    for name in ("main.py", "slots.py", "esp_weather"):
         (target / name).symlink_to(FIRMWARE / name)
 
 
