@@ -84,7 +84,7 @@ def main() -> None:
         Installer(arguments).run()
     except (InstallError, BuildError) as err:
         sys.exit(f"\n{err}")
-    except KeyboardInterrupt, EOFError:
+    except (KeyboardInterrupt, EOFError):
         sys.exit("\nStopped. Start it again whenever you like: it goes on from there.")
 
 
@@ -209,7 +209,7 @@ class Installer:
             try:
                 with self._connected():
                     return
-            except TransportError, InstallError:
+            except (TransportError, InstallError):
                 if time.monotonic() > end:
                     raise InstallError(
                         "MicroPython does not answer. Press the button RESET (RST, EN)"
@@ -228,7 +228,7 @@ class Installer:
         else:
             print("Fetching", url)
             try:
-                with urlopen(url, timeout=30) as answer:  # noqa: S310 # It is https.
+                with urlopen(url, timeout=30) as answer:  # It is https.
                     image = answer.read()
             except (URLError, OSError) as err:
                 raise InstallError(
@@ -248,14 +248,14 @@ class Installer:
         """Write config.json, unless the board has one that shall stay."""
         try:
             known = json.loads(board.fs_readfile(CONFIG).decode())
-        except OSError, TransportError, ValueError:
+        except (OSError, TransportError, ValueError):
             known = None
         if self._arguments.config is not None:
             try:
                 settings = json.loads(self._arguments.config.read_text("utf-8"))
             except (OSError, ValueError) as err:
                 raise InstallError(f"{self._arguments.config}: {err}") from err
-            if known not in (None, settings) and not ask_yes(  # noqa: PLR6201
+            if known not in (None, settings) and not ask_yes(
                 "Replace the settings on the board", default=False
             ):
                 return
@@ -509,7 +509,7 @@ def _console(port: str, end: float) -> Iterator[str]:
     while time.monotonic() < end:
         try:
             line += stream.readline()
-        except OSError, serial.SerialException:
+        except (OSError, serial.SerialException):
             # A USB port of the chip's own is gone while it resets.
             stream.close()
             time.sleep(1)

@@ -22,7 +22,8 @@ def read() -> list[str]:
         except OSError:
             continue
         if text[-1:] == "\n":
-            return text.split()
+            words: list[str] = text.split()
+            return words
     return ["."]
 
 

@@ -81,7 +81,7 @@ def _fetch(digest: str, slot: str, watchdog: Watchdog) -> None:
     download.get(_MANIFEST, manifest, digest, watchdog)
     with open(manifest) as file:
         content = json.load(file)
-    if content["bytecode"] != sys.implementation._mpy & 0xFF:
+    if content["bytecode"] != sys.implementation._mpy & 0xFF:  # noqa: SLF001
         raise UpdateError("micropython_too_old")
     files = content["files"]
     state = os.statvfs("/")

@@ -54,7 +54,7 @@ def _write(name: str, value: int) -> None:
     with open(_NEW, "w") as file:
         json.dump(config, file)
     try:
-        os.rename(_NEW, CONFIG)  # noqa: PTH104
+        os.rename(_NEW, CONFIG)
     except OSError:  # FAT does not replace a file.
         os.remove(CONFIG)
-        os.rename(_NEW, CONFIG)  # noqa: PTH104
+        os.rename(_NEW, CONFIG)

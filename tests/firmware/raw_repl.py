@@ -10,9 +10,8 @@ import io
 import sys
 import time
 
-import esp8266  # noqa: F401 # before what asks for the platform
-
 from chips import MCP9808
+import esp8266  # noqa: F401 # before what asks for the platform
 import world
 
 CTRL_A, CTRL_B, CTRL_C, CTRL_D, CTRL_E = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
@@ -47,7 +46,7 @@ def run_main():
             write(b"\r\nKeyboardInterrupt\r\n")
             return
         except ImportError as err:
-            print(err)
+            sys.stdout.write("%s\n" % err)
             return
 
 

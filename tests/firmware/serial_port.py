@@ -33,7 +33,7 @@ async def board_at_port(folder: Path) -> AsyncGenerator[str]:
         stdin=board_end,
         stdout=board_end,
         stderr=board_end,
-        preexec_fn=lambda: (  # noqa: PLW1509
+        preexec_fn=lambda: (
             os.setsid(),
             fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         ),

@@ -139,6 +139,10 @@ def _settings(folder: Path) -> dict[str, Any]:
     return settings
 
 
+def _names(folder: Path, pattern: str) -> list[str]:
+    return sorted(path.name for path in folder.rglob(pattern))
+
+
 @pytest.fixture
 def flash(tmp_path: Path) -> Iterator[Path]:
     """Return a folder that is the flash of a board, with nothing on it."""
@@ -164,8 +168,7 @@ async def test_install(flash: Path) -> None:
             "server": {"host": "127.0.0.1", "port": server.port, "tls": False},
             "key": OUTDOOR.key,
         }
-        sources = {path.name for path in flash.glob("**/*.py")}
-        assert sources == {"main.py", "slots.py"}
+        assert _names(flash, "*.py") == ["main.py", "slots.py"]
 
         # It is done again without a question, and what is there is not copied.
         code, said = await _install("--port", port)
@@ -195,7 +198,7 @@ async def test_other_program(flash: Path) -> None:
     assert code == 1
     assert "a main.py of another program" in said
     assert (flash / "main.py").read_text() == "print('mine')\n"
-    assert sorted(path.name for path in flash.iterdir()) == ["boot.py", "main.py"]
+    assert _names(flash, "*") == ["boot.py", "main.py"]
 
 
 @pytest.mark.parametrize(
