@@ -84,7 +84,7 @@ def _fetch(digest: str, slot: str, watchdog: Watchdog) -> None:
     if content["bytecode"] != sys.implementation._mpy & 0xFF:  # noqa: SLF001
         raise UpdateError("micropython_too_old")
     files = content["files"]
-    state = os.statvfs("/")
+    state = os.statvfs(".")
     blocks = sum([-(-size // state[0]) for size, _ in files.values()])
     if state[3] < blocks + _SPARE:
         raise UpdateError("no_space")

@@ -38,6 +38,7 @@ def run_main():
         sys.path.insert(0, "")
         try:
             __import__("main")
+            return
         except world.DeepSleep as sleep:
             time.sleep_ms(sleep.args[0])
         except world.Power:
@@ -46,7 +47,7 @@ def run_main():
             write(b"\r\nKeyboardInterrupt\r\n")
             return
         except ImportError as err:
-            sys.stdout.write("%s\n" % err)
+            sys.stdout.write(str(err) + "\n")
             return
 
 

@@ -33,10 +33,7 @@ async def board_at_port(folder: Path) -> AsyncGenerator[str]:
         stdin=board_end,
         stdout=board_end,
         stderr=board_end,
-        preexec_fn=lambda: (
-            os.setsid(),
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        ),
+        preexec_fn=_own_terminal,
     )
     _connect(loop, port, board)
     _connect(loop, board, port)
@@ -50,6 +47,12 @@ async def board_at_port(folder: Path) -> AsyncGenerator[str]:
         await process.wait()
         for each in (port, port_end, board, board_end):
             os.close(each)
+
+
+def _own_terminal() -> None:
+    """Make this process one that Ctrl-C of its terminal interrupts."""
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def _make_plain(terminal: int, flags: int) -> None:

@@ -5,7 +5,6 @@ One is a bootloader that takes an image, the other the prompt of a real MicroPyt
 
 import asyncio
 from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import Iterator
 import hashlib
 import json
 import os
@@ -144,7 +143,7 @@ def _names(folder: Path, pattern: str) -> list[str]:
 
 
 @pytest.fixture
-def flash(tmp_path: Path) -> Iterator[Path]:
+def flash(tmp_path: Path) -> Path:
     """Return a folder that is the flash of a board, with nothing on it."""
     folder = tmp_path / "flash"
     folder.mkdir()
