@@ -38,7 +38,6 @@ def run_main():
         sys.path.insert(0, "")
         try:
             __import__("main")
-            return
         except world.DeepSleep as sleep:
             time.sleep_ms(sleep.args[0])
         except world.Power:
@@ -49,6 +48,8 @@ def run_main():
         except ImportError as err:
             sys.stdout.write(str(err) + "\n")
             return
+        else:
+            return  # to the prompt
 
 
 def execute(code, names):
