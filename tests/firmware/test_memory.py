@@ -29,7 +29,7 @@ SMALLEST = {
     ("legacy", "source"): 35,
     ("legacy", "compiled"): 28,
     ("signed", "source"): 42,
-    ("signed", "compiled"): 36,
+    ("signed", "compiled"): 37,  # with updates over the air
 }
 FLASH = 42_000  # bytes of all compiled modules
 REPORTS = 2_500
