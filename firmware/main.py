@@ -5,13 +5,19 @@ import time
 
 import machine
 
+is_on_trial = False
 try:
+    import slots
+
+    is_on_trial = slots.is_on_trial()
+    sys.path.insert(0, slots.choose())
+    del slots, sys.modules["slots"]  # It is seldom needed again.
     from esp_weather.start import main
 
     main()
 except Exception as err:  # noqa: BLE001 # Without this, the board stays at its prompt.
     sys.print_exception(err)
     time.sleep_ms(60_000)  # in which mpremote gets in
-    if machine.reset_cause() == machine.DEEPSLEEP_RESET:
+    if machine.reset_cause() == machine.DEEPSLEEP_RESET and not is_on_trial:
         machine.deepsleep(3_600_000)  # It runs on a battery.
     machine.reset()

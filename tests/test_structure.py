@@ -18,13 +18,13 @@ RECORDER = "homeassistant.components.recorder"
 LAYERS = (
     # Plain Python: parsing, checking and signing
     {"protocol"},
-    {"const", "inactivity", "messages"},
+    {"const", "inactivity", "messages", "ota"},
     # What a config entry says
     {"config", "field"},
     # States with their own time; knows no station, which hands it what it measured
     {"recording"},
     # Takes reports, and knows neither HTTP nor who asks
-    {"data", "entity", "kind_change", "pairing", "refusals", "station"},
+    {"data", "entity", "kind_change", "pairing", "refusals", "station", "wishes"},
     # Each knows stations, none knows the other
     {"dashboard", "history", "reporting", "windows"},
 )

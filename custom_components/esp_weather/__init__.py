@@ -18,6 +18,7 @@ from .const import DOMAIN
 from .dashboard import async_register_dashboard
 from .data import DATA, EspWeatherConfigEntry, EspWeatherData
 from .history import recorder
+from .ota import async_load_firmware
 from .pairing import Pairings
 from .recording.archive import Archive
 from .recording.journal import Journal
@@ -32,6 +33,7 @@ from .station import Station
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PLATFORMS = (
     Platform.BINARY_SENSOR,
+    Platform.NUMBER,
     Platform.SENSOR,
     Platform.SWITCH,
     Platform.UPDATE,
@@ -42,7 +44,9 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register the views for reports, the actions and the dashboard."""
     journal = Journal(hass)
     await journal.async_load()
-    hass.data[DATA] = EspWeatherData(Archive(hass), journal, Pairings(hass))
+    hass.data[DATA] = EspWeatherData(
+        Archive(hass), journal, Pairings(hass), await async_load_firmware(hass)
+    )
     keep_keys_out_of_logs(hass)
     hass.http.register_view(LegacyReportView())
     hass.http.register_view(FormReportView())

@@ -9,6 +9,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
+from .ota import Firmware
 from .pairing import Pairings
 from .protocol.nonces import Nonces
 from .recording.archive import Archive
@@ -36,6 +37,7 @@ class EspWeatherData:
     archive: Archive
     journal: Journal
     pairings: Pairings
+    firmware: Firmware | None = None
     nonces: Nonces = field(default_factory=Nonces)
     stations: dict[str, Station] = field(default_factory=dict)
     # How many bodies of each sender are not complete yet

@@ -31,6 +31,7 @@ from .recording.archive import Archive
 from .recording.journal import Journal, JournalError
 from .recording.stream import Stream
 from .refusals import Issue, RefusalTracker, async_create_issue, async_delete_issue
+from .wishes import Wishes
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -117,6 +118,7 @@ class Station:
         self.connected = False
         self.last_report: datetime | None = None
         self.status = Status()
+        self.wishes = Wishes()
         self.started: datetime | None = None
         self.refusals = RefusalTracker(hass, entry)
         self.journal = journal.async_station(self.mac, self.config.timeout)
@@ -284,6 +286,7 @@ class Station:
                 )
             )
         self.status = report.status
+        self.wishes.take_status(report.status)
         if report.status.uptime is not None:
             started = arrived - timedelta(seconds=report.status.uptime)
             self.started = started.replace(microsecond=0)

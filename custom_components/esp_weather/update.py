@@ -1,22 +1,38 @@
-"""Whether the firmware of a station is older than this integration."""
+"""The firmware of a station: whether it is older than this integration, and its update."""
 
-from typing import override
+from typing import Any, override
 
 from homeassistant.components.update import (
+    ATTR_IN_PROGRESS,
     DOMAIN as UPDATE_DOMAIN,
     UpdateDeviceClass,
     UpdateEntity,
+    UpdateEntityFeature,
 )
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN, FIRMWARE_VERSION
-from .data import EspWeatherConfigEntry
+from .data import DATA, EspWeatherConfigEntry
 from .entity import EspWeatherEntity
+from .messages import async_translate
+from .ota import Firmware
 from .station import Station
+from .wishes import UNFULFILLED
 
 PARALLEL_UPDATES = 0
+
+# Why an update can come to nothing, as the station says it
+_ERRORS = {
+    "micropython_too_old": "update_micropython_too_old",
+    "no_answer": "update_no_answer",
+    "no_report": "update_no_report",
+    "no_space": "update_no_space",
+    "no_wifi": "update_no_wifi",
+    "wrong_digest": "update_wrong_digest",
+    UNFULFILLED: "update_unfulfilled",
+}
 
 
 async def async_setup_entry(
@@ -33,7 +49,7 @@ async def async_setup_entry(
         nonlocal added
         if not added:
             added = True
-            async_add_entities([FirmwareUpdate(station)])
+            async_add_entities([FirmwareUpdate(station, hass.data[DATA].firmware)])
 
     @callback
     def async_report() -> None:
@@ -48,36 +64,92 @@ async def async_setup_entry(
 
 
 class FirmwareUpdate(EspWeatherEntity, UpdateEntity):
-    """The firmware of a station. Who holds the board installs another one."""
+    """The firmware of a station, which fetches a newer one over the air.
+
+    It is told so in the answer to its next report. Where this installation does not
+    have the compiled firmware, updates are made by cable.
+    """
 
     _attr_device_class = UpdateDeviceClass.FIRMWARE
     _attr_latest_version = FIRMWARE_VERSION
     _attr_release_url = "https://github.com/esp-weather/esp_weather/releases"
 
-    def __init__(self, station: Station) -> None:
-        """Create the update of a station."""
+    def __init__(self, station: Station, firmware: Firmware | None) -> None:
+        """Create the update of a station. Without `firmware` it shows versions only."""
         super().__init__(station, "firmware")
+        self._firmware = firmware
+        self._shown: tuple[str | None, bool, str | None] | None = None
+        if firmware is not None:
+            self._attr_latest_version = firmware.version
+            self._attr_supported_features = (
+                UpdateEntityFeature.INSTALL
+                | UpdateEntityFeature.PROGRESS
+                | UpdateEntityFeature.RELEASE_NOTES
+            )
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Take the version from before the restart and follow the station."""
+        """Take up what was there before the restart, and follow the station."""
         assert isinstance(self.device_entry, dr.DeviceEntry)
         self._attr_installed_version = self.device_entry.sw_version
+        keys = (*_ERRORS.values(), "update_by_cable", "update_failed")
+        self._texts = {
+            key: await async_translate(self.hass, f"exceptions.{key}.message")
+            for key in keys
+        }
+        if (
+            self._firmware is not None
+            and (last := await self.async_get_last_state()) is not None
+            and last.attributes.get(ATTR_IN_PROGRESS)
+            and self._station.wishes.firmware is None
+        ):
+            self._station.wishes.install(self._firmware)
         self._async_update()
         self.async_on_remove(self._station.async_listen(self._async_report))
 
+    @override
+    async def async_install(
+        self, version: str | None, backup: bool, **kwargs: Any
+    ) -> None:
+        """Have the station fetch the firmware when it reports next."""
+        assert self._firmware is not None  # Else there is no such feature.
+        self._station.wishes.install(self._firmware)
+        self._async_report()
+
+    @override
+    async def async_release_notes(self) -> str | None:
+        """Return what is new."""
+        return self._firmware and self._firmware.notes
+
+    @property
+    def _summary(self) -> str | None:
+        """Return why there is nothing to install, or why that has failed."""
+        if self._firmware is None:
+            return self._texts["update_by_cable"]
+        if (error := self._station.wishes.firmware_error) is None:
+            return None
+        return self._texts[_ERRORS.get(error, "update_failed")]
+
+    @property
+    @override
+    def in_progress(self) -> bool:
+        """Return whether the station is yet to install the firmware."""
+        return self._station.wishes.firmware is not None
+
     @callback
     def _async_update(self) -> bool:
-        """Take the version that the station reports; return whether it is new."""
+        """Take what the station reports; return whether it is new."""
+        self._attr_release_summary = self._summary
         version = self._station.status.firmware
-        if not version or version == self._attr_installed_version:
-            return False
-        assert self.device_entry is not None
-        self._attr_installed_version = version
-        dr.async_get(self.hass).async_update_device(
-            self.device_entry.id, sw_version=version
-        )
-        return True
+        if version and version != self._attr_installed_version:
+            assert self.device_entry is not None
+            self._attr_installed_version = version
+            dr.async_get(self.hass).async_update_device(
+                self.device_entry.id, sw_version=version
+            )
+        before = self._shown
+        self._shown = (version, self.in_progress, self._attr_release_summary)
+        return self._shown != before
 
     @callback
     def _async_report(self) -> None:

@@ -7,6 +7,7 @@ from binascii import hexlify
 import gc
 from hashlib import sha256
 import json
+import sys
 
 import machine
 
@@ -18,6 +19,7 @@ from esp_weather.start import forget
 def parts(memory: Memory) -> tuple:
     """Return the class of the station that the settings describe, and its arguments."""
     settings = _settings(memory)
+    settings["slot"] = _slot()
     from esp_weather import led  # noqa: PLC0415
 
     try:
@@ -35,6 +37,15 @@ def parts(memory: Memory) -> tuple:
     for sensor in settings["sensors"]:
         _load(sensor["type"])
     return kind.Station, settings, lamp, client
+
+
+def _slot() -> list[str]:
+    """Return what is known of the last update, [] if it is over."""
+    import slots  # noqa: PLC0415
+
+    words = slots.read()
+    del sys.modules["slots"]
+    return words if len(words) > 1 else []
 
 
 def _settings(memory: Memory) -> dict:

@@ -37,6 +37,7 @@ class Client:
         self.stored = -1  # the number up to which the server has all on its disk
         self.refused: list = []  # of the last report: {"number": …, "reason": "…"}
         self.settings: dict = {}  # what the server wants to be different
+        self.firmware: dict = {}  # the version that it wants, and its digest
         self._host: str = server["host"]
         self._port: int = server["port"]
         self._tls: bool = server["tls"]

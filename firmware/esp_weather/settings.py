@@ -1,9 +1,9 @@
-"""Changes a setting as the server wants it. Forgotten when that is done."""
+"""Does what the server wants to be different. Forgotten when that is done."""
 
 import json
 import os
 
-from esp_weather import CONFIG
+from esp_weather import CONFIG, ORDER, VERSION
 
 _NEW = CONFIG + ".new"
 
@@ -28,6 +28,24 @@ def change(client, interval: int, longest: int) -> int:  # type: ignore[no-untyp
     return wanted * 1000
 
 
+def order(wanted: dict) -> bool:
+    """Have the next start fetch another version; return whether there is one to come."""
+    version = wanted.get("version")
+    digest = wanted.get("sha256")
+    if not isinstance(version, str) or not isinstance(digest, str):
+        return False
+    if version == VERSION or len(digest) != 64 or " " in version:
+        return False
+    print("The server wants version", version)
+    try:
+        with open(ORDER, "w") as file:
+            file.write(version + " " + digest)
+    except OSError as err:
+        print("It cannot be ordered:", err)
+        return False
+    return True
+
+
 def _write(name: str, value: int) -> None:
     """Write a setting; a power cut leaves the file as it was or as it shall be."""
     with open(CONFIG) as file:
@@ -36,7 +54,7 @@ def _write(name: str, value: int) -> None:
     with open(_NEW, "w") as file:
         json.dump(config, file)
     try:
-        os.rename(_NEW, CONFIG)  # noqa: PTH104
+        os.rename(_NEW, CONFIG)
     except OSError:  # FAT does not replace a file.
         os.remove(CONFIG)
-        os.rename(_NEW, CONFIG)  # noqa: PTH104
+        os.rename(_NEW, CONFIG)

@@ -7,6 +7,7 @@ from binascii import hexlify
 from hashlib import sha256
 import json
 import os
+import sys
 
 from micropython import const
 
@@ -47,6 +48,9 @@ class ReportClient(Client):
         self._fields: str = config["fields"]
         self.status = Status(config, wifi, clock)
         self._was_asked_again = False
+        self._slot: list[str] = config["slot"]
+        if self._slot and self._slot[1] == "-":
+            self.status.update_error = self._slot[2]
         if memory.stream == bytes(4):
             memory.stream = os.urandom(4)
             memory.flags &= ~DECLARED
@@ -93,8 +97,24 @@ class ReportClient(Client):
             return SMALLER
         if status == 200:
             memory.flags |= DECLARED
-            return DONE if self._understand() else RETRY
+            if not self._understand():
+                return RETRY
+            if self._slot:
+                self._confirm()
+            return DONE
         return DROP if status == 400 else RETRY
+
+    def _confirm(self) -> None:
+        """Note that this version works, and that the server knows of the last update."""
+        import slots  # noqa: PLC0415 # seldom needed
+
+        try:
+            slots.write(self._slot[0])
+            self._slot = []
+            self.status.update_error = ""
+        except OSError as err:
+            print("slot:", err)
+        del sys.modules["slots"]
 
     def _understand(self) -> bool:
         """Take from the answer what it says; return whether it could be read."""
@@ -104,6 +124,7 @@ class ReportClient(Client):
             self.stored = -1 if stored is None else int(stored)
             self.refused = answer.get("refused") or []
             self.settings = answer.get("settings") or {}
+            self.firmware = answer.get("firmware") or {}
         except (ValueError, TypeError, AttributeError) as err:
             self.answer = "200 without sense: %s" % err
             return False

@@ -5,13 +5,14 @@ memory does not run beside it, but in a start of its own.
 """
 
 import gc
+import os
 import sys
 import time
 
 import machine
 from micropython import const
 
-from esp_weather import VERSION, SettingsError
+from esp_weather import ORDER, VERSION, SettingsError
 from esp_weather.clock import Clock
 from esp_weather.memory import RESTED, Memory
 
@@ -34,6 +35,14 @@ def main() -> None:
     memory.note()
     clock = Clock(memory.tenths)
     try:
+        if ORDER in os.listdir():
+            from esp_weather import ota  # noqa: PLC0415
+
+            memory.starts -= 1  # It has not failed.
+            ota.run()
+            memory.tenths = clock.now()
+            memory.note()
+            machine.reset()
         from esp_weather import build  # noqa: PLC0415
 
         kind, *parts = build.parts(memory)

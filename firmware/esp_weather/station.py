@@ -3,6 +3,7 @@
 import gc
 import time
 
+import machine
 from micropython import const
 
 from esp_weather import start
@@ -113,4 +114,13 @@ class BaseStation:
             self._interval = settings.change(client, self._interval, self.LONGEST)
             start.forget("settings")
         self._memory.starts = 0  # This one came to a finished round.
+        if client.firmware:
+            from esp_weather import settings  # noqa: PLC0415 # seldom needed
+
+            is_ordered = settings.order(client.firmware)
+            client.firmware = {}
+            start.forget("settings")
+            if is_ordered:
+                self.keep()
+                machine.reset()
         return verdict

@@ -25,6 +25,8 @@ class Status:
         self._board = ',"board":"%s"}' % "".join(
             letter for letter in board if " " <= letter < "\x7f" and letter not in '"\\'
         )
+        # Why the last update came to nothing, until a report has said so
+        self.update_error = ""
         battery = config["battery"]
         self._adc = battery and open_adc(battery["pin"])
         self._full_scale = battery and battery["full_scale"]
@@ -32,6 +34,8 @@ class Status:
     def json(self) -> str:
         """Return the status as the signed report has it."""
         text = '{"firmware":"%s","interval":%d' % (VERSION, self.interval)
+        if self.update_error:
+            text += ',"update_error":"%s"' % self.update_error
         rssi = self._wifi.rssi()
         if rssi is not None:
             text += ',"rssi":%d' % rssi

@@ -19,6 +19,8 @@ from typing import Any
 from tools.signature import Signer, nonce_in
 from tools.station import OUTDOOR
 
+FILES = "/api/esp_weather/firmware/"
+
 # What is sent as it stands
 RAW = {
     "garbage": b"SSH-2.0-OpenSSH_10.0\r\n",
@@ -87,6 +89,8 @@ class ReportServer:
         self.requests: list[str] = []
         self.answers = ["200"]
         self.settings: dict[str, object] = {}
+        self.firmware: dict[str, str] = {}
+        self.files: dict[str, str] = {}
         self.disk: dict[tuple[str, int], float] = {}
         self.memory: dict[tuple[str, int], float] = {}
         self.received = 0  # bytes
@@ -128,6 +132,12 @@ class ReportServer:
             elif line.startswith("SETTINGS "):
                 self.settings = json.loads(line.removeprefix("SETTINGS "))
                 writer.write(b"true\n")
+            elif line.startswith("FIRMWARE "):
+                self.firmware = json.loads(line.removeprefix("FIRMWARE "))
+                writer.write(b"true\n")
+            elif line.startswith("FILES "):
+                self.files = json.loads(line.removeprefix("FILES "))
+                writer.write(b"true\n")
             elif line == "CRASH\n":
                 self.crash()
                 writer.write(b"true\n")
@@ -162,6 +172,13 @@ class ReportServer:
         body = await reader.readexactly(int(headers.get("Content-Length", 0)))
         self.requests.append(line + head + body.decode())
         self.received += len(line) + len(head) + len(body)
+        if line.startswith(f"GET {FILES}"):
+            name = line.split()[1].removeprefix(FILES)
+            content = self.files.get(name, "").encode()
+            status = b"200 OK" if name in self.files else b"404 Not Found"
+            writer.write(b"HTTP/1.1 %b\r\n" % status)
+            writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(content), content))
+            return
         if not line.startswith("POST "):
             await self._send(self._next(), None, Answer(200), streams)
             return
@@ -216,6 +233,8 @@ class ReportServer:
         }
         if self.settings:
             answer["settings"] = self.settings
+        if self.firmware:
+            answer["firmware"] = self.firmware
         return json.dumps(answer).encode()
 
     async def _send(

@@ -13,6 +13,7 @@ def test_package() -> None:
     package = json.loads((FIRMWARE / "package.json").read_text())
     modules = [
         "main.py",
+        "slots.py",
         *sorted(
             f"esp_weather/{path.name}"
             for path in (FIRMWARE / "esp_weather").glob("*.py")

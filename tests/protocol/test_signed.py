@@ -80,6 +80,7 @@ STATUSES = st.builds(
     firmware=st.none() | PRINTABLE,
     interval=st.none() | st.integers(1, 3600),
     board=st.none() | PRINTABLE,
+    update_error=st.none() | PRINTABLE,
 )
 
 

@@ -30,7 +30,7 @@ class Status(NamedTuple):
 
     `rssi` is the strength of its Wi-Fi signal in dBm, `uptime` the seconds since
     it started, `battery` the voltage of its battery in V, `interval` the seconds
-    between its reports.
+    between its reports, `update_error` why its last update came to nothing.
     """
 
     rssi: float | None = None
@@ -39,6 +39,7 @@ class Status(NamedTuple):
     firmware: str | None = None
     interval: float | None = None
     board: str | None = None
+    update_error: str | None = None
 
 
 class Report(NamedTuple):
@@ -67,6 +68,7 @@ _STATUS: Final[Mapping[str, _Limits]] = {
     "firmware": 32,
     "interval": (1, MAX_AGE),
     "board": 64,
+    "update_error": 32,
 }
 
 

@@ -140,6 +140,7 @@ class SignedReportView(HomeAssistantView):
             "taken": taken.taken,
             "stored": taken.stored,
             "refused": [await _refused(hass, report, error) for error in taken.refused],
+            **sender.wishes.answer(),
         }
 
 

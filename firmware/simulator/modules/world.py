@@ -34,6 +34,8 @@ pace = 0
 calls = {}  # name of a function of the port: how often it was called
 faults = {}  # name of a function of the port: what it raises, or a function to call
 
+_path = list(sys.path)
+
 # The saving calls of the ESP8266's SDK
 SAVING = ("WLAN.connect with credentials", "WLAN.active with a value")
 
@@ -62,8 +64,9 @@ def password_of(ssid):
 def forget():
     """Have the firmware begin anew, as after a reset."""
     for name in list(sys.modules):
-        if name == "main" or name.startswith("esp_weather"):
+        if name in ("main", "slots") or name.startswith("esp_weather"):
             del sys.modules[name]
+    sys.path[:] = _path
 
 
 class Power(BaseException):

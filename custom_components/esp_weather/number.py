@@ -1,0 +1,126 @@
+"""The settings of a station that can be changed from Home Assistant."""
+
+from typing import Any, override
+
+from homeassistant.components.number import (
+    DOMAIN as NUMBER_DOMAIN,
+    NumberDeviceClass,
+    NumberEntity,
+    NumberMode,
+)
+from homeassistant.const import EntityCategory, UnitOfTime
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.restore_state import ExtraStoredData, RestoreEntity
+
+from .const import DOMAIN
+from .data import EspWeatherConfigEntry
+from .entity import EspWeatherEntity
+from .station import Station
+
+PARALLEL_UPDATES = 0
+
+_DAY = 24 * 60 * 60  # seconds
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: EspWeatherConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the interval as soon as the station says which one it has."""
+    station = entry.runtime_data
+    added = False
+
+    @callback
+    def async_add_interval() -> None:
+        nonlocal added
+        if not added:
+            added = True
+            async_add_entities([IntervalNumber(station)])
+
+    @callback
+    def async_report() -> None:
+        if station.status.interval is not None:
+            async_add_interval()
+
+    if er.async_get(hass).async_get_entity_id(
+        NUMBER_DOMAIN, DOMAIN, f"{station.mac}_interval"
+    ):
+        async_add_interval()
+    entry.async_on_unload(station.async_listen(async_report))
+
+
+class IntervalNumber(EspWeatherEntity, NumberEntity, RestoreEntity):
+    """Seconds between two readings of a station.
+
+    A new one counts at once; the station takes it with the answer to its next report.
+    """
+
+    _attr_device_class = NumberDeviceClass.DURATION
+    _attr_entity_category = EntityCategory.CONFIG
+    _attr_mode = NumberMode.BOX
+    _attr_native_max_value = _DAY
+    _attr_native_min_value = 1
+    _attr_native_step = 1
+    _attr_native_unit_of_measurement = UnitOfTime.SECONDS
+    _attr_translation_key = "interval"
+
+    def __init__(self, station: Station) -> None:
+        """Create the interval of a station."""
+        super().__init__(station, "interval")
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Ask again for what was wanted before a restart, and follow the station."""
+        if (data := await self.async_get_last_extra_data()) is not None:
+            stored = Wanted(**data.as_dict())
+            if stored.wanted is not None:
+                self._station.wishes.set_interval(stored.wanted)
+            self._attr_native_value = stored.interval
+        self._async_update()
+        self.async_on_remove(self._station.async_listen(self._async_report))
+
+    @property
+    @override
+    def extra_restore_state_data(self) -> ExtraStoredData:
+        """Return what is wanted, and what the station has."""
+        return Wanted(self._station.wishes.interval, self._station.status.interval)
+
+    @override
+    async def async_set_native_value(self, value: float) -> None:
+        """Have the station measure at another interval."""
+        self._station.wishes.set_interval(int(value))
+        self._async_report()
+
+    @callback
+    def _async_update(self) -> None:
+        """Show what is wanted, or else what the station has."""
+        wanted = self._station.wishes.interval
+        value = wanted if wanted is not None else self._station.status.interval
+        if value is not None:
+            self._attr_native_value = value
+
+    @callback
+    def _async_report(self) -> None:
+        before = self._attr_native_value
+        self._async_update()
+        if self._attr_native_value != before:
+            self.async_write_ha_state()
+
+
+class Wanted(ExtraStoredData):
+    """What is kept of an interval over a restart."""
+
+    def __init__(
+        self, wanted: int | None = None, interval: float | None = None, **_: Any
+    ) -> None:
+        """Take what was kept."""
+        self.wanted = wanted
+        self.interval = interval
+
+    @override
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {"wanted": self.wanted, "interval": self.interval}

@@ -1,0 +1,68 @@
+"""What a station is asked for in the answers to its reports."""
+
+from typing import Any, Final
+
+from .ota import Firmware
+from .protocol.signed import Status
+
+# An answer may get lost, and a station may be busy; one that has not done it after so
+# many answers does not.
+_MAX_ANSWERS: Final = 5
+
+UNFULFILLED: Final = "unfulfilled"
+
+
+class Wishes:
+    """Changes that the user wants, until the station's status shows them.
+
+    `firmware_error` tells why the last update came to nothing.
+    """
+
+    def __init__(self) -> None:
+        """Initialize without a wish."""
+        self.interval: int | None = None
+        self.firmware: Firmware | None = None
+        self.firmware_error: str | None = None
+        self._interval_answers = 0
+        self._firmware_answers = 0
+
+    def set_interval(self, interval: int) -> None:
+        """Ask for a reading every so many seconds."""
+        self.interval = interval
+        self._interval_answers = 0
+
+    def install(self, firmware: Firmware) -> None:
+        """Ask for a version of the firmware."""
+        self.firmware = firmware
+        self.firmware_error = None
+        self._firmware_answers = 0
+
+    def take_status(self, status: Status) -> None:
+        """Drop what the station has done, or says that it cannot do."""
+        if self.interval is not None and (
+            status.interval == self.interval or self._interval_answers == _MAX_ANSWERS
+        ):
+            self.interval = None
+        if status.update_error is not None:
+            self.firmware = None
+            self.firmware_error = status.update_error
+        elif self.firmware is not None:
+            if status.firmware == self.firmware.version:
+                self.firmware = None
+            elif self._firmware_answers == _MAX_ANSWERS:
+                self.firmware = None
+                self.firmware_error = UNFULFILLED
+
+    def answer(self) -> dict[str, Any]:
+        """Return what the answer to a report says of it."""
+        answer: dict[str, Any] = {}
+        if self.interval is not None:
+            self._interval_answers += 1
+            answer["settings"] = {"interval": self.interval}
+        if self.firmware is not None:
+            self._firmware_answers += 1
+            answer["firmware"] = {
+                "version": self.firmware.version,
+                "sha256": self.firmware.sha256,
+            }
+        return answer

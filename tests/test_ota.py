@@ -1,0 +1,299 @@
+"""Firmware over the air and settings, as far as Home Assistant has to do with them."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+import json
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from aiohttp.test_utils import TestClient
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_mock_restore_state_shutdown_restart,
+)
+from pytest_homeassistant_custom_component.typing import WebSocketGenerator
+
+from custom_components.esp_weather import ota
+from custom_components.esp_weather.const import FIRMWARE_VERSION
+from homeassistant.components.number import (
+    ATTR_VALUE,
+    DOMAIN as NUMBER_DOMAIN,
+    SERVICE_SET_VALUE,
+)
+from homeassistant.components.update import (
+    DOMAIN as UPDATE_DOMAIN,
+    SERVICE_INSTALL,
+    UpdateEntityFeature,
+)
+from homeassistant.const import ATTR_ENTITY_ID, STATE_OFF, STATE_ON, Platform
+from homeassistant.core import HomeAssistant, State
+from homeassistant.setup import async_setup_component
+
+from .helpers import PassTime, entity_id
+from .signed_station import SignedStation
+
+MANIFEST = json.dumps(
+    {"version": FIRMWARE_VERSION, "bytecode": 6, "files": {}}
+).encode()
+WANTED = {"version": FIRMWARE_VERSION, "sha256": sha256(MANIFEST).hexdigest()}
+OLD = {"firmware": "0.0.9"}
+INSTALLED = {"firmware": FIRMWARE_VERSION}
+ANSWERS = 5  # in which a station is asked for the same
+
+
+@pytest.fixture(autouse=True)
+def firmware(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Give the integration a compiled firmware, or none with the mark `no_firmware`."""
+    folder = tmp_path / "firmware"
+    if request.node.get_closest_marker("no_firmware") is None:
+        folder.mkdir()
+        (folder / "firmware.json").write_bytes(MANIFEST)
+        (folder / "awake.mpy").write_bytes(b"M\x06")
+        (folder / "notes.md").write_text("- Better")
+    with patch.object(ota, "_FOLDER", folder):
+        yield folder
+
+
+@pytest.fixture
+def signed(client: TestClient[Any, Any]) -> SignedStation:
+    """Return a station that signs its reports."""
+    return SignedStation(client)
+
+
+def _state(hass: HomeAssistant, key: str, platform: Platform) -> State:
+    found = entity_id(hass, key, platform=platform)
+    assert found is not None
+    state = hass.states.get(found)
+    assert state is not None
+    return state
+
+
+def _update(hass: HomeAssistant) -> State:
+    return _state(hass, "firmware", Platform.UPDATE)
+
+
+def _interval(hass: HomeAssistant) -> State:
+    return _state(hass, "interval", Platform.NUMBER)
+
+
+async def _install(hass: HomeAssistant) -> None:
+    await hass.services.async_call(
+        UPDATE_DOMAIN,
+        SERVICE_INSTALL,
+        {ATTR_ENTITY_ID: _update(hass).entity_id},
+        blocking=True,
+    )
+
+
+async def _set_interval(hass: HomeAssistant, value: float) -> None:
+    await hass.services.async_call(
+        NUMBER_DOMAIN,
+        SERVICE_SET_VALUE,
+        {ATTR_ENTITY_ID: _interval(hass).entity_id, ATTR_VALUE: value},
+        blocking=True,
+    )
+
+
+async def test_install(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    pass_time: PassTime,
+) -> None:
+    """The station is told until it reports the version that it was told."""
+    answer = await signed.report(status=OLD)
+    await pass_time(5.1)
+    assert "firmware" not in answer.content
+    assert _update(hass).state == STATE_ON
+    assert _update(hass).attributes["in_progress"] is False
+
+    await _install(hass)
+    assert _update(hass).attributes["in_progress"] is True
+    for _ in range(2):
+        answer = await signed.report(status=OLD)
+        assert answer.is_believed
+        assert answer.content["firmware"] == WANTED
+
+    answer = await signed.report(status=INSTALLED)
+    await pass_time(5.1)
+    assert "firmware" not in answer.content
+    assert _update(hass).state == STATE_OFF
+    assert _update(hass).attributes["in_progress"] is False
+    assert _update(hass).attributes["release_summary"] is None
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        ("no_report", "The last update was undone"),
+        ("micropython_too_old", "the MicroPython on the board is too old"),
+        ("of a newer station", "The last update failed. The previous version"),
+    ],
+)
+async def test_failure(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    pass_time: PassTime,
+    error: str,
+    text: str,
+) -> None:
+    """It says why an update has failed, and does not go on with it unasked."""
+    await signed.report(status=OLD)
+    await pass_time(5.1)
+    await _install(hass)
+    await signed.report(status=OLD)
+    answer = await signed.report(status=OLD | {"update_error": error})
+    await pass_time(5.1)
+
+    assert "firmware" not in answer.content
+    assert _update(hass).state == STATE_ON
+    assert _update(hass).attributes["in_progress"] is False
+    assert text in _update(hass).attributes["release_summary"]
+
+    # Until the user tries again
+    await _install(hass)
+    assert _update(hass).attributes["release_summary"] is None
+    assert (await signed.report(status=OLD)).content["firmware"] == WANTED
+
+
+async def test_deaf_station(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    pass_time: PassTime,
+) -> None:
+    """A station that does nothing about it is not asked for ever."""
+    await signed.report(status=OLD | {"interval": 60})
+    await pass_time(5.1)
+    await _install(hass)
+    await _set_interval(hass, 300)
+    for _ in range(ANSWERS):
+        answer = await signed.report(status=OLD | {"interval": 60})
+        assert answer.content["firmware"] == WANTED
+        assert answer.content["settings"] == {"interval": 300}
+    answer = await signed.report(status=OLD | {"interval": 60})
+    await pass_time(5.1)
+
+    assert {"firmware", "settings"}.isdisjoint(answer.content)
+    assert "has not installed it" in _update(hass).attributes["release_summary"]
+    assert _interval(hass).state == "60"
+
+
+async def test_files(
+    hass: HomeAssistant, station: MockConfigEntry, client: TestClient[Any, Any]
+) -> None:
+    """Anybody may read the files, and no others."""
+    base = "/api/esp_weather/firmware/"
+    response = await client.get(f"{base}firmware.json")
+    assert await response.read() == MANIFEST
+    assert (await client.get(f"{base}awake.mpy")).content_length == 2
+    for path in ("", "missing.mpy", "..%2fmanifest.json", "%2e%2e/manifest.json"):
+        assert (await client.get(base + path)).status in {400, 403, 404}
+
+
+@pytest.fixture
+async def websocket_api(hass: HomeAssistant) -> None:
+    """Load what the dialogs use, before the web server starts."""
+    assert await async_setup_component(hass, "websocket_api", {})
+
+
+async def test_notes(
+    hass: HomeAssistant,
+    websocket_api: None,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    pass_time: PassTime,
+    hass_ws_client: WebSocketGenerator,
+) -> None:
+    """The dialog shows what is new."""
+    await signed.report(status=OLD)
+    await pass_time(5.1)
+    connection = await hass_ws_client(hass)
+    await connection.send_json_auto_id(
+        {"type": "update/release_notes", "entity_id": _update(hass).entity_id}
+    )
+    assert (await connection.receive_json())["result"] == "- Better"
+
+
+@pytest.mark.no_firmware
+async def test_by_cable(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    client: TestClient[Any, Any],
+    pass_time: PassTime,
+) -> None:
+    """Without the compiled firmware there is nothing to install."""
+    await signed.report(status=OLD)
+    await pass_time(5.1)
+    assert _update(hass).state == STATE_ON
+    assert not _update(hass).attributes["supported_features"] & (
+        UpdateEntityFeature.INSTALL
+    )
+    assert "by cable" in _update(hass).attributes["release_summary"]
+    assert (await client.get("/api/esp_weather/firmware/firmware.json")).status == 404
+
+
+async def test_interval(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    pass_time: PassTime,
+) -> None:
+    """It is there if the station says it, and is answered until the station has it."""
+    await signed.report(status={"rssi": -61})
+    await pass_time(5.1)
+    assert entity_id(hass, "interval", platform=Platform.NUMBER) is None
+    answer = await signed.report(status={"interval": 60})
+    await pass_time(5.1)
+    assert _interval(hass).state == "60"
+    assert "settings" not in answer.content
+
+    await _set_interval(hass, 300)
+    assert _interval(hass).state == "300"
+    for _ in range(2):
+        answer = await signed.report(status={"interval": 60})
+        assert answer.content["settings"] == {"interval": 300}
+    answer = await signed.report(status={"interval": 300})
+    assert "settings" not in answer.content
+    await pass_time(5.1)
+    assert _interval(hass).state == "300"
+
+    # Somebody has edited its file.
+    await signed.report(status={"interval": 30})
+    await pass_time(5.1)
+    assert _interval(hass).state == "30"
+
+
+async def test_restart(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    pass_time: PassTime,
+) -> None:
+    """A station that sleeps meanwhile is asked after the restart."""
+    await signed.report(status=OLD | {"interval": 60})
+    await pass_time(5.1)
+    await _install(hass)
+    await _set_interval(hass, 300)
+    await async_mock_restore_state_shutdown_restart(hass)
+    await hass.config_entries.async_reload(station.entry_id)
+    await hass.async_block_till_done()
+
+    assert _interval(hass).state == "300"
+    assert _update(hass).attributes["in_progress"] is True
+    answer = await signed.report(status=OLD | {"interval": 60})
+    assert answer.content["firmware"] == WANTED
+    assert answer.content["settings"] == {"interval": 300}
+
+    # What is known of a station that has nothing to do stays, too.
+    await signed.report(status=INSTALLED | {"interval": 300})
+    await pass_time(5.1)
+    await async_mock_restore_state_shutdown_restart(hass)
+    await hass.config_entries.async_reload(station.entry_id)
+    await hass.async_block_till_done()
+    assert _interval(hass).state == "300"
+    assert _update(hass).attributes["in_progress"] is False
