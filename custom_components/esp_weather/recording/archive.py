@@ -108,12 +108,12 @@ class Archive:
                 self._rows = [*rows, *self._rows][-_MOST_WAITING:]
                 if not self._failed:
                     _LOGGER.warning("%s cannot be written: %s", self.path, err)
-                self._async_tell(failed=True)
+                self._async_set_failed(failed=True)
             else:
-                self._async_tell(failed=False)
+                self._async_set_failed(failed=False)
 
     @callback
-    def _async_tell(self, *, failed: bool) -> None:
+    def _async_set_failed(self, *, failed: bool) -> None:
         if failed and not self._failed:
             ir.async_create_issue(
                 self._hass,

@@ -1,4 +1,4 @@
-"""The switch that has a room's advice told to somebody."""
+"""The switch that turns a room's notifications on and off."""
 
 from typing import Any, override
 
@@ -48,7 +48,7 @@ def async_add_windows_switch(
 class NotifySwitch(EspWeatherEntity, SwitchEntity, RestoreEntity):
     """Notifications when it is time to open the windows, and then to close them.
 
-    What was not to be opened need not be closed. Nothing is told of an outage: what
+    What was not to be opened need not be closed. Nobody is notified of an outage: what
     is known after one has to hold first.
     """
 
@@ -65,12 +65,12 @@ class NotifySwitch(EspWeatherEntity, SwitchEntity, RestoreEntity):
     @property
     @override
     def extra_restore_state_data(self) -> ExtraStoredData:
-        """Return what keeps a restart from telling the same again."""
+        """Return the restore data, so that a restart does not notify twice."""
         return RestoredExtraData({"opened": self._opened})
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Go on as before a restart, and follow the room."""
+        """Restore the state from before the restart and follow the room."""
         await super().async_added_to_hass()
         if state := await self.async_get_last_state():
             self._attr_is_on = state.state == STATE_ON
@@ -80,16 +80,16 @@ class NotifySwitch(EspWeatherEntity, SwitchEntity, RestoreEntity):
 
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
-        """Tell from now on; at once if the windows are to be opened."""
+        """Start to notify, at once if it is time to open the windows."""
         self._attr_is_on = True
         self._opened = False
         self.async_write_ha_state()
         if self._room.advice is Advice.OPEN:
-            self._async_tell(Advice.OPEN)
+            self._async_notify(Advice.OPEN)
 
     @override
     async def async_turn_off(self, **kwargs: Any) -> None:
-        """Tell nothing any more."""
+        """Stop notifying."""
         self._attr_is_on = False
         self._opened = False
         self.async_write_ha_state()
@@ -105,11 +105,11 @@ class NotifySwitch(EspWeatherEntity, SwitchEntity, RestoreEntity):
             return
         advice = self._room.advice
         if advice is (Advice.CLOSE if self._opened else Advice.OPEN):
-            self._async_tell(advice)
+            self._async_notify(advice)
 
     @callback
-    def _async_tell(self, advice: Advice) -> None:
-        """Have people told what to do with the windows."""
+    def _async_notify(self, advice: Advice) -> None:
+        """Notify the user of what to do with the windows."""
         self._opened = advice is Advice.OPEN
         entry = self.registry_entry
         assert self.platform.config_entry is not None and entry is not None
