@@ -81,7 +81,7 @@ async def async_migrate_entry(
     if entry.version > VERSION:
         return False
     if entry.minor_version < MINOR_VERSION:
-        # What 1.2 keeps of the fields is completed at each setup.
+        # The field data that 1.2 added is completed at each setup.
         hass.config_entries.async_update_entry(entry, minor_version=MINOR_VERSION)
     return True
 
@@ -102,14 +102,14 @@ async def async_setup_entry(hass: HomeAssistant, entry: EspWeatherConfigEntry) -
 def _async_reload_without_device(
     hass: HomeAssistant, entry: EspWeatherConfigEntry
 ) -> None:
-    """Reload an entry whose device is removed by somebody else, with its entities."""
+    """Reload an entry when something else removes its device and entities."""
 
     @callback
     def async_device_updated(
         event: Event[dr.EventDeviceRegistryUpdatedData],
     ) -> None:
         if event.data["action"] == "remove":
-            # Once its entities, which hear of it too, have gone with it
+            # After its entities, which are notified too, have been removed
             hass.loop.call_soon(async_reload)
 
     @callback
@@ -136,6 +136,6 @@ async def async_unload_entry(hass: HomeAssistant, entry: EspWeatherConfigEntry) 
 async def async_remove_config_entry_device(
     hass: HomeAssistant, entry: EspWeatherConfigEntry, device: DeviceEntry
 ) -> bool:
-    """Remove the station together with its device: neither is without the other."""
+    """Remove the station together with its device: neither exists without the other."""
     await hass.config_entries.async_remove(entry.entry_id)
     return True

@@ -1,4 +1,4 @@
-"""What the user puts into a station: the address of Home Assistant and the settings."""
+"""What to configure in a station: the address of Home Assistant and config.json."""
 
 import json
 from typing import Final
@@ -15,8 +15,8 @@ def server_url(hass: HomeAssistant) -> URL:
     """Return the address that Home Assistant answers on in the local network.
 
     The internal URL if the user has set one; else address, port and scheme of its web
-    server. A number rather than a name: many boards look up no names of the local
-    network, and none looks up those of a cloud.
+    server. An IP address rather than a name: many boards cannot look up names of the
+    local network, and a cloud URL is of no use to any of them.
     """
     if hass.config.internal_url is not None or hass.config.api is None:
         try:
@@ -36,7 +36,7 @@ def server_url(hass: HomeAssistant) -> URL:
 def setup_placeholders(
     hass: HomeAssistant, key: str, mac: str = "MAC"
 ) -> dict[str, str]:
-    """Return the placeholders of the texts that say what to put into a station."""
+    """Return the placeholders of the texts that say what to configure in a station."""
     server = server_url(hass)
     config = {
         "wifi": {"ssid": "", "password": ""},

@@ -1,4 +1,4 @@
-"""The archive in Home Assistant's backups: whole, and in one file."""
+"""Backup platform: keeps the archive consistent while it is backed up."""
 
 from homeassistant.core import HomeAssistant
 
@@ -6,10 +6,10 @@ from .data import DATA
 
 
 async def async_pre_backup(hass: HomeAssistant) -> None:
-    """Write all readings into the file, and none while it is copied."""
+    """Write all pending readings, then pause the archive during the backup."""
     await hass.data[DATA].archive.async_lock()
 
 
 async def async_post_backup(hass: HomeAssistant) -> None:
-    """Go on writing."""
+    """Resume the archive."""
     hass.data[DATA].archive.async_unlock()

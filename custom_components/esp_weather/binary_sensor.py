@@ -1,4 +1,4 @@
-"""Whether a station is heard from."""
+"""Connectivity sensor of a station."""
 
 from typing import override
 
@@ -22,12 +22,12 @@ async def async_setup_entry(
     entry: EspWeatherConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the connectivity of the entry's station."""
+    """Add the connectivity sensor of the entry's station."""
     async_add_entities([ConnectivitySensor(entry.runtime_data)])
 
 
 class ConnectivitySensor(EspWeatherEntity, BinarySensorEntity):
-    """On while the station reports, off once it has gone silent."""
+    """On while the station reports, off after its inactivity timeout."""
 
     _attr_device_class = BinarySensorDeviceClass.CONNECTIVITY
     _attr_entity_category = EntityCategory.DIAGNOSTIC
@@ -39,7 +39,7 @@ class ConnectivitySensor(EspWeatherEntity, BinarySensorEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Follow the station."""
+        """Subscribe to changes of the station."""
         self._attr_is_on = self._station.connected
         self.async_on_remove(self._station.async_listen(self._async_update))
 

@@ -50,11 +50,11 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StationConfig:
-    """What entry data and options say of a station.
+    """The entry data and options of a station.
 
     `timeout` is the inactivity timeout in seconds, 0 for never. `fields` are those
     that the user, the station or a guess has described. `unexplained` are values of
-    fields that a guess does not fit, so that the user is asked what they measure.
+    guessed fields that do not fit the guess, so that the user is asked about them.
     `unknown` names what this version does not know, since a newer one wrote it, and
     which became the default.
     """
@@ -80,7 +80,7 @@ class StationConfig:
         known = _valid_fields(entry.data, unknown)
         chosen = _valid_fields(entry.options, unknown)
         fields: dict[int, Field] = {}
-        # In the order in which they became known: the first of a kind has no number.
+        # In the order in which they became known: the first of a kind is not numbered.
         for number in dict.fromkeys([*known, *chosen]):
             field = _field(
                 number,
@@ -88,7 +88,7 @@ class StationConfig:
                 chosen.get(number, {}),
                 {field.kind_name for field in fields.values()},
             )
-            # None if the user has set only the calibration of a field to come.
+            # None if the user has only set the calibration of a field that has not reported.
             if field is not None:
                 fields[number] = field
         place = options.get(CONF_PLACE)
@@ -156,7 +156,7 @@ def data_with_fields(
 
 
 def _is_number(value: Any) -> bool:
-    # True and False are int's, too.
+    # bool is a subclass of int.
     return type(value) in (int, float) and isfinite(value)
 
 
@@ -164,7 +164,7 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-# What the values of options and of the settings of a field have to be
+# Validators of the options and of the settings of a field
 _OPTIONS: Final[Mapping[str, Callable[[Any], bool]]] = {
     CONF_ARCHIVE: lambda value: isinstance(value, bool),
     CONF_LEGACY: lambda value: isinstance(value, bool),
@@ -180,7 +180,7 @@ _SETTINGS: Final[Mapping[str, Callable[[Any], bool]]] = {
     CONF_UNIT_OF_MEASUREMENT: _is_text,
     CONF_VALUE: _is_number,
 }
-# The keys are text, since entries are stored as JSON.
+# Field numbers are strings in an entry, which is stored as JSON.
 _NUMBERS: Final = {str(number): number for number in FIELDS}
 
 
@@ -190,7 +190,7 @@ def _valid(
     where: str,
     unknown: list[str],
 ) -> dict[str, Any]:
-    """Return what is valid of some settings, and add the rest to `unknown`."""
+    """Return the valid settings, and add the others to `unknown`."""
     if not isinstance(settings, Mapping):
         unknown.append(f"{where}{settings!r}")
         return {}
@@ -265,15 +265,15 @@ def _field(
 
 
 def guess_settings(value: float) -> dict[str, Any]:
-    """Return what is stored of a field that nobody has described, from a first value."""
+    """Return the settings to store for a field that nobody has described."""
     kind = guess_kind(value)
-    # The value is shown to the user, who is asked what such a field measures.
+    # The user is shown the value and asked what the field measures.
     return {CONF_KIND: kind, CONF_VALUE: value} if kind == NUMBER else {CONF_KIND: kind}
 
 
 @callback
 def async_complete_fields(hass: HomeAssistant, entry: ConfigEntry[Any]) -> None:
-    """Store the fields that have an entity and of which nothing is stored yet.
+    """Store settings for the fields that have an entity but no settings yet.
 
     Version 1.1 stored nothing of a field that the options did not describe: it was a
     temperature. It may have been installed again for a while.
@@ -302,7 +302,7 @@ def async_complete_fields(hass: HomeAssistant, entry: ConfigEntry[Any]) -> None:
 def declared_settings(
     declarations: Mapping[int, Declaration],
 ) -> dict[str, dict[str, Any]]:
-    """Return what a station has declared in the form that entry data has it."""
+    """Return the declaration of a station as it is stored in the entry data."""
     return {
         str(number): {
             CONF_DECLARED: True,
@@ -317,12 +317,12 @@ def declared_settings(
 def chosen_settings(
     entry: ConfigEntry[Any], number: int, entered: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what the user has entered for a field as entry options have it.
+    """Return what the user has entered for a field as it is stored in the options.
 
-    What says the same as the station or a guess is left out, so that the station may
+    What equals the declaration or the guess is left out, so that the station may
     declare another kind later. What the station has declared and the user has cleared
-    is kept as an empty text. A plain number stands, since nobody has to be asked then
-    what it is.
+    is stored as an empty string. The kind "number" is always stored, so that the user
+    is not asked again.
     """
     before: Mapping[str, Any] = entry.data[CONF_FIELDS].get(str(number), {})
     kind = entered.get(CONF_KIND)

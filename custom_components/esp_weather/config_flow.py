@@ -1,4 +1,4 @@
-"""The dialogs that set up a station and change it."""
+"""Config flow: add a station and reconfigure it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -30,9 +30,9 @@ from .options_flow import KIND_SELECTOR, PLACE_SELECTOR, EspWeatherOptionsFlow, 
 from .pairing import Pairing
 from .protocol.readings import MacError, normalize_mac
 
-# No HTML is allowed in translations. The JSON is folded away, so that the address is on
-# the first screen of a phone, and aligned left, since Home Assistant centres what a
-# progress step says, which no JSON survives.
+# HTML is not allowed in translations. The JSON is collapsed so that the address is on
+# the first screen of a phone, and left-aligned, since Home Assistant centres the text
+# of a progress step, which makes JSON unreadable.
 _FOLDED: Final = {
     "fold": "<details><summary>",
     "folded": '</summary><table role="presentation"><tr><td align="left"><pre>',
@@ -40,9 +40,9 @@ _FOLDED: Final = {
 }
 _KEY_BYTES: Final = 10
 _MAX_KEY_LENGTH: Final = 64
-# A shorter one is taken from an old station, once the user has been warned.
+# A shorter key of an existing station is accepted once the user has been warned.
 _MIN_KEY_LENGTH: Final = 8
-# A station that sends one field with each request has sent the others by then.
+# By then, a station that sends one field per request has sent the others.
 _SETTLE: Final = 3.0  # seconds
 
 _STATION_SCHEMA: Final = vol.Schema(
@@ -66,7 +66,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     def __init__(self) -> None:
         """Initialize the flow with a fresh key."""
         self._key = secrets.token_hex(_KEY_BYTES)
-        # A key that is known to be short: the user was warned of it or has it already.
+        # A short key that the user was warned of or already uses
         self._short_key = ""
         self._pairing: Pairing | None = None
         self._waiting: asyncio.Task[str] | None = None
@@ -75,7 +75,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     @callback
     @override
     def async_get_options_flow(config_entry: EspWeatherConfigEntry) -> OptionsFlow:
-        """Return the dialog of the options."""
+        """Return the options flow."""
         return EspWeatherOptionsFlow()
 
     @override
@@ -89,7 +89,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_dhcp(
         self, discovery_info: DhcpServiceInfo
     ) -> ConfigFlowResult:
-        """Offer a station whose host name was seen on the network."""
+        """Handle a station whose host name was discovered by DHCP."""
         await self.async_set_unique_id(normalize_mac(discovery_info.macaddress))
         self._abort_if_unique_id_configured()
         self.context["title_placeholders"] = {"name": discovery_info.hostname}
@@ -98,7 +98,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_discovered(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Choose how to provide the key of a station that was seen."""
+        """Choose how to provide the key of a discovered station."""
         return self.async_show_menu(
             step_id="discovered",
             menu_options=["pair", "manual"],
@@ -112,7 +112,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_integration_discovery(
         self, discovery_info: DiscoveryInfoType
     ) -> ConfigFlowResult:
-        """Offer a station that reports with the key of another one."""
+        """Handle an unknown station that reports with the key of another one."""
         mac: str = discovery_info[CONF_MAC]
         await self.async_set_unique_id(mac)
         self._abort_if_unique_id_configured()
@@ -152,7 +152,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> ConfigFlowResult:
         """Show a fresh key and wait for a station to report with it."""
         if self._waiting is None:
-            # Until there is a first station, nothing has set up what it reports to.
+            # Before the first station is added, the views for reports are not registered.
             await async_setup_component(self.hass, DOMAIN, {})
             self._pairing = self.hass.data[DATA].pairings.async_start(self._key)
             self._waiting = self.hass.async_create_background_task(
@@ -175,13 +175,13 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_pair_timeout(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Give up: no station has reported with the key."""
+        """Abort: no station has reported with the key in time."""
         return self.async_abort(reason="pair_timeout")
 
     async def async_step_paired(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Go on with the station that has reported with the key."""
+        """Continue with the station that has reported with the key."""
         assert self._waiting is not None
         mac = self._waiting.result()
         # Supersede the discovery flow of the same station.
@@ -240,7 +240,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Choose between a change and a look at what to put into the station."""
+        """Choose between changing the station and showing its address."""
         return self.async_show_menu(
             step_id="reconfigure", menu_options=["change", "address"]
         )
@@ -248,7 +248,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_address(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Show what to put into the station."""
+        """Show the address and the config.json for the station."""
         if user_input is not None:
             return self.async_abort(reason="unchanged")
         entry = self._get_reconfigure_entry()
@@ -297,7 +297,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     @callback
     @override
     def async_remove(self) -> None:
-        """Make the key of a pairing worthless when the dialog is over."""
+        """Invalidate the key of a pairing when the dialog is closed."""
         if DATA in self.hass.data:
             self.hass.data[DATA].pairings.async_end(self._key)
 
@@ -312,7 +312,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
             self._short_key = key
 
     def _values(self) -> Mapping[int, float]:
-        """Return what the fields have sent while the station was being paired."""
+        """Return the values that the fields have sent during pairing."""
         return {} if self._pairing is None else self._pairing.values
 
     def _kinds(self) -> dict[int, str]:
@@ -348,7 +348,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> ConfigFlowResult:
         is_first = not self._async_current_entries()
         if is_first:
-            # The page in the browser is older than the dashboard that it could offer.
+            # The frontend was loaded before the dashboard strategy was registered.
             description = f"first_{description}" if description else "first"
         declared = {} if self._pairing is None else self._pairing.fields
         return self.async_create_entry(
@@ -365,7 +365,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
 def _checked(
     user_input: Mapping[str, str],
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the station as it is stored, and the error of each wrong input."""
+    """Return the station's entry data and the error of each invalid input."""
     station: dict[str, str] = {}
     errors: dict[str, str] = {}
     if not (name := user_input[CONF_NAME].strip()):
@@ -383,9 +383,9 @@ def _checked(
 
 
 def is_key(key: str) -> bool:
-    """Return whether a text can be the key of a station.
+    """Return whether a text is a valid key.
 
-    Only what stands for itself in a URL: the stations do not encode it.
+    Only unreserved characters of a URL: the stations do not percent-encode it.
     """
     return (
         0 < len(key) <= _MAX_KEY_LENGTH
@@ -420,7 +420,7 @@ async def _async_change_mac(
     )
     registry = dr.async_get(hass)
     for device in dr.async_entries_for_config_entry(registry, entry.entry_id):
-        # The device may be another integration's, too.
+        # Another integration may share the device.
         registry.async_update_device(
             device.id,
             new_identifiers={

@@ -4,7 +4,7 @@ from typing import Final
 
 DOMAIN: Final = "esp_weather"
 
-# Keys of entry data and options; config.py is what reads them.
+# Keys of entry data and options, which only config.py reads
 CONF_ARCHIVE: Final = "archive"
 CONF_DECLARED: Final = "declared"
 CONF_FIELDS: Final = "fields"
@@ -20,5 +20,5 @@ CONF_WINDOWS: Final = "windows"
 DEFAULT_LEGACY: Final = True
 DEFAULT_TIMEOUT: Final = 15
 
-# The version of the folder firmware that was released with this integration
+# The firmware version that was released with this version of the integration
 FIRMWARE_VERSION: Final = "0.3.0"

@@ -1,4 +1,4 @@
-"""What the integration holds while Home Assistant runs, under one key of hass.data."""
+"""The runtime data of the integration, under one key of hass.data."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -20,11 +20,11 @@ type EspWeatherConfigEntry = ConfigEntry[Station]
 
 
 class WrongCredential(Protocol):
-    """What a request has brought that does not prove which station it is from."""
+    """A credential that was found to be wrong."""
 
     @property
     def mac(self) -> str | None:
-        """Return the normalized MAC, or None if what was sent is none."""
+        """Return the normalized MAC, or None if it is invalid."""
 
     def matches(self, key: bytes) -> bool:
         """Return whether the request was made with this key, in constant time."""
@@ -40,9 +40,9 @@ class EspWeatherData:
     firmware: Firmware | None = None
     nonces: Nonces = field(default_factory=Nonces)
     stations: dict[str, Station] = field(default_factory=dict)
-    # How many bodies of each sender are not complete yet
+    # Number of incomplete bodies of each sender
     incomplete_bodies: Counter[str] = field(default_factory=Counter)
-    # Wrong credentials that nothing has followed from yet
+    # Wrong credentials that have not been handled yet
     wrong_credentials: list[WrongCredential] = field(default_factory=list)
     # The last wrong keys, hashed with their sender, and when a sender had a wrong
     # signature: as many as there may be in the stations of one network

@@ -15,7 +15,7 @@ TO_REDACT = (CONF_API_KEY, CONF_MAC)
 async def async_get_config_entry_diagnostics(
     hass: HomeAssistant, entry: EspWeatherConfigEntry
 ) -> dict[str, Any]:
-    """Return what helps to find out why a station does not show up."""
+    """Return diagnostics that help to find out why a station does not show up."""
     station = entry.runtime_data
     return {
         "data": async_redact_data(entry.data, TO_REDACT),

@@ -23,7 +23,7 @@ class EspWeatherEntity(Entity):
     @property
     @override
     def device_info(self) -> DeviceInfo:
-        """Return the station as a device; asked for once and not kept."""
+        """Return the device of the station; computed on demand, since it is read once."""
         station = self._station
         return DeviceInfo(
             connections={(CONNECTION_NETWORK_MAC, station.mac)},

@@ -29,12 +29,12 @@ from homeassistant.const import (
 
 from .protocol.readings import Reason, ReportError
 
-# As the old server stored them
+# Decimals that the old server stored
 _DECIMALS: Final = 4
-# A first value in this range may be a temperature in °C; the old server had no other kind.
+# A first value in this range is taken for a temperature in °C, as on the old server.
 _GUESSED_TEMPERATURES: Final = (-60.0, 85.0)
-# What a DS18B20 sends while it is not connected, and before its first conversion: the
-# values that its library for Arduino has in each unit
+# What a DS18B20 reads while disconnected, and before its first conversion: the
+# values that its Arduino library returns in each unit
 _DS18B20_DISCONNECTED: Final[Mapping[str | None, float]] = {
     UnitOfTemperature.CELSIUS: -127.0,
     UnitOfTemperature.FAHRENHEIT: -196.6,
@@ -44,7 +44,7 @@ _DS18B20_AFTER_START: Final[Mapping[str | None, float]] = {
     UnitOfTemperature.FAHRENHEIT: 185.0,
 }
 
-# Home Assistant 2026.3 has other names for these units than 2026.11.
+# Home Assistant 2026.3 names these units differently than 2026.11.
 _GRAMS_PER_CUBIC_METER: Final = "g/m³"
 _MILLIGRAMS_PER_CUBIC_METER: Final = "mg/m³"
 _MICROGRAMS_PER_CUBIC_METER: Final = "μg/m³"
@@ -68,7 +68,7 @@ class Kind:
     state_class: SensorStateClass = SensorStateClass.MEASUREMENT
     tolerance: float = 0
     units: tuple[str, ...] = ()
-    # What the kind has on most days, where that is much narrower
+    # The usual range, where that is much narrower than the possible one
     usual: tuple[float, float] | None = None
 
     def is_possible(self, value: float) -> bool:
@@ -76,7 +76,7 @@ class Kind:
         return self.minimum <= value <= self.maximum
 
     def is_usual(self, value: float) -> bool:
-        """Return whether a value in the first unit is what the kind usually has."""
+        """Return whether a value in the first unit is in the usual range."""
         low, high = self.usual or (self.minimum, self.maximum)
         return low <= value <= high
 
@@ -112,7 +112,7 @@ NUMBER: Final = "number"
 TEMPERATURE: Final = "temperature"
 HUMIDITY: Final = "humidity"
 
-# The kinds of a field, the usual ones first: dialogs show them in this order.
+# All kinds, the usual ones first: dialogs show them in this order.
 KINDS: Final[Mapping[str, Kind]] = {
     TEMPERATURE: Kind(
         device_class=SensorDeviceClass.TEMPERATURE,
@@ -327,9 +327,9 @@ class Field:
     minimum: float
     maximum: float
     tolerance: float
-    # Whether the station has this kind in a field that was known before
+    # Whether an earlier field of the station has the same kind
     is_numbered: bool
-    # Whether neither the user nor the station has said what the field measures
+    # Whether neither the user nor the station has described the field
     is_guessed: bool
 
     @property
@@ -412,7 +412,7 @@ def make_field(
 def guess_kind(value: float) -> str:
     """Return the kind of a field that nobody has described, from its first value.
 
-    A temperature if it can be one of a weather station in °C, as on the old server;
+    A temperature if the value is plausible in °C, as on the old server;
     else a plain number.
     """
     low, high = _GUESSED_TEMPERATURES
@@ -424,17 +424,17 @@ def guess_kind(value: float) -> str:
 
 
 def likely_kinds(value: float) -> list[str]:
-    """Return all kinds, those first that a field with this value is likely to be of.
+    """Return all kinds, the likely ones for this value first.
 
-    Among the others is temperature: nobody is asked where a value looks like one.
+    Temperature is not among the likely ones: a plausible one is never asked about.
     """
     return sorted(KINDS, key=lambda name: not KINDS[name].is_usual(value))
 
 
 def likely_unit(kind_name: str, value: float) -> str | None:
-    """Return the first unit in which a value is usual for a kind, or else possible.
+    """Return the first unit in which a value is usual for a kind, else possible.
 
-    None is the first one of the kind, also where the value is possible in no unit.
+    None means the kind's first unit, also if the value is possible in no unit.
     """
     kind = KINDS[kind_name]
     for is_likely in (kind.is_usual, kind.is_possible):

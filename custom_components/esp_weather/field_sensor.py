@@ -25,15 +25,15 @@ from .station import Measurement, Station, seconds_since
 
 
 class ReadingWriter:
-    """Writes the readings of one sensor to the state machine, without all else.
+    """Writes the readings of one sensor to the state machine, and does nothing else.
 
-    Entity.async_write_ha_state() makes all attributes anew, checks unit and classes
+    Entity.async_write_ha_state() recomputes all attributes, checks unit and classes
     and compares them with the entity registry. From one reading to the next only the
-    value changes, and making the rest takes longer than all else that is done for a
-    report. So the attributes are those that Home Assistant has written last, and the
-    value is converted to its unit by the same converter. They are made anew when
-    what they depend on has changed without Home Assistant having the entity write
-    them: the unit system and the customization.
+    value changes, and computing the rest takes longer than everything else done for a
+    report. So the attributes are those that Home Assistant wrote last, and the
+    value is converted to the unit by the same converter. They are recomputed when
+    something they depend on changes without Home Assistant having the entity write
+    its state: the unit system and the customization.
     """
 
     def __init__(self, sensor: SensorEntity) -> None:
@@ -45,7 +45,7 @@ class ReadingWriter:
 
     @callback
     def async_written(self, hass: HomeAssistant) -> None:
-        """Take over what Home Assistant has written for the sensor."""
+        """Take over the attributes and the unit that Home Assistant has just written."""
         sensor = self._sensor
         self._basis = _basis(hass)
         if state := hass.states.get(sensor.entity_id):
@@ -60,7 +60,7 @@ class ReadingWriter:
             self._convert = converter.converter_factory(native_unit, unit)
 
     def is_current(self, hass: HomeAssistant) -> bool:
-        """Return whether attributes and unit are what Home Assistant would write."""
+        """Return whether attributes and unit are still those Home Assistant would write."""
         return _basis(hass) == self._basis
 
     @callback
@@ -71,7 +71,7 @@ class ReadingWriter:
         timestamp: float | None,
         context: Context | None,
     ) -> None:
-        """Write a value, which is a row in the history even if it equals the last."""
+        """Write a value; even one that equals the last gets a row in the history."""
         hass.states.async_set(
             self._sensor.entity_id,
             self._as_text(value),
@@ -82,7 +82,7 @@ class ReadingWriter:
         )
 
     def as_state(self, measurement: Measurement) -> State:
-        """Return a measurement of the past as the state that it would have been."""
+        """Return the state that a past measurement would have been."""
         return State(
             self._sensor.entity_id,
             self._as_text(measurement.value),
@@ -103,13 +103,13 @@ def _basis(hass: HomeAssistant) -> tuple[object, ...]:
 
 @dataclass
 class StoredReading(SensorExtraStoredData):
-    """The value that a field keeps over a restart, and when it was reported."""
+    """Restore data of a field: the value and when it was measured."""
 
     time: datetime | None
 
     @override
     def as_dict(self) -> dict[str, Any]:
-        """Return the value and its time as JSON takes them."""
+        """Return the restore data, ready for JSON."""
         return {
             **super().as_dict(),
             "time": self.time.isoformat() if self.time else None,
@@ -122,7 +122,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
     def __init__(
         self, station: Station, field: Field, newest: Measurement | None = None
     ) -> None:
-        """Initialize the sensor of a field, with what it measured if that is new."""
+        """Initialize the sensor of a field, with its first measurement if it is new."""
         super().__init__(station, str(field.number))
         self._field = field
         self._writer = ReadingWriter(self)
@@ -183,7 +183,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
     async def _async_restore(self) -> None:
         reading = await self.async_get_last_sensor_data()
         extra = await self.async_get_last_extra_data()
-        # In whatever unit it was shown before, the station has sent this number.
+        # The stored number is in the unit of the station, whatever unit was shown.
         if (
             reading is None
             or not isinstance(value := reading.native_value, float)
@@ -198,12 +198,12 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
 
     @callback
     def async_added(self, measurements: Sequence[Measurement]) -> None:
-        """Have the measurements recorded that the sensor was made for."""
+        """Record the measurements that the sensor was created for."""
         *past, newest = measurements
-        # What is written from now on is no reading, or another one.
+        # Later states are not this reading.
         self._context = None
         self._station.journal.async_add(self.entity_id)
-        # The state that was just written is of now.
+        # The state just written has the present time.
         self._async_record([*past, newest] if newest.age else past)
 
     @callback
@@ -216,7 +216,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
 
     @callback
     def _async_record(self, measurements: Sequence[Measurement]) -> None:
-        """Have measurements recorded that are not to be the state."""
+        """Record measurements that do not become the state."""
         if measurements and not self._writer.is_current(self.hass):
             self.async_write_ha_state()
         self._station.journal.async_add_past(
@@ -250,10 +250,10 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
 
     @callback
     def _async_set_measured(self, measurement: Measurement) -> bool:
-        """Set the current value; return whether with the time it was measured.
+        """Set the current value; return whether it got the time of its measurement.
 
-        It cannot have that time when the state has been written since; its row in
-        the history is then another one.
+        That is impossible if the state was written since; the measurement then has a
+        row of its own in the history.
         """
         value, time, age, context, self._order = measurement
         state = self.hass.states.get(self.entity_id)
@@ -297,7 +297,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
     @callback
     @override
     def _async_write_ha_state(self) -> None:
-        """Write the state; the readings to come have its attributes and unit."""
+        """Write the state; the next readings reuse its attributes and unit."""
         super()._async_write_ha_state()
         self._writer.async_written(self.hass)
 

@@ -10,9 +10,9 @@ from homeassistant.core import callback
 class InactivityTimer:
     """Calls back once after `timeout` seconds without activity.
 
-    A timeout of 0 means never. Noting activity costs next to nothing: the timer is
-    not set anew, but looks when it fires how long ago that was. The clock is the
-    monotonic one, so that setting the time of day changes nothing.
+    A timeout of 0 means never. Noting activity is cheap: the timer is
+    not restarted, but checks when it fires how long ago that was. The clock is the
+    monotonic one, so that setting the system time has no effect.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A field whose kind or unit has changed: as if it had been so from the start."""
+"""Applies a changed kind or unit of a field as if it had been so from the start."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,8 +18,8 @@ _PRIVATE: Final = f"{SENSOR_DOMAIN}.private"
 class KindChange:
     """Brings the entity and the statistics of a field up to date with its kind.
 
-    The entity registry keeps the kind that the entity was set up with, so that
-    nothing is missed, whoever has changed it and whatever happens meanwhile.
+    The entity registry stores the kind that the entity was set up with, so that
+    no change is missed, whatever made it and whatever happens meanwhile.
     """
 
     def __init__(self, hass: HomeAssistant, entity_id: str, field: Field) -> None:
@@ -41,7 +41,7 @@ class KindChange:
 
     @property
     def changes_id(self) -> bool:
-        """Return whether the entity gets another ID: the user has not changed it."""
+        """Return whether the entity gets another ID, which the user has not changed."""
         after = entity_options(self.field)
         return self._has_usual_id and any(
             self._before is not None and self._before.get(key) != after[key]
@@ -50,7 +50,7 @@ class KindChange:
 
     @callback
     def async_free_id(self) -> None:
-        """Let another entity have the ID that this one gives up."""
+        """Release the entity ID for another entity."""
         entity = self._registry.entities.get_entry(self._id)
         assert entity is not None
         self._registry.async_update_entity(
@@ -71,7 +71,7 @@ class KindChange:
 
     @callback
     def async_after_setup(self, sensor: SensorEntity) -> None:
-        """Give the entity the ID and the options that it would have as a new one."""
+        """Give the entity the ID and the options of a new one."""
         entry = self._registry.entities.get_entry(self._id)
         if entry is None:
             return
@@ -84,14 +84,14 @@ class KindChange:
             DOMAIN: entity_options(self.field)
         }
         if self.is_needed and not entry.disabled:
-            # What the sensor platform keeps here is the unit of the unit system.
+            # The sensor platform stores the unit of the unit system here.
             options = {_PRIVATE: None, **(sensor.get_initial_entity_options() or {})}
         for domain, values in options.items():
             self._registry.async_update_entity_options(entry.entity_id, domain, values)
 
 
 def entity_options(field: Field) -> dict[str, str | bool | None]:
-    """Return what the entity registry keeps of a field that an entity is set up with."""
+    """Return what the entity registry stores about the field of an entity."""
     return {
         CONF_KIND: field.kind_name,
         CONF_UNIT: field.unit,

@@ -1,4 +1,4 @@
-"""Texts in the language of Home Assistant, for what it does not translate itself."""
+"""Translated texts for places that Home Assistant does not translate itself."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ async def async_translate(
 
 
 def invalid(key: str, **placeholders: str) -> ServiceValidationError:
-    """Return the error `key` of the translations, for what a user has asked for."""
+    """Return a ServiceValidationError with the exception `key` of the translations."""
     return ServiceValidationError(
         translation_domain=DOMAIN,
         translation_key=key,

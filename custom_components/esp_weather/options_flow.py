@@ -1,4 +1,4 @@
-"""The dialogs that change the options of a station."""
+"""Options flow of a station."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -39,7 +39,7 @@ _NOWHERE: Final = "elsewhere"
 
 
 def kind_selector(kinds: Sequence[str]) -> SelectSelector:
-    """Return the selector of a kind, in this order."""
+    """Return a selector of the kinds, in this order."""
     return SelectSelector(
         SelectSelectorConfig(
             options=list(kinds),
@@ -60,13 +60,13 @@ PLACE_SELECTOR: Final = SelectSelector(
 
 
 def place_of(user_input: Mapping[str, Any]) -> dict[str, str]:
-    """Return the option of the place that the user has chosen."""
+    """Return the place that the user has chosen as it is stored in the options."""
     place: str = user_input[CONF_PLACE]
     return {} if place == _NOWHERE else {CONF_PLACE: place}
 
 
 class EspWeatherOptionsFlow(HistoryFlow, WindowsFlow):
-    """Changes what a station may do and what its fields measure."""
+    """Changes the options of a station and of its fields."""
 
     async def async_step_init(
         self, user_input: dict[str, Any] | None = None
@@ -80,7 +80,7 @@ class EspWeatherOptionsFlow(HistoryFlow, WindowsFlow):
     async def async_step_station(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for the place, the inactivity timeout and what is accepted and kept."""
+        """Ask for the place, the inactivity timeout, unsigned reports and the archive."""
         options = dict(self.config_entry.options)
         config = StationConfig.from_entry(self.config_entry)
         shown = {
@@ -135,7 +135,7 @@ class EspWeatherOptionsFlow(HistoryFlow, WindowsFlow):
                 field = fields.get(number)
                 entered = _without_blanks(user_input[_section(number)])
                 if entered == _without_blanks(_suggested(field)):
-                    # Also what this version does not know
+                    # Including what this version does not know
                     if str(number) in stored:
                         chosen[str(number)] = stored[str(number)]
                     continue
@@ -181,7 +181,7 @@ def _section(number: int) -> str:
 
 
 def _field_section(field: Field | None) -> section:
-    """Return the part of the form that is about one field."""
+    """Return the section of the form for one field."""
     offset = NumberSelectorConfig(mode=NumberSelectorMode.BOX, step="any")
     if field is not None and field.unit is not None:
         offset["unit_of_measurement"] = field.unit
@@ -216,7 +216,7 @@ def _suggested(field: Field | None) -> dict[str, Any]:
 
 
 def _without_blanks(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is not empty, without blanks around a text."""
+    """Return the settings that are not empty, with texts stripped."""
     stripped = {
         key: value.strip() if isinstance(value, str) else value
         for key, value in settings.items()
@@ -225,7 +225,7 @@ def _without_blanks(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _drop_former_unit(field: Field | None, entered: dict[str, Any]) -> None:
-    """Drop the unit that still stands in the form from the former kind."""
+    """Drop a unit that the form still has from the former kind."""
     if (
         field is not None
         and entered.get(CONF_KIND) != field.kind_name
@@ -235,7 +235,7 @@ def _drop_former_unit(field: Field | None, entered: dict[str, Any]) -> None:
 
 
 def _wrong_unit(entered: Mapping[str, Any]) -> dict[str, str] | None:
-    """Return the placeholders of the error if a unit is none of its kind."""
+    """Return the placeholders of the error if a unit does not belong to its kind."""
     kind, unit = entered.get(CONF_KIND), entered.get(CONF_UNIT_OF_MEASUREMENT)
     if not kind or not unit or kind == NUMBER or unit in KINDS[kind].units:
         return None
@@ -243,7 +243,7 @@ def _wrong_unit(entered: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 def _newest(station: Any, number: int) -> str:
-    """Return the newest value of a field as the dialog shows it."""
+    """Return the newest value of a field for the dialog."""
     if station is None or (value := station.newest_value(number)) is None:
         return "–"
     return f"{value:g}"

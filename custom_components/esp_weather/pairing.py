@@ -21,7 +21,7 @@ class Pairing:
         self.values: dict[int, float] = {}
         # Whether the station has sent all its fields in one report
         self.is_complete = False
-        # Gets the MAC of the station; cancelled if there is none in time.
+        # Resolves to the MAC of the station; cancelled on timeout.
         self.mac: asyncio.Future[str] = hass.loop.create_future()
 
     @callback
@@ -45,18 +45,18 @@ class Pairings:
     """The keys that wait for a station."""
 
     def __init__(self, hass: HomeAssistant) -> None:
-        """Initialize without any key."""
+        """Initialize without keys."""
         self._hass = hass
         self._waiting: dict[str, tuple[Pairing, asyncio.TimerHandle]] = {}
 
     @property
     def keys(self) -> list[str]:
-        """Return the keys that are worth something at the moment."""
+        """Return the keys that are valid at the moment."""
         return list(self._waiting)
 
     @callback
     def async_start(self, key: str) -> Pairing:
-        """Return the pairing of a key, which is worthless after 10 minutes."""
+        """Start the pairing of a key, which expires after 10 minutes."""
         pairing = Pairing(self._hass, key)
         time_limit = self._hass.loop.call_later(_TIME_LIMIT, self.async_end, key)
         self._waiting[key] = (pairing, time_limit)
@@ -64,7 +64,7 @@ class Pairings:
 
     @callback
     def async_end(self, key: str) -> None:
-        """Make a key worthless; does nothing if it is not waiting."""
+        """Invalidate a key; does nothing if it is not waiting."""
         if key in self._waiting:
             pairing, time_limit = self._waiting.pop(key)
             time_limit.cancel()

@@ -1,4 +1,4 @@
-"""The dashboard strategy: served to the browsers and loaded by them."""
+"""Serves the dashboard strategy and has the frontend load it."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -14,14 +14,14 @@ _FOLDER: Final = Path(__file__).parent / "frontend"
 
 
 async def async_register_dashboard(hass: HomeAssistant) -> None:
-    """Have the browsers load the dashboard strategy.
+    """Register the dashboard strategy with the frontend.
 
-    Does nothing in a Home Assistant without a frontend: the stations report to
-    it all the same.
+    Does nothing without a frontend: the stations can report
+    all the same.
     """
     if "frontend" not in hass.config.components:
         return
-    # A browser keeps the files for a month; changed ones have another address.
+    # Browsers cache the files for a month; a changed file has another URL.
     url = f"/{DOMAIN}/{await hass.async_add_executor_job(_version)}"
     await hass.http.async_register_static_paths([StaticPathConfig(url, str(_FOLDER))])
     add_extra_js_url(hass, f"{url}/esp-weather.js")
