@@ -20,7 +20,7 @@ type EspWeatherConfigEntry = ConfigEntry[Station]
 
 
 class WrongCredential(Protocol):
-    """A credential that was found to be wrong."""
+    """The part of a credential that is needed once it was found to be wrong."""
 
     @property
     def mac(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Repair issues of a station whose reports are refused again and again."""
+"""Repair issues of a station whose reports are refused repeatedly."""
 
 from enum import StrEnum
 from typing import Final
@@ -10,13 +10,13 @@ from homeassistant.helpers import issue_registry as ir
 from .const import DOMAIN
 from .inactivity import InactivityTimer
 
-# One refusal may be a slip that is being mended; the third in a row is a habit.
+# One refusal may be a passing fault; the third in a row is a persistent one.
 _REFUSALS: Final = 3
 _FORGET_AFTER: Final = 3600.0  # seconds
 
 
 class Issue(StrEnum):
-    """What is wrong with a station; each has its text in the translations."""
+    """A repair issue of a station; each has its text in the translations."""
 
     IMPOSSIBLE_VALUE = "impossible_value"
     INVALID_FIELD = "invalid_field"
@@ -31,11 +31,11 @@ FIXABLE: Final = frozenset(
 
 
 class RefusalTracker:
-    """Counts what is refused of one station and raises an issue for each reason.
+    """Counts the refusals of one station and raises an issue for each reason.
 
-    An issue goes when its reason has: for a wrong key with the next report that is
-    accepted, for an impossible value with the next possible one of its field, for
-    anything after an hour without it.
+    An issue is cleared when its reason is gone: for a wrong key with the next report
+    that is accepted, for an impossible value with the next possible one of its field,
+    for any of them after an hour without a refusal.
     """
 
     def __init__(self, hass: HomeAssistant, entry: ConfigEntry) -> None:
@@ -48,7 +48,7 @@ class RefusalTracker:
     def async_refused(
         self, issue: Issue, field: int = 0, *, value: float = 0.0, unit: str = ""
     ) -> None:
-        """Count a refusal, of one field where the issue is about one."""
+        """Count a refusal; `field` is given if the issue is about one field."""
         if (count := self._counts.get((issue, field))) is None:
             count = self._counts[issue, field] = _Count(
                 self._hass, lambda: self.async_clear(issue, field)
@@ -103,7 +103,7 @@ def async_create_issue(
     value: float = 0.0,
     unit: str = "",
 ) -> None:
-    """Create an issue of a station, which may be about one field and its value."""
+    """Create an issue of a station, or of one field and its value."""
     ir.async_create_issue(
         hass,
         DOMAIN,

@@ -1,4 +1,4 @@
-"""The dialogs that fix the issues of a station."""
+"""Repair flows of a station."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,7 @@ from .options_flow import kind_selector
 from .refusals import Issue
 
 if TYPE_CHECKING:
-    # Not there before Home Assistant 2026.5
+    # Missing before Home Assistant 2026.5
     from homeassistant.components.repairs import RepairsFlowResult
 
 _KEY_SCHEMA: Final = vol.Schema({vol.Required(CONF_API_KEY): TextSelector()})
@@ -38,7 +38,7 @@ async def async_create_fix_flow(
 
 
 class KeyRepairFlow(RepairsFlow):
-    """Asks for the key that a station really sends."""
+    """Asks for the key that a station sends."""
 
     def __init__(self, entry: ConfigEntry[Any]) -> None:
         """Initialize the dialog of a config entry."""

@@ -1,4 +1,4 @@
-"""The sensors of a station: its fields, its self-reported status, its last report."""
+"""Sensors of a station: its fields, its self-reported status, its last report."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ async def async_setup_entry(
         await change.async_before_setup()
     moving = [change for change in changes if change.changes_id]
     if len(moving) > 1:
-        # One may get the ID of another.
+        # One may take over the entity ID of another.
         for change in moving:
             change.async_free_id()
     sensors = [FieldSensor(station, change.field) for change in changes]
@@ -76,7 +76,7 @@ async def async_setup_entry(
 
     @callback
     def async_add_status() -> None:
-        """Add what the station reports of itself for the first time."""
+        """Add a sensor for each status value that is reported for the first time."""
         for each in [each for each in missing if each.value(station) is not None]:
             missing.remove(each)
             async_add_entities([StatusSensor(station, each)])
@@ -86,7 +86,7 @@ async def async_setup_entry(
     ) -> None:
         newest = measurements[-1] if measurements else None
         sensor = FieldSensor(station, field, newest)
-        # Awaited, unlike the callback: a report is answered when it is a state.
+        # Awaited, unlike the callback: a report is answered once its states are written.
         await platform.async_add_entities([sensor])
         if sensor.enabled and measurements:
             sensor.async_added(measurements)
@@ -130,7 +130,7 @@ STATUS: Final = (
         value=lambda station: station.status.battery,
     ),
 )
-# A station reckons in seconds, and its report takes a while to come.
+# The uptime is in whole seconds, and a report takes a while to arrive.
 _SAME_START: Final = timedelta(minutes=1)
 
 
@@ -152,7 +152,7 @@ class StatusSensor(EspWeatherEntity, RestoreSensor):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Take the value from before the restart and follow the station."""
+        """Restore the value from before the restart and subscribe to the station."""
         await super().async_added_to_hass()
         if restored := await self.async_get_last_sensor_data():
             self._attr_native_value = restored.native_value
@@ -182,7 +182,7 @@ class LastReportSensor(EspWeatherEntity, SensorEntity):
 
     _attr_device_class = SensorDeviceClass.TIMESTAMP
     _attr_entity_category = EntityCategory.DIAGNOSTIC
-    # It would fill the activity page of Home Assistant.
+    # Otherwise it would fill the activity page of Home Assistant.
     _attr_entity_registry_enabled_default = False
     _attr_translation_key = "last_report"
 
@@ -192,7 +192,7 @@ class LastReportSensor(EspWeatherEntity, SensorEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Follow the station's reports."""
+        """Subscribe to the station's reports."""
         self._attr_native_value = self._station.last_report
         self.async_on_remove(self._station.async_listen(self._async_report))
 

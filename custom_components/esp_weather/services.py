@@ -80,7 +80,7 @@ _EXPORT_HISTORY_SCHEMA: Final = vol.Schema(
 
 @callback
 def async_setup_services(hass: HomeAssistant) -> None:
-    """Register the actions, and the address that exported files are fetched from."""
+    """Register the actions and the view that serves exported files."""
     async_register_admin_service(
         hass,
         DOMAIN,
@@ -148,7 +148,7 @@ async def _async_export_history(call: ServiceCall) -> ServiceResponse:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """What the call says of the fields that the readings of a file belong to."""
+    """The fields that a call assigns the readings of a file to."""
 
     stations: list[EspWeatherConfigEntry]
     mac: str | None
@@ -173,13 +173,13 @@ class _Target:
 
     @property
     def is_open(self) -> bool:
-        """Return whether the fields depend on what is in the file."""
+        """Return whether the fields depend on the content of the file."""
         return self.columns is not None or self.creates_entities
 
     def fields(
         self, hass: HomeAssistant, sources: Mapping[Source, Found] | None
     ) -> dict[Source, FieldOf]:
-        """Return the fields of the sources that are to be imported."""
+        """Return the field of each source to import."""
         fields = known_fields(hass, self.stations, self.mac, sources)
         if self.columns is not None:
             (entry,) = self.stations
@@ -196,19 +196,19 @@ class _Target:
 def _stations(
     hass: HomeAssistant, entry_ids: list[str] | None
 ) -> list[EspWeatherConfigEntry]:
-    """Return the stations that are named, or all. Raises ServiceValidationError."""
+    """Return the named stations, or all. Raises ServiceValidationError."""
     if entry_ids is None:
         return hass.config_entries.async_entries(DOMAIN)
     return [async_get_config_entry(hass, DOMAIN, entry_id) for entry_id in entry_ids]
 
 
 def _utc(time: datetime | None) -> datetime | None:
-    """Return a time with a zone, that of Home Assistant if it has none."""
+    """Return a time with a time zone, that of Home Assistant if it has none."""
     return None if time is None else dt_util.as_utc(time)
 
 
 class _Notification:
-    """Shows in a notification how far an action is, until the block ends."""
+    """Shows the progress of an action in a notification until the block ends."""
 
     def __init__(self, call: ServiceCall) -> None:
         self._hass = call.hass
@@ -221,7 +221,7 @@ class _Notification:
         persistent_notification.async_dismiss(self._hass, self._id)
 
     async def async_progress(self, key: str) -> OnProgress:
-        """Return what shows the percentage of what the text `key` names."""
+        """Return a callback that shows the progress under the title `key`."""
         text = await async_translate(self._hass, key)
 
         @callback

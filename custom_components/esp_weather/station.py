@@ -1,4 +1,4 @@
-"""A station: takes its reports and hands the readings to the sensors of its fields."""
+"""A station: takes reports and hands the readings to the sensors of its fields."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
@@ -35,11 +35,11 @@ from .wishes import Wishes
 
 _LOGGER = logging.getLogger(__name__)
 
-# Each notification writes states, which would cost a fast station as much as its
+# Each notification writes states, which would cost a frequent reporter as much as its
 # readings.
 _NOTIFY_INTERVAL: Final = 5.0  # seconds
 
-# A sensor that stands at the value of a DS18B20's start is believed the third time.
+# A sensor that stays at the power-on value of a DS18B20 is believed the third time.
 _MAX_NOT_READY: Final = 2
 
 
@@ -49,14 +49,14 @@ class Measurement(NamedTuple):
     value: float
     time: datetime
     age: float = 0.0
-    # Makes the state that of this reading, if the station numbers its readings
+    # The identity of the reading, if the station numbers its readings
     context: Context | None = None
     # The stream and the number in it
     order: tuple[str, int] | None = None
 
 
 class Taken(NamedTuple):
-    """What became of a report: the errors of the readings that were not taken.
+    """The result of a report: the errors of the readings that were not taken.
 
     `taken` counts the others; `stored` is as Stream.stored, None without a stream.
     """
@@ -67,13 +67,13 @@ class Taken(NamedTuple):
 
 
 class Receiver(Protocol):
-    """Takes what a field measures."""
+    """Receives the measurements of a field."""
 
     def async_set(self, value: float, time: datetime) -> object:
         """Set the current value."""
 
     def async_take(self, measurements: Sequence[Measurement]) -> None:
-        """Take measurements, the newest last: it may be the state."""
+        """Take measurements, the newest last: it may become the state."""
 
     @property
     def native_value(self) -> float | None:
@@ -88,13 +88,13 @@ type SensorFactory = Callable[[Field, Sequence[Measurement]], Awaitable[None]]
 
 
 class NotReadyError(Exception):
-    """A report that cannot be taken now, and can when it is sent again later."""
+    """A report cannot be taken now, but can be when it is sent again later."""
 
 
 class Station:
     """The station of one loaded config entry.
 
-    Takes readings that are known to be the station's own and hands each to the
+    Takes readings that have been authenticated and hands each to the
     sensor of its field. Knows nothing of HTTP.
     """
 
@@ -126,7 +126,7 @@ class Station:
         self._adding_field = asyncio.Lock()
         self._factory: SensorFactory | None = None
         self._receivers: dict[int, Receiver] = {}
-        # How often a field has sent the value of a DS18B20 that has just started
+        # How often a field has sent the power-on value of a DS18B20
         self._not_ready: dict[int, int] = {}
         self._listeners: list[CALLBACK_TYPE] = []
         self._notifying = Debouncer(
@@ -151,17 +151,17 @@ class Station:
     def async_listen(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
         """Call `listener` when `last_report`, `connected` or `status` has changed.
 
-        At most every 5 seconds. Returns a function that ends this.
+        At most every 5 seconds. Returns a function that removes the listener.
         """
         self._listeners.append(listener)
         return partial(self._listeners.remove, listener)
 
     @callback
     def async_register_factory(self, factory: SensorFactory) -> CALLBACK_TYPE:
-        """Have `factory` make the sensor of a field that reports for the first time.
+        """Set the factory of the sensors of fields that report for the first time.
 
-        It is given what the field measured and returns when that is a state. Without
-        a factory, new fields are not taken. Returns a function that ends this.
+        It is given the measurements and returns once the newest is a state. Without
+        a factory, new fields are not taken. Returns a function that removes it.
         """
         self._factory = factory
 
@@ -173,9 +173,9 @@ class Station:
 
     @callback
     def async_receive(self, field: Field, receiver: Receiver) -> CALLBACK_TYPE:
-        """Give what a field measures to `receiver`.
+        """Hand the measurements of a field to `receiver`.
 
-        Returns a function that ends this, after which the field counts as new.
+        Returns a function that removes the receiver; the field then counts as new.
         """
         self._receivers[field.number] = receiver
 
@@ -186,7 +186,7 @@ class Station:
         return end
 
     async def async_add_field(self, old: Reading) -> None:
-        """Make the sensor of a field from an old reading, which is not its state.
+        """Create the sensor of a field for an imported reading, which is not its state.
 
         Raises NotReadyError.
         """
@@ -201,11 +201,11 @@ class Station:
 
     @property
     def reporting_fields(self) -> list[int]:
-        """Return the numbers of the fields that have reported, now or before."""
+        """Return the numbers of all fields that have ever reported."""
         return sorted(self._receivers)
 
     async def async_report(self, reading: Reading) -> float:
-        """Take a reading and return the calibrated value when it is a state.
+        """Take a reading and return the calibrated value once it is a state.
 
         Raises ReportError if the field cannot have this value, and NotReadyError.
         """
@@ -222,10 +222,10 @@ class Station:
         return value
 
     async def async_take_report(self, report: Report, arrived: datetime) -> Taken:
-        """Take each reading of a signed report that arrived then, and its status.
+        """Take the readings and the status of a signed report that arrived then.
 
         A reading is stored with the time when it was measured; the newest one of a
-        field becomes its state. Those that were taken before are passed over. Raises
+        field becomes its state. Those that were taken before are skipped. Raises
         NotReadyError.
         """
         if report.stream is None:
@@ -248,7 +248,7 @@ class Station:
         stream: Stream | None,
         known: Container[int],
     ) -> Taken:
-        """Take a report but for the readings whose numbers are `known`."""
+        """Take a report except for the readings whose numbers are `known`."""
         self._declare(report.fields)
         refused: list[ReportError] = []
         taken: list[Reading] = []
@@ -315,7 +315,7 @@ class Station:
                 self._not_ready.pop(field.number, None)
         except ReportError as err:
             if field.is_guessed and err.reason is Reason.DATA_OUT_OF_RANGE:
-                # Nothing is refused because of a guess.
+                # A guess is never a reason to refuse a reading.
                 self._doubt(field, reading.value)
                 return field.add_offset(reading.value)
             self.refusals.async_refused(
@@ -329,9 +329,9 @@ class Station:
         return value
 
     def _require_started(self, field: Field) -> None:
-        """Raise ReportError if a DS18B20 may have no measurement yet.
+        """Raise ReportError if a DS18B20 may not have measured yet.
 
-        It has just started when the field has not reported for a while.
+        A field that has not reported for a while is taken to have just started.
         """
         receiver = self._receivers.get(field.number)
         seen = self._not_ready.get(field.number, 0)
@@ -340,13 +340,13 @@ class Station:
             raise ReportError(Reason.SENSOR_NOT_READY)
 
     def _field(self, reading: Reading) -> Field:
-        """Return the field of a reading; that of an unknown one is a guess."""
+        """Return the field of a reading; an unknown one is guessed."""
         return self.fields.get(reading.field) or self.config.guess_field(
             reading.field, reading.value
         )
 
     def _doubt(self, field: Field, value: float) -> None:
-        """Note that a guess was wrong, so that the user is asked."""
+        """Store that a guess was wrong, so that the user is asked."""
         number = field.number
         if number not in self.config.unexplained:
             known = known_settings(self._entry).get(str(number), {})
@@ -363,7 +363,7 @@ class Station:
         )
 
     def _declare(self, declarations: Mapping[int, Declaration]) -> None:
-        """Take over what the station says of its fields."""
+        """Store the declarations of the station's fields."""
         if not declarations:
             return
         known = known_settings(self._entry)
@@ -380,7 +380,7 @@ class Station:
         if any(
             self.fields.get(number) != before.get(number) for number in self._receivers
         ):
-            # Its sensors are made anew; the station sends the report again.
+            # The entry is reloaded with new sensors; the station sends the report again.
             self._hass.config_entries.async_schedule_reload(self._entry.entry_id)
             raise NotReadyError
 
@@ -396,7 +396,7 @@ class Station:
             async_delete_issue(self._hass, self._entry, Issue.UNKNOWN_KIND, number)
 
     def _log_unknown(self, known: Sequence[str]) -> None:
-        """Log what of the configuration this version does not know."""
+        """Log the settings that this version does not know."""
         for each in self.config.unknown:
             if each not in known:
                 _LOGGER.warning(
@@ -411,13 +411,13 @@ class Station:
         first: Reading,
         measurements: Sequence[Measurement],
     ) -> None:
-        """Give measurements to the sensor of a field, which is made if it is new.
+        """Hand measurements to the sensor of a field, which is created if it is new.
 
         `first` is the first reading of the field in this report. Raises NotReadyError.
         """
         if first.field not in self._receivers:
             async with self._adding_field:
-                # Another report of the field may have come while this one waited.
+                # Another report of the field may have arrived while this one waited.
                 if first.field not in self._receivers:
                     await self._async_add_field(first, measurements)
                     return
@@ -426,7 +426,7 @@ class Station:
     async def _async_add_field(
         self, first: Reading, measurements: Sequence[Measurement]
     ) -> None:
-        """Have the sensor of a field made, unless the user has disabled it."""
+        """Have the sensor of a field created unless the user has disabled it."""
         number = first.field
         registry = er.async_get(self._hass)
         entity_id = registry.async_get_entity_id(
@@ -470,7 +470,7 @@ class Station:
 
     @callback
     def async_start(self) -> None:
-        """Raise the issues of fields whose kind nobody knows."""
+        """Raise an issue for each field whose kind is unknown."""
         for number, value in self.config.unexplained.items():
             self._async_ask_kind(number, value)
 

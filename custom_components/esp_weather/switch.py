@@ -1,4 +1,4 @@
-"""Switches of a station."""
+"""Switch platform: the notifications of a station."""
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -14,5 +14,5 @@ async def async_setup_entry(
     entry: EspWeatherConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the notifications of an inside station."""
+    """Add the notification switch of an inside station."""
     async_add_windows_switch(hass, entry, async_add_entities)

@@ -40,7 +40,7 @@ async def async_setup_entry(
     entry: EspWeatherConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the firmware as soon as the station says which one it has."""
+    """Add the update entity once the station reports its firmware version."""
     station = entry.runtime_data
     added = False
 

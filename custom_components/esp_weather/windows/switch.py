@@ -40,7 +40,7 @@ def async_add_windows_switch(
     entry: EspWeatherConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the notifications of an inside station."""
+    """Add the notification switch of an inside station."""
     if (room := async_room(hass, entry)) is not None:
         async_add_entities([NotifySwitch(entry.runtime_data, room)])
 
@@ -48,8 +48,8 @@ def async_add_windows_switch(
 class NotifySwitch(EspWeatherEntity, SwitchEntity, RestoreEntity):
     """Notifications when it is time to open the windows, and then to close them.
 
-    What was not to be opened need not be closed. Nobody is notified of an outage: what
-    is known after one has to hold first.
+    "Close" is only notified after "open". There is no notification of an outage: the
+    advice after one has to hold first.
     """
 
     _attr_entity_category = EntityCategory.CONFIG
