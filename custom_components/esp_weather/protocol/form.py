@@ -16,24 +16,24 @@ from .signed import MAX_AGE
 # ThingSpeak's own limit for a free account
 MAX_UPDATES: Final = 960
 
-# A clock of a station may be fast. What is further ahead is the time of another zone.
+# A station's clock may be fast. A time further ahead is in another time zone.
 _MAX_AHEAD: Final = 300.0  # seconds
 _MAX_PARAMETERS: Final = 64
 _FIELDS: Final = tuple((number, f"field{number}") for number in FIELDS)
-# As ThingSpeak names the key: for one update, for many, and in its first years
+# ThingSpeak's names of the key: for one update, for bulk updates, and formerly
 _KEYS: Final = (b"api_key", b"write_api_key", b"key")
-# The value of a key or MAC, which is not longer
+# The value of a key or MAC, neither of which is longer
 _VALUE: Final = re.compile(rb"([^&\s]{1,256})(?:[&\s]|$)")
 _JSON_VALUE: Final = re.compile(rb'\s*:\s*"([^"\\]{1,256})"')
-# The fields of ThingSpeak, which has one less. In CSV the columns after them say nothing
-# of what was measured.
+# The fields; ThingSpeak has one less. In CSV the columns after them hold nothing
+# that was measured.
 FORM_FIELDS: Final = tuple(f"field{number}" for number in range(1, 9))
 # The `+` of a time zone that was not percent-encoded arrives as a blank.
 _LOST_PLUS: Final = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:?\d\d)$")
 
 
 class Refused(NamedTuple):
-    """A reading that was left out: of which update, from 1, of which field, and why."""
+    """A reading that was left out: the update (from 1), the field, and the reason."""
 
     update: int
     field: int
@@ -43,7 +43,7 @@ class Refused(NamedTuple):
 class Updates(NamedTuple):
     """The readings of a form report, and those that were left out.
 
-    `numbers` are those of the updates, from 1, that the readings are of.
+    `numbers` are the numbers of the readings' updates, from 1.
     """
 
     readings: tuple[Reading, ...]
@@ -52,7 +52,7 @@ class Updates(NamedTuple):
 
 
 class Sender(NamedTuple):
-    """Whose a form report is said to be. The MAC is as it was sent."""
+    """The claimed sender of a form report. The MAC is as it was sent."""
 
     key: str | None
     mac: str | None
@@ -66,7 +66,7 @@ class Form:
 
     @property
     def timezone(self) -> str | None:
-        """Return the name of the time zone of times that name none themselves."""
+        """Return the name of the time zone of times without one."""
         return self._text("timezone")
 
     def _text(self, name: str) -> str | None:
@@ -76,7 +76,7 @@ class Form:
     def update(self, now: datetime, zone: tzinfo = UTC) -> Updates:
         """Return the readings of a single update, as they were `now`.
 
-        `zone` is that of a `created_at` without one. Raises ReportError.
+        `zone` is the time zone of a `created_at` without one. Raises ReportError.
         """
         return _readings([self.content], now, zone)
 
@@ -103,8 +103,8 @@ class Form:
 def find_sender(query: str, body: bytes) -> Sender:
     """Return the key and the MAC in the query and the body of a request.
 
-    Nothing else is looked at, since this is done for anybody who sends something: it
-    takes as long as it takes to look through the body, whatever that holds.
+    Nothing else is parsed, since this runs before authentication: it
+    takes time proportional to the length of the body, whatever that holds.
     """
     parameters = b"&" + query.encode(errors="replace")
     content = body.lstrip()
@@ -126,7 +126,7 @@ def find_sender(query: str, body: bytes) -> Sender:
 
 
 def parse_form(query: str, body: bytes) -> Form:
-    """Return what the query and the body of a request hold (docs/protocol.md).
+    """Return the parameters in the query and the body of a request (docs/protocol.md).
 
     The body is JSON if it begins like that, else a form, whatever its Content-Type:
     sketches send none or a wrong one. It wins over the query. Raises ReportError.
@@ -204,8 +204,8 @@ def _since_each(updates: Sequence[Mapping[str, Any]]) -> list[float]:
 def _age(update: Mapping[str, Any], now: datetime, zone: tzinfo, since: float) -> float:
     """Return how many seconds before `now` an update was measured.
 
-    `since` are those between it and the newest one, as far as these say. Raises
-    ReportError if that was too long ago, or has yet to come.
+    `since` are the seconds between it and the newest one, if known. Raises
+    ReportError if that was too long ago or is in the future.
     """
     if (created_at := update.get("created_at")) in (None, ""):
         age = since
@@ -226,13 +226,13 @@ def _delta(update: Mapping[str, Any]) -> float:
     except ReportError:
         seconds = -1.0
     if seconds < 0:
-        # Without it nothing is known of the time of those before.
+        # Without it the times of all earlier updates are unknown.
         raise ReportError(Reason.INVALID_DELTA)
     return seconds
 
 
 def _parse_time(text: Any, zone: tzinfo) -> datetime:
-    """Return a time in ISO 8601, as MySQL writes it or in seconds since 1970."""
+    """Parse a time in ISO 8601, in MySQL's format or in seconds since 1970."""
     text = str(text).strip().replace(" UTC", "Z")
     try:
         if text.replace(".", "", 1).isdigit():

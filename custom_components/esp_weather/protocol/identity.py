@@ -1,4 +1,4 @@
-"""The identity of a reading: what tells it from every other one, wherever it is kept."""
+"""The identity of a reading, unique wherever the reading is stored."""
 
 from hashlib import sha256
 from typing import Final

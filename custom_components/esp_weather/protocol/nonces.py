@@ -1,4 +1,4 @@
-"""Nonces: numbers that a station can sign one report with."""
+"""Nonces, each of which is good for one signed report."""
 
 from binascii import hexlify
 from hmac import compare_digest, digest
@@ -6,7 +6,7 @@ from secrets import token_bytes
 from time import monotonic_ns
 from typing import Final
 
-# Enough for a station that sleeps, and too short to hold a report back for long.
+# Long enough for a sleeping station, too short to withhold a report for long
 NONCE_LIFETIME: Final = 2 * 3600  # seconds
 
 _COUNTER_DIGITS: Final = 16
@@ -17,9 +17,9 @@ class Nonces:
     """Issues nonces, each of which a station can use once.
 
     A nonce is a counter and the proof that it was issued here, in lower-case hex.
-    It is good for a station that has not used it or a later one yet, so that one
-    number for each station is all there is to remember. The proof is worth nothing
-    after a restart, and with it every nonce from before.
+    It is valid for a station that has not used it or a later one yet, so that one
+    number per station is all there is to remember. The proofs become invalid
+    with a restart, and so does every earlier nonce.
     """
 
     def __init__(self) -> None:
@@ -35,13 +35,13 @@ class Nonces:
         return (counter + self._proof(counter)).decode()
 
     def use(self, station: str, nonce: str) -> bool:
-        """Return whether the station may use the nonce, which then is used.
+        """Return whether the station may use the nonce, and mark it as used.
 
-        `station` is authenticated: each takes memory.
+        `station` must be authenticated, since each one takes memory.
         """
         content = nonce.encode(errors="replace")
         counter, proof = content[:_COUNTER_DIGITS], content[_COUNTER_DIGITS:]
-        # The proof is of these very digits, so that no other spelling is a nonce.
+        # The proof covers these very digits, so that no other spelling is valid.
         if not compare_digest(proof, self._proof(counter)):
             return False
         issued = int(counter, 16)

@@ -1,4 +1,4 @@
-"""What every form of report consists of: readings, MACs, and the errors in them."""
+"""What all forms of report share: readings, MACs, and the errors in them."""
 
 from enum import StrEnum
 from functools import lru_cache
@@ -11,8 +11,8 @@ MAX_DATA_LENGTH: Final = 32
 
 _MAC_LENGTH: Final = 12
 _MAC_SEPARATORS: Final = re.compile("[:.-]")
-# What float() takes beyond this (nan, inf, underscores, digits of other scripts) is
-# no decimal number to the stations.
+# What float() accepts beyond this (nan, inf, underscores, digits of other scripts) is
+# not a decimal number in this protocol.
 _DECIMAL_CHARACTERS: Final = frozenset("0123456789+-.eE")
 
 
@@ -92,7 +92,7 @@ class Reading(NamedTuple):
 
 
 class Declaration(NamedTuple):
-    """What a station says that one of its fields measures.
+    """A station's declaration of what one of its fields measures.
 
     Only the form is checked: the kind may be one of a later version.
     """
@@ -103,7 +103,7 @@ class Declaration(NamedTuple):
 
 
 def invalid_field() -> ReportError:
-    """Return the error of a field number that no station can have."""
+    """Return the error for an invalid field number."""
     return ReportError(
         Reason.INVALID_FIELD, minimum=str(FIELDS[0]), maximum=str(FIELDS[-1])
     )
@@ -129,7 +129,7 @@ def parse_number(text: str) -> float:
     return value
 
 
-# A station sends the same one for ever. Who sends others cannot fill the memory.
+# A station always sends the same one; random ones cannot fill the memory.
 @lru_cache(maxsize=2048)
 def normalize_mac(mac: str) -> str:
     """Return a MAC as the integration stores it: lower case, `:` between pairs.
@@ -149,7 +149,7 @@ def normalize_mac(mac: str) -> str:
         or not characters.isalnum()
     ):
         raise MacError(Reason.INVALID_MAC)
-    # What a sketch sends that has not read the MAC of its board
+    # What a sketch sends before it has read the MAC of its board
     if characters in ("0" * _MAC_LENGTH, "f" * _MAC_LENGTH):
         raise MacError(Reason.UNSET_MAC)
     return ":".join(characters[start : start + 2] for start in range(0, _MAC_LENGTH, 2))

@@ -1,4 +1,4 @@
-"""HTTP message signatures (RFC 9421) with a shared key: of requests and of answers.
+"""HTTP message signatures (RFC 9421) of requests and answers, with a shared key.
 
 Only what the signed report needs: one signature of hmac-sha256 over exactly the
 method, the path and the digest of the body (RFC 9530).
@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 from multidict import MultiMapping, istr
 
 # The headers are dictionaries of RFC 9651. These patterns take those that a signed
-# report can hold, as its section 4.1 writes them. Matching costs the same for whatever
-# is sent, and a fifth of a parser's time; the tests compare with a parser.
+# report can hold, in the form of its section 4.1. Matching costs the same whatever
+# is sent, and a fifth of a parser's time; the tests compare the two.
 _KEY: Final = "[a-z*][a-z0-9_.*-]*"
 _HASH: Final = "[A-Za-z0-9+/]{43}"  # 32 bytes; the = at the end may be missing
 _STRING: Final = r'"[ !#-\[\]-~]*"'  # without an escaped character
@@ -46,9 +46,9 @@ class SignatureError(Exception):
 
 
 class Signature(NamedTuple):
-    """The signature of a request, of which nobody knows yet whether it is valid.
+    """The signature of a request, not verified yet.
 
-    `label` is its name in the headers, `keyid` says who claims to have signed.
+    `label` is its name in the headers, `keyid` names the claimed signer.
     """
 
     label: str
@@ -59,7 +59,7 @@ class Signature(NamedTuple):
     base: bytes
 
     def covers(self, body: bytes) -> bool:
-        """Return whether this is the body whose digest was signed."""
+        """Return whether the signed digest is that of this body."""
         return compare_digest(self.body_digest, sha256(body).digest())
 
     def matches(self, key: bytes) -> bool:
@@ -118,10 +118,10 @@ def parse_signature(method: str, path: str, headers: MultiMapping[str]) -> Signa
 def sign_answer(
     signature: Signature, key: bytes, status: int, body: bytes
 ) -> list[tuple[str, str]]:
-    """Return the headers that sign the answer to a request which `key` has signed.
+    """Return the headers that sign the answer to a request signed with `key`.
 
-    The answer covers the signature of the request and so its nonce (RFC 9421, 2.4): it
-    is the answer to this request and to no other.
+    The signature covers that of the request and so its nonce (RFC 9421, 2.4): it
+    is valid for the answer to this request only.
     """
     digest = f"sha-256=:{_base64(sha256(body).digest())}:"
     of_request = f'"signature";req;key="{signature.label}"'

@@ -18,7 +18,7 @@ from .readings import (
 
 MAX_READINGS: Final = 500
 MAX_AGE: Final = 7 * 24 * 3600  # seconds
-# What each JSON library can write and read without loss
+# The largest integer that every JSON library handles without loss
 MAX_NUMBER: Final = 2**53
 
 _FIELD_NUMBERS: Final = {str(number): number for number in FIELDS}
@@ -26,7 +26,7 @@ _STREAM: Final = re.compile("[0-9a-f]{8}")
 
 
 class Status(NamedTuple):
-    """What a station says of itself; None is what it does not say.
+    """The self-reported status of a station; None is what it does not report.
 
     `rssi` is the strength of its Wi-Fi signal in dBm, `uptime` the seconds since
     it started, `battery` the voltage of its battery in V, `interval` the seconds
@@ -56,8 +56,8 @@ class Report(NamedTuple):
     fields: Mapping[int, Declaration] = {}
 
 
-# The limits of a number, or the most characters of a text. An uptime of a century
-# is none.
+# The limits of a number, or the maximum length of a text. An uptime of a century
+# is not one.
 type _Limits = tuple[float, float] | int
 
 _DECLARATION: Final[Mapping[str, _Limits]] = {"kind": 32, "unit": 16, "name": 64}
@@ -78,7 +78,7 @@ def parse_report(body: bytes, mac: str) -> Report:
     `mac` is the one that has signed it, as normalize_mac returns it: the report
     must name the same.
 
-    What it has beyond that is passed over: it may come from a newer station.
+    Unknown members are ignored: the station may be newer.
     Raises ReportError.
     """
     try:
@@ -167,7 +167,7 @@ def _parse_fields(fields: Any) -> dict[int, Declaration]:
 def _parse_table(
     content: Any, limits: Mapping[str, _Limits], path: str
 ) -> dict[str, Any]:
-    """Return the values of `content` that the table has, each within its limits."""
+    """Return the values of `content` that are in the table and within its limits."""
     if not isinstance(content, dict):
         raise ReportError(Reason.INVALID_PART, name=path)
     values = {}
@@ -179,7 +179,7 @@ def _parse_table(
                 isinstance(value, str) and len(value) <= limit and value.isprintable()
             )
         else:
-            # True and False are int's, too. JSON has neither nan nor infinity.
+            # bool is a subclass of int. JSON has neither nan nor infinity.
             valid = type(value) in (float, int) and limit[0] <= value <= limit[1]
         if not valid:
             raise ReportError(Reason.INVALID_PART, name=f"{path}.{name}")

@@ -1,4 +1,4 @@
-"""Authentication: which station a report is from, and what follows where it is none."""
+"""Authentication: which station a report is from, and how a failure is handled."""
 
 from http import HTTPStatus
 from secrets import token_bytes
@@ -15,12 +15,12 @@ from ..station import Station
 from .discovery import async_note_wrong_key
 from .responses import RefusedError, not_ready
 
-# Compared with where there is no key, so that this takes the same time.
+# Stands in for a missing key, so that the comparison takes the same time.
 _NO_KEY: Final = token_bytes()
 
 
 class Credential(WrongCredential, Protocol):
-    """What a request brings to prove which station it is from."""
+    """The credential of a request: it proves which station the request is from."""
 
     @property
     def is_signed(self) -> bool:
@@ -33,10 +33,10 @@ class Credential(WrongCredential, Protocol):
 async def async_authenticate(
     hass: HomeAssistant, request: web.Request, credential: Credential
 ) -> Station | Pairing:
-    """Return the loaded station that a request is from, or the pairing it belongs to.
+    """Return the loaded station or the pairing that a request belongs to.
 
-    Raises RefusedError: the same one whatever is wrong, unless a right credential may
-    be accepted later. Neither its time nor that of the next request tells which it was.
+    Raises RefusedError: the same one whatever is wrong, unless a valid credential may
+    be accepted later. Neither its time nor that of the next request reveals the reason.
     """
     if hass.state is not CoreState.running:
         raise not_ready()
@@ -72,7 +72,7 @@ def _refusal(credential: Credential) -> RefusedError:
 
 
 def unauthorized() -> RefusedError:
-    """Return the refusal of a report that is not signed, or not by a station."""
+    """Return the refusal of a report without a valid signature."""
     return RefusedError(
         HTTPStatus.UNAUTHORIZED,
         "unauthorized",

@@ -1,4 +1,4 @@
-"""Wrong keys as failed logins in Home Assistant's own ban of IP addresses.
+"""Counts wrong keys as failed logins for Home Assistant's ban of IP addresses.
 
 Only where the user has set a `login_attempts_threshold`: without one there is nothing
 to count, and Home Assistant would notify the user of each attempt.
@@ -13,7 +13,7 @@ from homeassistant.helpers.http import KEY_HASS
 
 from ..data import DATA
 
-# Not a public interface. Without it, wrong keys are refused and not counted.
+# Not a public interface. Without it, wrong keys are refused but not counted.
 try:
     from homeassistant.components.http.ban import (
         KEY_LOGIN_THRESHOLD,
@@ -24,18 +24,18 @@ try:
 except ImportError:
     IS_COUNTED = False
 
-# A minute from one sender, before the next one is a guess. A station with a mistyped
-# key sends two with each of its reports, since it tries again with a new nonce.
+# Per minute from one sender before the next one counts as a guess. A station with a
+# mistyped key sends two with each report, since it retries with a new nonce.
 _MAX_SIGNATURES: Final = 30
-# … and from all senders together, who may be one with many addresses.
+# … and from all senders together, which may be one with many addresses
 _MAX_SIGNATURES_OF_ALL: Final = 60
 
 
 async def async_count_wrong_key(request: web.Request, mac: str, key: str) -> None:
     """Count a wrong key as a failed login of its sender.
 
-    A key that was mistyped in a station is sent again and again, which is no guessing,
-    and shall not ban what may be the user's own router: the same key for the same MAC
+    A key that was mistyped in a station is sent repeatedly, which is no guessing,
+    and must not ban what may be the user's own router: the same key for the same MAC
     counts once for each sender.
     """
     if not (sender := _counted_sender(request)):
@@ -51,8 +51,8 @@ async def async_count_wrong_key(request: web.Request, mac: str, key: str) -> Non
 async def async_count_wrong_signature(request: web.Request) -> None:
     """Count a wrong signature as a failed login if there are many of them.
 
-    A mistyped key makes another signature each time, so that it cannot be told from a
-    guess; but a station does not send as often as somebody who guesses has to. A
+    A mistyped key makes a different signature each time and so looks like a
+    guess; but a station sends far less often than guessing requires. A
     station with the right key is never counted, whatever others do.
     """
     if not (sender := _counted_sender(request)):
@@ -66,10 +66,10 @@ async def async_count_wrong_signature(request: web.Request) -> None:
 
 
 def _counted_sender(request: web.Request) -> str | None:
-    """Return the address of who has sent a request, if failed logins are counted."""
+    """Return the sender's address if failed logins are counted."""
     if not IS_COUNTED or request.app.get(KEY_LOGIN_THRESHOLD, 0) < 1:
         return None
-    # None or empty when it comes over the Supervisor's socket, which HA never bans.
+    # None or empty for the Supervisor's socket, which Home Assistant never bans.
     return request.remote
 
 

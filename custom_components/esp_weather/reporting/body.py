@@ -1,4 +1,4 @@
-"""The bodies of reports, read within bounds of size, time and number."""
+"""Reads the bodies of reports, limited in size, time and number."""
 
 import asyncio
 from http import HTTPStatus
@@ -11,19 +11,19 @@ from homeassistant.helpers.http import KEY_HASS
 from ..data import DATA
 from .responses import RefusedError, not_ready
 
-# Twice what the most readings take
+# Twice the size of a report with the maximum number of readings
 _MAX_BODY: Final = 64 * 1024  # bytes
 _TIME_LIMIT: Final = 10.0  # seconds, from the end of the headers to that of the body
-# Bodies of one sender that are not complete yet. Those of a station mostly come in one
-# piece with the headers, and do not count then.
+# Incomplete bodies of one sender. Those of a station mostly arrive in one
+# piece with the headers, and then do not count.
 _MAX_INCOMPLETE: Final = 16
 
 
 class IncompleteBodyError(Exception):
-    """A request whose body is not waited for; the sender may go on sending it."""
+    """A request is answered before its body is complete."""
 
     def __init__(self, refusal: RefusedError) -> None:
-        """Initialize with what is answered."""
+        """Initialize with the answer."""
         super().__init__(refusal.key)
         self.refusal = refusal
 
@@ -31,13 +31,13 @@ class IncompleteBodyError(Exception):
 async def async_read_body(request: web.Request) -> bytes:
     """Return the body of a request.
 
-    Nothing is known yet of the sender. Raises RefusedError if the body is too long or
-    encoded, and IncompleteBodyError if it is too slow or if too many others of its
+    Runs before authentication. Raises RefusedError if the body is too long or
+    encoded, and IncompleteBodyError if it is too slow or if too many other bodies of its
     sender are incomplete.
     """
     encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity")
     if encoding.lower() != "identity":
-        # The web server decodes it, and the digest is that of the encoded body.
+        # The web server would decode it, but the digest is that of the encoded body.
         raise RefusedError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "encoded_body",
@@ -82,7 +82,7 @@ def _bounded[Body: (bytes, bytearray)](body: Body) -> Body:
 
 
 async def async_hang_up(request: web.Request, response: web.Response) -> None:
-    """Send an answer and close the connection, without waiting for the body's rest."""
+    """Send an answer and close the connection without waiting for the rest of the body."""
     await response.prepare(request)
     await response.write_eof()
     request.protocol.force_close()

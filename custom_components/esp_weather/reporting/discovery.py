@@ -1,4 +1,4 @@
-"""What follows from wrong keys: issues, and the discovery of stations not set up yet."""
+"""Handles wrong keys: repair issues, and discovery of stations not set up yet."""
 
 from functools import partial
 from itertools import islice
@@ -15,22 +15,22 @@ from ..const import DOMAIN
 from ..data import DATA, WrongCredential, async_find_entry
 from ..refusals import Issue
 
-# Once in this time, for all that came: this is all that strangers can have done.
+# Wrong keys are handled in batches, which bounds the work that strangers can cause.
 _INTERVAL: Final = 1.0  # seconds
 _MAX_NOTED: Final = 16
-# Whoever knows a key could make up MACs without end.
+# Anybody who knows a key could invent any number of MACs.
 _MAX_OFFERS: Final = 5
-# More than a person has, and few enough to be tried for anybody who sends something
+# More than anybody has, and few enough to be compared for every stranger
 _MAX_KEYS: Final = 20
 
 
 @callback
 def async_note_wrong_key(hass: HomeAssistant, credential: WrongCredential) -> None:
-    """Note a report whose key is not that of its station, whether there is one or not.
+    """Note a report with a wrong key, whether its station exists or not.
 
     It counts for the issue of its station, or the station is offered if its key is
-    that of another one. That is done a second later, with the same work for a MAC
-    that is known and one that is not: no answer's time tells which.
+    that of another one. This is done a second later, with the same work for a known
+    and an unknown MAC: the time of an answer does not reveal which it is.
     """
     noted = hass.data[DATA].wrong_credentials
     if not noted:
@@ -65,7 +65,7 @@ def _async_follow_up(hass: HomeAssistant, _: object) -> None:
 
 @callback
 def _async_find_key(hass: HomeAssistant, credential: WrongCredential) -> str | None:
-    """Return the key of a station that is set up, if the credential has it."""
+    """Return the key of a configured station that the credential matches."""
     offers = hass.config_entries.flow.async_progress_by_handler(
         DOMAIN,
         include_uninitialized=True,

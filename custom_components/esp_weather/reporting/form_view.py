@@ -48,14 +48,14 @@ from .responses import (
     wants_html,
 )
 
-# As ThingSpeak's documentation and as its libraries spell it
+# The spellings of ThingSpeak's documentation and of its libraries
 _KEY_HEADERS: Final = tuple(map(istr, ("THINGSPEAKAPIKEY", "X-THINGSPEAKAPIKEY")))
-# What web.Response makes of a text, but made once
+# What web.Response makes of a text, computed once
 _TEXT_HEADERS: Final = CIMultiDict(
     {hdrs.CACHE_CONTROL: "no-store", hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}
 )
 _JSON_HEADERS: Final = {hdrs.CACHE_CONTROL: "no-store"}
-# ThingSpeak's names of what its documentation says of errors
+# ThingSpeak's error codes, from its documentation
 _ERRORS: Final[Mapping[int, tuple[str, str]]] = {
     400: ("error_bad_request", "Bad Request"),
     401: ("error_auth_required", "Authorization Required"),
@@ -66,7 +66,7 @@ _OTHER_ERROR: Final = ("error_service_unavailable", "Service Unavailable")
 
 
 class _Taken(NamedTuple):
-    """A report that was taken: by whom, what it held, and the readings left out."""
+    """A report that was taken: its station, its content, and the readings left out."""
 
     station: Station
     form: Form
@@ -79,7 +79,7 @@ type _Handler = Callable[[HomeAssistant, web.Request], Awaitable[web.Response]]
 async def _async_bounded(
     handler: _Handler, hass: HomeAssistant, request: web.Request
 ) -> web.Response:
-    """Have a request handled, and hang up if its body is not waited for."""
+    """Handle a request, and close the connection if its body is incomplete."""
     try:
         return await handler(hass, request)
     except IncompleteBodyError as err:
@@ -99,9 +99,9 @@ class FormReportView(HomeAssistantView):
     url = "/update"
 
     def __init__(self) -> None:
-        """Initialize without an update of any station."""
-        # The number of an entry of a channel, which is how ThingSpeak says that it was
-        # taken. Nothing but a success has to be told by it, so that it need not last.
+        """Initialize the counter of updates."""
+        # ThingSpeak answers with the number of the channel's entry to say that it was
+        # taken. Clients only look for a success, so the number need not be stored.
         self._updates: Counter[str] = Counter()
         self._keys: dict[str, list[EspWeatherConfigEntry]] | None = None
 
@@ -219,9 +219,9 @@ class FormReportView(HomeAssistantView):
     def _credential(
         self, hass: HomeAssistant, request: web.Request, sender: Sender
     ) -> LegacyCredential:
-        """Return what a report brings to prove which station it is from.
+        """Return the credential of a report.
 
-        Raises RefusedError if that is more than one.
+        Raises RefusedError if it brings more than one.
         """
         key = sender.key or next(
             (request.headers[name] for name in _KEY_HEADERS if name in request.headers),
@@ -239,7 +239,7 @@ class FormReportView(HomeAssistantView):
     def _mac_of_key(self, hass: HomeAssistant, key: str) -> str | None:
         """Return the MAC of the station that has a key.
 
-        Raises RefusedError if several have it, of those that take unsigned reports.
+        Raises RefusedError if several stations that accept unsigned reports share it.
         """
         if self._keys is None:
             self._keys = defaultdict(list)
@@ -256,7 +256,7 @@ class FormReportView(HomeAssistantView):
 
     @callback
     def _forget_keys(self, *_: object) -> None:
-        """Look for the keys anew after a config entry has changed."""
+        """Discard the index of keys after a config entry has changed."""
         self._keys = None
 
 
@@ -284,7 +284,7 @@ async def _async_updates(form: Form, *, is_bulk: bool) -> Updates:
 
 
 async def _async_deliver(station: Station, updates: Updates) -> list[Refused]:
-    """Give a station its readings; return those that are left out.
+    """Hand a station its readings; return those that are left out.
 
     Raises NotReadyError.
     """
@@ -294,7 +294,7 @@ async def _async_deliver(station: Station, updates: Updates) -> list[Refused]:
     ):
         report = Report(
             readings=updates.readings,
-            # The form says nothing of it, so that it stays what it was.
+            # A form report has no status: keep the last one.
             status=station.status._replace(uptime=None),
         )
         taken = await station.async_take_report(report, dt_util.utcnow())
@@ -314,7 +314,7 @@ async def _async_deliver(station: Station, updates: Updates) -> list[Refused]:
 async def _async_refused(
     hass: HomeAssistant, refused: Sequence[Refused]
 ) -> dict[str, Any]:
-    """Return what an answer says beyond ThingSpeak's if readings were left out."""
+    """Return what is added to ThingSpeak's answer if readings were left out."""
     if not refused:
         return {}
     return {
@@ -338,7 +338,7 @@ async def _async_reason(hass: HomeAssistant, error: ReportError) -> str:
 async def _async_json_refusal(
     hass: HomeAssistant, refusal: RefusedError
 ) -> web.Response:
-    """Return the answer that says why a report is refused, as ThingSpeak's JSON."""
+    """Return the answer to a refused report, in ThingSpeak's JSON."""
     status = refusal.status
     if status == HTTPStatus.FORBIDDEN:
         status = HTTPStatus.UNAUTHORIZED

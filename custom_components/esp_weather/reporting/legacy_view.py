@@ -33,22 +33,22 @@ from .responses import (
     wants_html,
 )
 
-# Sent by browsers that load a page before anybody has asked for it
+# Sent by browsers that prefetch a page
 _PREFETCH_HEADERS: Final = tuple(
     map(istr, ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"))
 )
 _PREFETCH_PURPOSES: Final = ("prefetch", "prerender", "preview")
-# What web.Response makes of a text, but made once. A text needs no policy for content.
+# What web.Response makes of a text, computed once. A text needs no content policy.
 _OK_HEADERS: Final = CIMultiDict(
     {hdrs.CACHE_CONTROL: "no-store", hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}
 )
-# What our dialogs show in the place of the MAC
+# The placeholder of the MAC in our dialogs
 _MAC_PLACEHOLDER: Final = "MAC"
 
 
 @dataclass(frozen=True, slots=True)
 class LegacyCredential:
-    """MAC and key as they stand in the path of a legacy report."""
+    """MAC and key from the path of a legacy report."""
 
     mac_text: str
     key_text: str
@@ -56,7 +56,7 @@ class LegacyCredential:
     is_signed = False
 
     def matches(self, key: bytes) -> bool:
-        """Return whether this key was sent, in constant time."""
+        """Return whether this key was sent; takes constant time."""
         return compare_digest(key, self.key_text.encode(errors="replace"))
 
     async def async_count_wrong(self, request: web.Request) -> None:
@@ -72,7 +72,7 @@ class LegacyReportView(HomeAssistantView):
 
     name = f"{DOMAIN}:legacy"
     requires_auth = False
-    # Parts may be empty and the last may hold a slash: the answer names the fault.
+    # Parts may be empty and the last may hold a slash, so that the answer names the fault.
     url = (
         "/update/API_key={key:[^/]*}/mac={mac:[^/]*}/field={field:[^/]*}/data={data:.*}"
     )
@@ -122,7 +122,7 @@ async def _handle_legacy_report(
         return await async_answer_refusal(request, refusal)
     if not wants_html(request):
         return web.Response(body=b"OK", headers=_OK_HEADERS)
-    # A field whose entity is disabled may be none that is known.
+    # A field whose entity is disabled may be unknown.
     field = sender.fields.get(reading.field)
     unit = (field and field.unit) or ""
     return answer(
@@ -137,7 +137,7 @@ async def _refuse_method(request: web.Request) -> web.Response:
 
 
 def require_mac(mac: str | None, text: str) -> str:
-    """Return the MAC that was sent. Raises ReportError if it is none."""
+    """Return the normalized MAC that was sent. Raises ReportError if it is invalid."""
     if not text:
         raise ReportError(Reason.MISSING_MAC)
     if text == _MAC_PLACEHOLDER:
@@ -146,9 +146,9 @@ def require_mac(mac: str | None, text: str) -> str:
 
 
 def require_wanted(request: web.Request) -> None:
-    """Raise RefusedError if a browser only guesses that somebody will ask for it."""
+    """Raise RefusedError if a browser only prefetches the address."""
     headers = request.headers
     said = [headers[name].lower() for name in _PREFETCH_HEADERS if name in headers]
     if said and any(purpose in each for each in said for purpose in _PREFETCH_PURPOSES):
-        # The status upon which a browser asks again when the page is wanted.
+        # With this status, a browser requests the page again once it is opened.
         raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "prefetch")

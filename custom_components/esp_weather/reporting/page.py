@@ -1,4 +1,4 @@
-"""The page that a browser gets for a report."""
+"""The HTML page that answers a report sent by a browser."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ $paragraphs
 </html>
 """)
 
-# Nothing is loaded or run, and only this style applies.
+# No scripts, no resources, and only this style
 PAGE_POLICY: Final = (
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
     f" style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'"
@@ -57,7 +57,7 @@ def render_page(
     """Return the HTML of the page, to be sent with PAGE_POLICY.
 
     `title` and `paragraphs` are plain text in `language`. If `taken`, the title is the
-    value that was reported and the paragraphs are its station and time; otherwise they
+    reported value and the paragraphs are its station and time; otherwise they
     say why not and what to do next.
     """
     return _PAGE.substitute(

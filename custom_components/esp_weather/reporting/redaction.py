@@ -1,4 +1,4 @@
-"""Keeping the keys of stations out of what the web server itself logs."""
+"""Keeps the keys of stations out of the web server's own logs."""
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -17,7 +17,7 @@ from ..const import DOMAIN
 from ..data import DATA
 
 _REDACTED: Final = "**REDACTED**"
-# Those who log the address of a request: aiohttp when it cannot read it (a space
+# Loggers that log the address of a request: aiohttp when it cannot parse it (a space
 # in the data is enough) and if the user wants an access log, Home Assistant when
 # it looks like an attack or carries a token.
 _LOGGERS: Final = (
@@ -27,18 +27,18 @@ _LOGGERS: Final = (
     "homeassistant.components.http.ban",
     "homeassistant.components.http.security_filter",
 )
-# A value by its name, for a key that no station has, such as a mistyped one
+# A value found by its name, for a key that no station has, such as a mistyped one
 _NAMED_VALUE: Final = re.compile(r"([^/?&=\s'\"]+)(=\s*)[^/?&\s'\"]+")
-# What aiohttp quotes of a request that it cannot read: a line, or what has come of it
+# What aiohttp quotes of a request that it cannot parse: a line, or what has arrived
 _EXCERPT: Final = re.compile(r"b?(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")")
-# One that shows by its beginning that it is no report, and holds nothing that could be
+# A quote that is evidently not of a report and holds nothing that could be
 # a key. Any other may begin in the middle of one, since TCP may have split the request.
 _HARMLESS_EXCERPT: Final = re.compile(
     r"b?['\"](?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT)"
     r" /(?!.*(?:update|channels|[=%])).*",
     re.IGNORECASE,
 )
-# Shorter ones are no secret, and would be found in every message.
+# Shorter ones are not secret, and would be found in every message.
 _MIN_KEY_LENGTH: Final = 4
 
 
@@ -75,13 +75,13 @@ _FILTER: Final = _KeyFilter()
 
 @callback
 def keep_keys_out_of_logs(hass: HomeAssistant) -> None:
-    """Redact the keys in what aiohttp and Home Assistant log of requests.
+    """Redact the keys in what aiohttp and Home Assistant log about requests.
 
-    Those of the stations and those that wait for one are found by their value.
+    The keys of stations and of pairings are found by their value.
     """
 
     def keys() -> Iterable[str]:
-        # Copied in one step each, since others than the event loop log, too.
+        # Copied in one step each, since other threads log, too.
         for entry in hass.config_entries.async_entries(DOMAIN):
             if key := key_of(entry):
                 yield key.decode()
@@ -114,7 +114,7 @@ def _redact_named_key(match: re.Match[str]) -> str:
 
 
 def _without_excerpts(err: HttpProcessingError) -> str:
-    """Return the text of an error less what it repeats of a request to stations."""
+    """Return the text of an error without the parts of a report that it quotes."""
     if isinstance(err, InvalidURLError):
         return _REDACTED
     return _EXCERPT.sub(_drop_excerpt, str(err))

@@ -18,7 +18,7 @@ _HEADERS: Final[Mapping[str, str]] = {
     hdrs.CACHE_CONTROL: "no-store",
     "Content-Security-Policy": PAGE_POLICY,
 }
-# What a person can do about it, on the page that a browser gets
+# What to do next, for the page that a browser gets
 _NEXT_STEPS: Final[Mapping[HTTPStatus, str]] = {
     HTTPStatus.BAD_REQUEST: "common.report_refused",
     HTTPStatus.FORBIDDEN: "common.report_forbidden",
@@ -47,7 +47,7 @@ class RefusedError(Exception):
 
 
 def method_not_allowed(method: str) -> RefusedError:
-    """Return the refusal of a request that has another method."""
+    """Return the refusal of a request with another method."""
     return RefusedError(
         HTTPStatus.METHOD_NOT_ALLOWED,
         "method_not_allowed",
@@ -57,14 +57,14 @@ def method_not_allowed(method: str) -> RefusedError:
 
 
 def not_ready() -> RefusedError:
-    """Return the refusal that asks a station to send the same again later."""
+    """Return the refusal that asks a station to send the report again later."""
     return RefusedError(
         HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", headers=_RETRY_AFTER
     )
 
 
 def station_found() -> RefusedError:
-    """Return the refusal of a station that a config flow has to give a name first."""
+    """Return the refusal of a station that is still being set up in a config flow."""
     return RefusedError(
         HTTPStatus.SERVICE_UNAVAILABLE, "station_found", headers=_RETRY_AFTER
     )
@@ -101,7 +101,7 @@ async def async_answer_refusal(
 
 
 def wants_html(request: web.Request) -> bool:
-    """Return whether a request is from a browser, to which the answer is a page."""
+    """Return whether a request is from a browser, which gets a page as the answer."""
     return "text/html" in request.headers.get(hdrs.ACCEPT, "")
 
 
@@ -112,7 +112,7 @@ def answer(
     headers: Mapping[str, str] = {},
     details: tuple[str, ...] = (),
 ) -> web.Response:
-    """Return one line of text, as a page with the details if a browser asks."""
+    """Return one line of text or, for a browser, a page with the details."""
     headers = {**_HEADERS, **headers}
     if not wants_html(request):
         return web.Response(text=text, status=status, headers=headers)

@@ -38,18 +38,18 @@ PATH: Final = f"/api/{DOMAIN}/report"
 
 _JSON: Final = (hdrs.CONTENT_TYPE, "application/json")
 _NO_STORE: Final = (hdrs.CACHE_CONTROL, "no-store")
-# RFC 9421, section 5: the signature that the next request shall have
+# RFC 9421, section 5: the signature that the next request must have
 _ACCEPT_SIGNATURE: Final = istr("Accept-Signature")
 _SIGNATURE_WANTED: Final = 'sig=("@method" "@path" "content-digest");nonce="{}"'
 
 
 class SignedCredential:
-    """The signature of a request, and the key that it was found to be made with."""
+    """The signature of a request and, once verified, its key."""
 
     is_signed = True
 
     def __init__(self, signature: Signature) -> None:
-        """Initialize the credential, about which nothing is known yet."""
+        """Initialize the credential, not verified yet."""
         self.signature = signature
         self.key: bytes | None = None
         try:
@@ -115,7 +115,7 @@ class SignedReportView(HomeAssistantView):
         body: bytes,
         arrived: datetime,
     ) -> dict[str, Any]:
-        """Have a report taken and return what is answered. Raises RefusedError."""
+        """Take a report and return the answer. Raises RefusedError."""
         sender = await async_authenticate(hass, request, credential)
         if (mac := credential.mac) is None:
             raise await async_bad_request(hass, ReportError(Reason.INVALID_MAC))
@@ -145,7 +145,7 @@ class SignedReportView(HomeAssistantView):
 
 
 def _credential(request: web.Request, body: bytes) -> SignedCredential:
-    """Return the credential that covers a request. Raises RefusedError."""
+    """Return the credential of a request. Raises RefusedError."""
     try:
         signature = parse_signature(hdrs.METH_POST, PATH, request.headers)
     except SignatureError:
@@ -158,7 +158,7 @@ def _credential(request: web.Request, body: bytes) -> SignedCredential:
 async def _refused(
     hass: HomeAssistant, report: Report, error: ReportError
 ) -> dict[str, Any]:
-    """Return what is answered of a reading that its field cannot have."""
+    """Return the part of the answer about a refused reading."""
     assert error.reading is not None
     return {
         "number": report.readings[error.reading - 1].number,
@@ -193,7 +193,7 @@ def _answer(
     status: HTTPStatus = HTTPStatus.OK,
     headers: Mapping[str, str] = {},
 ) -> web.Response:
-    """Return the answer in JSON, signed with the key that has signed the request."""
+    """Return the answer in JSON, signed with the key of the request."""
     body = orjson.dumps(content)
     all_headers = CIMultiDict(
         [
