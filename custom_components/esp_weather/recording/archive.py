@@ -1,7 +1,8 @@
-"""Every reading in a file for ever, for the stations whose users want that.
+"""Writes every reading of a station into a file that is never purged, on request.
 
 The file is a data.db as the old server kept it: one row for each reading, as the station
-has sent it. So what reads the old server's file reads this one, and the import takes it.
+has sent it. So programs that read the old server's file can read this one, and so
+can the import.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ INSERT INTO data (API_key, date_time, mac, field, data) VALUES ('', ?, ?, ?, ?)
 
 
 class _Row(NamedTuple):
-    """A reading that is to be written."""
+    """A reading to be written."""
 
     time: datetime
     mac: str
@@ -52,7 +53,7 @@ class Archive:
     """Writes the readings of all stations that are archived, one write at a time."""
 
     def __init__(self, hass: HomeAssistant) -> None:
-        """Initialize the archive; the file is made when there is a reading for it."""
+        """Initialize the archive; the file is created with its first reading."""
         self.path = Path(hass.config.path(DOMAIN, "data.db"))
         self._hass = hass
         self._rows: list[_Row] = []
@@ -64,7 +65,7 @@ class Archive:
 
     @callback
     def async_add(self, mac: str, reading: Reading, time: datetime) -> None:
-        """Have a reading written that was measured at this time."""
+        """Queue a reading that was measured at this time."""
         value = round(reading.value, _DECIMALS)
         self._rows.append(_Row(time, mac, reading.field, value))
         if len(self._rows) > _MOST_WAITING:
@@ -75,14 +76,14 @@ class Archive:
             )
 
     async def async_lock(self) -> None:
-        """Write everything into the one file, and nothing more until async_unlock()."""
+        """Write all readings into the file, then pause until async_unlock()."""
         await self._async_write()
         await self._writing.acquire()
         await self._hass.async_add_executor_job(self._close)
 
     @callback
     def async_unlock(self) -> None:
-        """Go on writing."""
+        """Resume writing."""
         self._writing.release()
 
     async def _async_wait(self) -> None:
@@ -131,7 +132,7 @@ class Archive:
     def _write(self, rows: list[_Row]) -> None:
         if self._database is None:
             self.path.parent.mkdir(exist_ok=True)
-            # Used in one thread after the other.
+            # Used in several threads, but in one at a time
             self._database = sqlite3.connect(self.path, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
@@ -148,7 +149,7 @@ class Archive:
             raise
 
     def _close(self) -> None:
-        """Close the file; SQLite then brings its log into it."""
+        """Close the file; SQLite then merges its log into it."""
         if self._database is not None:
             with suppress(sqlite3.Error):
                 self._database.close()

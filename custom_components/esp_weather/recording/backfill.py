@@ -1,8 +1,8 @@
-"""Rows of the recorder's database: which readings have one, and adding those that have not.
+"""Finds readings without a row in the recorder's database, and adds the rows.
 
-Home Assistant has no public way to record a state with an earlier time. The rows go
+Home Assistant has no public way to record a state with an earlier time. Rows are added
 through the recorder's own queue, thread and session, so that nothing else writes into
-its database. A row is found by its context ID, which is different for each reading.
+its database. A row is found by its context ID, which is unique to its reading.
 """
 
 from collections import defaultdict
@@ -27,7 +27,7 @@ from .recorder_internals import (
     session_scope,
 )
 
-# Every database takes this many values in one question.
+# Every database takes this many values in one query.
 _AT_ONCE: Final = 500
 
 
@@ -46,7 +46,7 @@ def find_missing(recorder: Recorder, entries: Collection[Entry]) -> list[Entry]:
 
 
 def find_known(recorder: Recorder, identities: Collection[bytes]) -> set[bytes]:
-    """Return those of the context IDs that the database has a row with."""
+    """Return the context IDs that have a row in the database."""
     found: set[bytes | None] = set()
     with session_scope(session=recorder.get_session(), read_only=True) as session:
         for some in batched(identities, _AT_ONCE, strict=False):
@@ -59,7 +59,7 @@ def find_known(recorder: Recorder, identities: Collection[bytes]) -> set[bytes]:
 
 
 def insert(recorder: Recorder, entries: Iterable[Entry]) -> bool:
-    """Add a row for each entry; return False if the recorder is disabled meanwhile.
+    """Add a row for each entry; return False if the recorder has been disabled meanwhile.
 
     Raises if that cannot be done.
     """
@@ -69,7 +69,7 @@ def insert(recorder: Recorder, entries: Iterable[Entry]) -> bool:
     for entity_id, states in by_entity.items():
         states.sort(key=attrgetter("last_updated_timestamp"))
         if not _insert(recorder, entity_id, states):
-            # What else the recorder needs of a new entity it makes from events only.
+            # Only an event makes the recorder create what else a new entity needs.
             recorder._process_one_event(_event(entity_id, states[0]))  # noqa: SLF001
             recorder._commit_event_session_or_retry()  # noqa: SLF001
             if not _insert(recorder, entity_id, states[1:]):
@@ -80,7 +80,7 @@ def insert(recorder: Recorder, entries: Iterable[Entry]) -> bool:
 # Raises what it cannot try again: the recorder has failed.
 @database_job_retry_wrapper("insert states of the past", 3)
 def _insert(recorder: Recorder, entity_id: str, states: Sequence[State]) -> bool:
-    """Add the states of an entity; return False if the database does not know it."""
+    """Add the states of an entity; return False if it has no metadata in the database."""
     with session_scope(session=recorder.get_session()) as session:
         metadata_id = recorder.states_meta_manager.get(entity_id, session, True)
         if metadata_id is None:
@@ -100,7 +100,7 @@ def _insert(recorder: Recorder, entity_id: str, states: Sequence[State]) -> bool
             for state in states
         )
         session.flush()
-        # The history asks nothing of the database from before its oldest state.
+        # Otherwise the history would not query anything before the oldest state.
         recorder.states_manager.load_from_db(session)
     return True
 

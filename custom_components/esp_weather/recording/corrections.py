@@ -1,7 +1,7 @@
-"""Which statistics have to be corrected: noted on the disk until it is done.
+"""Corrects statistics for backfilled readings; what is pending is stored on disk.
 
 A reading of the past is a row first, and changes statistics later. When Home Assistant
-is killed in between, the note has it done after the next start.
+is killed in between, the correction is made after the next start.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from .recorder_internals import Recorder, async_run
 from .statistics import PERIOD, correct
 
 _VERSION: Final = 1
-# Corrected in one go, so that the recorder gets to other things in between: 6 hours
+# Corrected at a time, so that the recorder can work on other tasks in between: 6 hours
 _AT_ONCE: Final = 72  # periods
 _SAVE_EVERY: Final = 5.0  # seconds
 _TRY_AGAIN: Final = 30.0  # seconds
-# A database that cannot be written for so long is left alone until the next start.
+# After failing for this long, corrections are postponed to the next start.
 _TRIES: Final = 20
 
 
@@ -36,7 +36,7 @@ class _Note:
     # The readings have no rows yet.
     announced: set[int] = field(default_factory=set)
     open: set[int] = field(default_factory=set)
-    # Corrected, but not known to be on the disk
+    # Corrected, but not synced yet
     done: set[int] = field(default_factory=set)
 
     def next_periods(self) -> list[int]:
@@ -54,7 +54,7 @@ class Corrections:
         recorder: Recorder,
         sync: Callable[[], Awaitable[bool]],
     ) -> None:
-        """Initialize without notes. `sync` brings what is committed to the disk."""
+        """Initialize without pending corrections. `sync` syncs what is committed."""
         self._hass = hass
         self._recorder = recorder
         self._sync = sync
@@ -65,7 +65,7 @@ class Corrections:
         self._working = False
 
     async def async_load(self) -> None:
-        """Go on with what the last run of Home Assistant has left to do."""
+        """Resume the corrections that the last run of Home Assistant has left."""
         for content in await self._store.async_load() or ():
             note = self._note(content["entity_id"], content["lifetime"])
             for first, last in content["periods"]:
@@ -73,7 +73,7 @@ class Corrections:
         self.async_start()
 
     async def async_announce(self, entries: Iterable[Entry]) -> None:
-        """Note the statistics that readings will change; return when it is on the disk."""
+        """Store which statistics readings will change; return once that is on the disk."""
         for entry in entries:
             note = self._note(entry.entity_id, entry.share.lifetime)
             note.announced.add(int(entry.state.last_updated_timestamp) // PERIOD)
@@ -81,7 +81,7 @@ class Corrections:
 
     @callback
     def async_start(self) -> None:
-        """Correct what was announced, now that the readings have their rows."""
+        """Make the announced corrections, now that the readings have their rows."""
         for note in self._notes.values():
             note.open |= note.announced
             note.announced.clear()
@@ -132,7 +132,7 @@ class Corrections:
             periods=periods,
             lifetime=note.lifetime,
         )
-        # A reading that comes meanwhile opens its period again.
+        # A reading that arrives meanwhile reopens its period.
         note.open.difference_update(periods)
         note.done.update(periods)
         if await async_run(self._recorder, work):

@@ -1,4 +1,4 @@
-"""The files of the recorder's database, brought from the kernel's memory to the disk.
+"""Syncs the files of the recorder's database to the disk.
 
 SQLite under Home Assistant runs with `synchronous=NORMAL`: what is committed survives a
 kill of the process, not a power cut. PostgreSQL and MariaDB are durable at commit.
@@ -27,7 +27,7 @@ class DatabaseFiles:
 
     @classmethod
     def of(cls, url: str) -> DatabaseFiles | None:
-        """Return the files of a database, None if it needs no help to be durable."""
+        """Return the files of a database, None if its commits are durable anyway."""
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite" or parsed.database in (
             None,
@@ -37,11 +37,11 @@ class DatabaseFiles:
         return cls(Path(str(parsed.database)))
 
     def sync(self, owner: object) -> None:
-        """Return when all that was committed is on the disk.
+        """Return once everything that was committed is on the disk.
 
         `owner` is the recorder's engine, a new one if the recorder itself has begun
         a new database. Raises DatabaseReplacedError if another file is there now than
-        when it was seen first, or OSError if the file cannot be written.
+        when it was first seen, or OSError if the file cannot be written.
         """
         self._check(owner)
         self._sync_log()
@@ -71,7 +71,7 @@ class DatabaseFiles:
             inode = os.fstat(log).st_ino
         finally:
             os.close(log)
-        # A new file is lost with its name.
+        # A new file's name is only durable once its folder is synced.
         if inode != self._synced_log:
             _sync_folder(self._log.parent)
             self._synced_log = inode

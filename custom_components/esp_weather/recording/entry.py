@@ -8,10 +8,10 @@ from homeassistant.core import State
 
 @dataclass(slots=True)
 class Share:
-    """What one station has on its way.
+    """The states of one station on their way into the database.
 
-    A value of it counts for `lifetime` seconds, or for ever if that is 0, unless
-    another one comes. `waiting` is the number of its readings without a row.
+    A value counts for `lifetime` seconds, or for ever if that is 0, unless
+    another one arrives. `waiting` is the number of its readings without a row.
     """
 
     lifetime: float
@@ -19,10 +19,10 @@ class Share:
 
 
 class Entry(NamedTuple):
-    """A state that is to be recorded, under the ID that its entity has now.
+    """A state to be recorded, under the current ID of its entity.
 
     `state` may name the entity by an ID from before a renaming. Its context's ID is
-    what tells it from every other state of the database.
+    what identifies it among all states of the database.
     """
 
     entity_id: str

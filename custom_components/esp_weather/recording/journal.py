@@ -1,7 +1,7 @@
-"""Readings that were taken, until they are known to be on the disk.
+"""Keeps the readings that were taken until they are known to be on the disk.
 
 A recorder that cannot write, as on a full disk, drops all that it has not committed,
-logs that and goes on; nobody else is told. So each reading is kept here until the
+logs that and goes on; nothing else learns of it. So each reading is kept here until the
 database has it, and is added where it is missing: because the recorder has dropped it,
 or because it is of the past, which Home Assistant would not record. What is committed
 is then synced: only that survives a power cut.
@@ -34,7 +34,7 @@ from .durability import DatabaseFiles, DatabaseReplacedError
 from .entry import Entry, Share
 from .stream import Stream
 
-# The only place that notices when a private part of the recorder has moved.
+# The only place that detects that a private part of the recorder has moved
 try:
     from .backfill import find_known, find_missing, insert
     from .corrections import Corrections
@@ -50,24 +50,24 @@ _LOGGER = logging.getLogger(__name__)
 DATA_JOURNAL: Final[HassKey[Journal]] = HassKey("esp_weather_journal")
 
 # Home Assistant stops recording at 65,000 queued events when memory is short.
-# This many are written within seconds, and a station can wait that long.
+# This many are written within seconds, which a station can wait.
 _LIMIT: Final = 5_000
 # The time of a commit grows with the square of the states of one entity in it.
 _CHECK_AFTER: Final = 500  # readings
 _CHECK_EVERY: Final = 5.0  # seconds, or the recorder's commit_interval if it is longer
-# Nobody else adds a reading of the past: it is lost if Home Assistant is killed before.
+# Only the journal adds backfilled readings: a kill before that would lose them.
 _CHECK_PAST_EVERY: Final = 1.0  # seconds
 _SYNC_EVERY: Final = 5.0  # seconds
-# However many stations have readings that wait, each may have so many.
+# Each station may have this many waiting readings, however many stations wait.
 _LEAST_SHARE: Final = 100
-# Of these, a station has one at a time. Older ones without a reading on its way go.
+# Streams per station. Older ones without a reading on its way are dropped.
 _MAX_STREAMS: Final = 4
 
 _DEGRADED: Final = "recorder_changed"
 
 
 class _Trouble(StrEnum):
-    """Why readings do not get to the disk; names the repair issue."""
+    """Why readings do not reach the disk; also the name of the repair issue."""
 
     DISABLED = "recorder_disabled"
     FAILED = "recorder_failed"
@@ -75,13 +75,13 @@ class _Trouble(StrEnum):
 
 
 class JournalError(Exception):
-    """The database could not be asked; the station has to report again later."""
+    """The database could not be queried; the station has to report again later."""
 
 
 class Journal:
     """Keeps states until they are on the disk; without a recorder it keeps none.
 
-    What the user does not want recorded is not kept either.
+    Entities that are excluded from recording are not kept either.
     """
 
     def __init__(self, hass: HomeAssistant) -> None:
@@ -95,7 +95,7 @@ class Journal:
         # By context ID: without a row, and with one that is not synced
         self._pending: dict[str, Entry] = {}
         self._committed: dict[str, None] = {}
-        # What the last look and the last sync came to
+        # The results of the last check and the last sync
         self._look_trouble: _Trouble | None = None
         self._sync_trouble: _Trouble | None = None
         self._shown_trouble: _Trouble | None = None
@@ -115,7 +115,7 @@ class Journal:
         )
 
     def _usable_recorder(self) -> Recorder | None:
-        """Return the recorder, None if there is none that is as it should be."""
+        """Return the recorder, None if there is none or its private parts have moved."""
         if (recorder := self.hass.data.get(DATA_INSTANCE)) is None:
             return None
         if (missing := _missing or missing_part(recorder)) is None:
@@ -138,7 +138,7 @@ class Journal:
         return None
 
     async def async_load(self) -> None:
-        """Go on with what the last run of Home Assistant has left to do."""
+        """Resume the corrections that the last run of Home Assistant has left."""
         if self._recorder is not None:
             await self._corrections.async_load()
 
@@ -151,7 +151,7 @@ class Journal:
 
     @property
     def recorder(self) -> Recorder | None:
-        """Return the recorder, None if the journal does without."""
+        """Return the recorder, None if the journal runs without one."""
         return self._recorder
 
     @property
@@ -178,7 +178,7 @@ class Journal:
     def async_keep(
         self, entity_id: str, state: State, share: Share, *, past: bool
     ) -> None:
-        """Keep a state that an entity has been given, or had in the past."""
+        """Keep a state that was written now or belongs to the past."""
         if (recorder := self._recorder) is None:
             return
         if (is_recorded := self._is_recorded.get(entity_id)) is None:
@@ -197,9 +197,9 @@ class Journal:
             self._changed.set()
 
     async def async_find_stored(self, identities: Collection[bytes]) -> set[bytes]:
-        """Return those of the context IDs that the database has, and have them synced.
+        """Return the context IDs that the database has, after syncing them.
 
-        Raises JournalError if it cannot be asked.
+        Raises JournalError if it cannot be queried.
         """
         if (recorder := self._recorder) is None:
             return set()
@@ -229,7 +229,7 @@ class Journal:
             self._corrections.async_rename(old, new)
 
     async def _async_stop(self, event: Event) -> None:
-        """Have the recorder add what is missing before it stops."""
+        """Have the recorder add the missing rows before it stops."""
         await self._async_check()
         await self._async_sync()
 
@@ -264,7 +264,7 @@ class Journal:
             self._watching = False
 
     def _next_check(self, since: float) -> float:
-        """Return when to look for rows, if readings wait since then or the last look."""
+        """Return when to check for rows, if readings wait since then or the last check."""
         assert self._recorder is not None
         if not self._pending:
             return inf
@@ -277,7 +277,7 @@ class Journal:
         return max(since, self._checked) + interval
 
     async def _async_check(self) -> None:
-        """Look which readings have rows, and add those that are missing."""
+        """Check which readings have rows, and add the missing ones."""
         async with self._checking:
             if not self._pending:
                 return
@@ -293,7 +293,7 @@ class Journal:
                 return
             missing = await async_run(recorder, partial(find_missing, entries=entries))
             if missing:
-                # A new name that an entity has got meanwhile is in the dictionary.
+                # The dictionary has the new IDs of entities that were renamed meanwhile.
                 missing = [self._pending[each.state.context.id] for each in missing]
                 await self._corrections.async_announce(missing)
                 missing = [self._pending[each.state.context.id] for each in missing]
@@ -315,7 +315,7 @@ class Journal:
             self._async_show_trouble()
 
     async def _async_sync(self) -> bool:
-        """Bring what is committed to the disk; return whether it is there."""
+        """Sync what is committed; return whether it is on the disk."""
         assert self._recorder is not None
         async with self._syncing:
             committed = list(self._committed)
@@ -340,7 +340,7 @@ class Journal:
 
     @callback
     def _async_show_trouble(self) -> None:
-        """Tell the user what is wrong with the recorder, or that it records again."""
+        """Raise or clear the repair issue about the recorder."""
         trouble = self._sync_trouble or self._look_trouble
         before, self._shown_trouble = self._shown_trouble, trouble
         if trouble is before:
@@ -388,9 +388,9 @@ class StationJournal:
 
     @property
     def is_behind(self) -> bool:
-        """Return whether the station has to wait with its next report.
+        """Return whether the station has to postpone its next report.
 
-        Either the recorder might drop it, or too much of this station waits.
+        Either the recorder might drop it, or too many readings of the station wait.
         """
         return self._journal.is_behind or (
             self.share.waiting > _LEAST_SHARE
@@ -399,7 +399,7 @@ class StationJournal:
 
     @callback
     def async_stream(self, name: str) -> Stream:
-        """Return a stream of the station, which is new if it was not heard of lately."""
+        """Return a stream of the station, a new one if it has not been used lately."""
         if (stream := self._streams.pop(name, None)) is None:
             stream = Stream(
                 self._mac,
@@ -428,13 +428,13 @@ class StationJournal:
 
     @callback
     def async_add(self, entity_id: str) -> None:
-        """Keep the state that an entity has just been given, if it is enabled."""
+        """Keep the state that was just written for an entity, if it is enabled."""
         journal = self._journal
         if journal.recorder and (state := journal.hass.states.get(entity_id)):
             journal.async_keep(entity_id, state, self.share, past=False)
 
     @callback
     def async_add_past(self, states: Iterable[State]) -> None:
-        """Have states of the past recorded with the time that they have."""
+        """Record states with their own timestamps."""
         for state in states:
             self._journal.async_keep(state.entity_id, state, self.share, past=True)

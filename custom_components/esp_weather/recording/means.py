@@ -1,4 +1,4 @@
-"""5-minute means of what Home Assistant has recorded."""
+"""5-minute means of recorded temperatures."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from homeassistant.util.unit_conversion import TemperatureConverter
 
 PERIOD: Final = 300  # seconds
 
-# The last periods may have no statistics yet, or not all of them.
+# The newest periods may not have statistics yet.
 _WITHOUT_STATISTICS: Final = timedelta(hours=2)
 
 # Means by the number of their 5 minutes since 1970
@@ -24,8 +24,8 @@ async def async_temperature_means(
     """Return the mean temperatures of entities in °C.
 
     From short-term statistics, and from the states of the last 2 hours where there are
-    none; an entity without statistics has its states. Each of them counts until the
-    next one, also one of no temperature, which leaves a gap.
+    none; for an entity without statistics, from its states. A state counts until the
+    next one; one that is not a temperature leaves a gap.
     """
     return await get_instance(hass).async_add_executor_job(
         _temperature_means, hass, set(entity_ids), start, end
@@ -79,7 +79,7 @@ def _means(states: Iterable[State], start: float, end: float) -> Means:
 
 
 def celsius(value: str, attributes: Mapping[str, Any]) -> float | None:
-    """Return what a state says of the temperature in °C, None if nothing."""
+    """Return the temperature of a state in °C, None if it has none."""
     unit = attributes.get(ATTR_UNIT_OF_MEASUREMENT)
     if unit not in TemperatureConverter.VALID_UNITS:
         return None
@@ -89,5 +89,5 @@ def celsius(value: str, attributes: Mapping[str, Any]) -> float | None:
         )
     except ValueError:
         return None
-    # Neither inf nor nan, nor what is colder than cold
+    # Neither inf nor nan, nor below absolute zero
     return number if -273.15 <= number < 1000 else None

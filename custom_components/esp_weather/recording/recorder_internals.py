@@ -1,8 +1,8 @@
-"""The private parts of Home Assistant's recorder that recording/ needs, all in one place.
+"""All private parts of Home Assistant's recorder that recording/ uses.
 
-Home Assistant promises none of these names. Importing this module raises ImportError
-when one of them has moved, and `missing_part` names what an instance has no more:
-the journal then does without, and the integration loads all the same.
+None of these names is a public API. Importing this module raises ImportError
+when one of them has moved, and `missing_part` names what an instance lacks:
+the journal then runs without a recorder, and the integration loads all the same.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ _PARTS: Final = (
 
 
 def missing_part(recorder: object) -> str | None:
-    """Return the first attribute that this recorder should have and has not."""
+    """Return the first attribute that this recorder lacks."""
     return next((part for part in _PARTS if not hasattr(recorder, part)), None)
 
 
@@ -123,7 +123,7 @@ class _Task[T](RecorderTask):
 
 @dataclass(slots=True)
 class _ReportTask[T](RecorderTask):
-    """Hands the result of the task before it to the event loop."""
+    """Hands the result of the previous task to the event loop."""
 
     commit_before = False
 
@@ -132,10 +132,10 @@ class _ReportTask[T](RecorderTask):
 
     @override
     def run(self, instance: Recorder) -> None:
-        """Hand it over."""
+        """Hand over the result."""
         instance.hass.loop.call_soon_threadsafe(self._set_result)
 
     def _set_result(self) -> None:
-        # Nobody waits any more when Home Assistant stops.
+        # Nothing waits for it any more when Home Assistant stops.
         with suppress(asyncio.InvalidStateError):
             self.done.set_result(self.task.result)

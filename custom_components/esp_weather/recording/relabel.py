@@ -1,4 +1,4 @@
-"""Statistics of a field whose kind or unit turns out to be another one."""
+"""Relabels the statistics of a field whose kind or unit has changed."""
 
 from functools import partial
 
@@ -32,11 +32,11 @@ async def async_relabel_statistics(
     unit_before: str | None,
     field: Field,
 ) -> None:
-    """Have the statistics of a sensor be in the unit that its field has now.
+    """Relabel the statistics of a sensor with the current unit of its field.
 
-    The numbers stay those that the station has sent, whatever unit they were shown
-    in. Statistics that Home Assistant cannot continue begin anew: those of another
-    form, such as the total of rain, and those in a unit that nobody can explain.
+    The numbers remain those that the station has sent, whatever unit they were shown
+    in. Statistics that Home Assistant cannot continue start over: those of another
+    form, such as the total of rain, and those in an unknown unit.
     """
     if DATA_INSTANCE not in hass.data or not _IS_KNOWN:
         return

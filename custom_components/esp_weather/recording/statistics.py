@@ -1,4 +1,4 @@
-"""Statistics of the past, made what they would be had the readings come in time.
+"""Recomputes past statistics as if backfilled readings had arrived in time.
 
 Runs in the recorder's thread. Periods are those of 5 minutes, numbered since 1970.
 """
@@ -45,18 +45,18 @@ PERIOD: Final = 300  # seconds
 _HOUR: Final = 3600  # seconds
 _LAST_OF_HOUR: Final = _HOUR // PERIOD - 1
 
-# What the sensor integration makes of a state class
+# The statistics that the sensor integration compiles for a state class
 _MEANS: Final[Mapping[str, StatisticMeanType]] = {
     SensorStateClass.MEASUREMENT: StatisticMeanType.ARITHMETIC,
     SensorStateClass.MEASUREMENT_ANGLE: StatisticMeanType.CIRCULAR,
     SensorStateClass.TOTAL_INCREASING: StatisticMeanType.NONE,
 }
-# A meter that shows less than this part of what it did has begun anew.
+# A meter that drops below this share of its last value has been reset.
 _RESET: Final = 0.9
 
 
 class _Point(NamedTuple):
-    """A state: when it was written, its number if it is one, and until when it counts."""
+    """A state: when it was written, its number if it has one, and until when it counts."""
 
     time: float
     value: float | None
@@ -73,9 +73,9 @@ def first_kept(keep_days: int, now: datetime) -> datetime:
 def correct(
     recorder: Recorder, *, entity_id: str, periods: Collection[int], lifetime: float
 ) -> bool:
-    """Correct an entity's statistics for readings that have come in these periods.
+    """Correct an entity's statistics for readings that were added in these periods.
 
-    What the recorder has not compiled yet, it will compile from the states itself.
+    Periods that the recorder has not compiled yet are left to it.
     Returns False if the database wants this tried again.
     """
     with session_scope(session=recorder.get_session()) as session:
@@ -117,7 +117,7 @@ def _last_compiled(session: Session) -> int:
     start = session.scalar(select(func.max(StatisticsRuns.start)))
     if start is None:
         return -1
-    # MySQL and SQLite return it without a time zone.
+    # MySQL and SQLite return the time without a time zone.
     return int(start.replace(tzinfo=dt_util.UTC).timestamp()) // PERIOD
 
 
@@ -132,7 +132,7 @@ class _History:
         metadata_id: int,
         lifetime: float,
     ) -> None:
-        """Name the entity; nothing is read yet."""
+        """Initialize with the entity; nothing is read yet."""
         self.points: list[_Point] = []
         self._recorder = recorder
         self._session = session
@@ -142,7 +142,7 @@ class _History:
         self._has_sum = False
 
     def load(self, first: int, last: int) -> StatisticMetaData | None:
-        """Read the states; return what the statistics are, None if there are none."""
+        """Read the states; return the kind of statistics, None if there are none."""
         time = States.last_updated_ts
         start, end = first * PERIOD, (last + 1) * PERIOD
         # The whole period of the next state: a reading counts until then.
@@ -163,7 +163,7 @@ class _History:
         unit = metadata["unit_of_measurement"]
         if metadata["has_sum"]:
             self._has_sum = True
-            # A meter stands still while nobody hears of it.
+            # A meter keeps its value while its sensor is unavailable.
             self._lifetime = inf
         times = [*(row.last_updated_ts for row in rows), inf]
         for row, (moment, until) in zip(rows, pairwise(times), strict=True):
@@ -178,14 +178,14 @@ class _History:
         return metadata
 
     def touched(self, periods: Sequence[int], last: int) -> list[int]:
-        """Return all periods whose statistics the readings in `periods` have a part in.
+        """Return all periods whose statistics the readings in `periods` affect.
 
-        A reading counts until the next state or until nobody would take it for the
-        state any more; a meter's next reading counts from it.
+        A reading counts until the next state or until the inactivity timeout makes it no
+        longer the state; the next reading of a meter counts from it.
         """
         touched = set(periods)
         if self._has_sum:
-            # Up to the next reading, whose difference is another one now
+            # Up to the next reading, whose difference has changed
             final = int(self.points[-1].time) // PERIOD
             return list(range(periods[0], min(final, last) + 1))
         for period in periods:
@@ -211,7 +211,7 @@ class _History:
         }
 
     def _metadata(self, attributes: Mapping[str, Any]) -> StatisticMetaData | None:
-        """Return the metadata, as the recorder will make them if it has not."""
+        """Return the metadata, in the form that the recorder creates if there is none yet."""
         found = get_metadata_with_session(
             self._recorder, self._session, statistic_ids={self._entity_id}
         )
@@ -236,7 +236,7 @@ class _History:
 def _number(
     state: str | None, unit: str | None, statistics_unit: str | None
 ) -> float | None:
-    """Return a state in the statistics' unit, None if it is no number or of another quantity."""
+    """Return a state in the statistics' unit, None if it cannot be converted to that."""
     with suppress(TypeError, ValueError, KeyError, HomeAssistantError):
         value = float(state)  # type: ignore[arg-type]  # None is a TypeError
         if unit == statistics_unit:
@@ -248,9 +248,9 @@ def _number(
 
 
 def _values(points: Sequence[_Point], period: int) -> list[tuple[float, float]]:
-    """Return the numbers of a period and since when they count in it, as the recorder does.
+    """Return the numbers of a period and from when they count, as the recorder does.
 
-    A value counts until the next one, and so the last one before the period counts
+    A value counts until the next one, so the last one before the period counts
     as the first in it, unless the sensor was unavailable by then.
     """
     start, end = float(period * PERIOD), (period + 1.0) * PERIOD
@@ -292,7 +292,7 @@ def _write_sums(
 ) -> list[StatisticData]:
     """Return the sum of each period, and correct all later sums by the difference.
 
-    What is stored already is overwritten here, in one transaction: done again, it
+    Stored sums are overwritten in one transaction: a second run
     finds no difference.
     """
     state: float | None = None

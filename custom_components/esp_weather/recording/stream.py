@@ -1,4 +1,4 @@
-"""The numbered readings of a station: which were taken, and which are on the disk."""
+"""Tracks which numbered readings of a station were taken and which are on the disk."""
 
 import asyncio
 from bisect import bisect_right
@@ -12,17 +12,17 @@ from homeassistant.util.ulid import bytes_to_ulid
 
 from ..protocol.identity import reading_id
 
-# How much longer ago than the station says a reading may have been made: for its
+# How much older than its stated age a reading may be: for the station's
 # clock, which may run slow by a tenth, and for the time that its report was under way.
 _SLOW_CLOCK: Final = 1.1
 _ON_ITS_WAY: Final = 30.0  # seconds
-# Taken readings are remembered as runs of numbers, which are one as long as none is
-# skipped. What is forgotten is looked for in the database.
+# Taken readings are stored as runs of numbers, a single run as long as none is
+# skipped. Runs beyond this many are dropped and looked up in the database.
 _MAX_RUNS: Final = 64
 
 
 class Stream:
-    """One stream of a station. It never waits for the recorder.
+    """One stream of a station. Never waits for the recorder.
 
     Hold `lock` from async_known() to async_took(): a report that is sent again while
     the first one is still being taken has to find its readings known.
@@ -35,7 +35,7 @@ class Stream:
         is_waiting: Callable[[str], bool],
         find_stored: Callable[[Collection[bytes]], Awaitable[Collection[bytes]]],
     ) -> None:
-        """Name the stream.
+        """Initialize the stream.
 
         `is_waiting` says whether the state with this context ID is on its way to the
         disk, `find_stored` which identities the database has rows of.
@@ -60,7 +60,7 @@ class Stream:
     def stored(self) -> int:
         """Return the number up to which every reading is on the disk, or never will be.
 
-        What a report has skipped the station no longer has: it reports in the order
+        Numbers that a report has skipped are ones the station has lost: it reports in the order
         of the numbers. -1 if the stream has not reported yet.
         """
         first = self._first_waiting()
@@ -71,7 +71,7 @@ class Stream:
         return reading_id(self._mac, self.name, number)
 
     def context(self, number: int) -> Context:
-        """Return the context that makes a state the one of a reading."""
+        """Return the context that ties a state to a reading."""
         return Context(id=bytes_to_ulid(self.identity(number)))
 
     @callback

@@ -7,7 +7,7 @@ from typing import Final
 from .config import WindowsConfig
 from .humidity import absolute_humidity
 
-# g/m³; within the error of good humidity sensors it is as humid on either side.
+# g/m³; a smaller difference is within the error of good humidity sensors.
 _SAME_MOISTURE: Final = 0.5
 
 
@@ -39,8 +39,8 @@ def advise(
 ) -> Advice:
     """Return the advice, given the one `before`, None at the start.
 
-    It is warmer or cooler outside when the difference passes the hysteresis, and so
-    it stays until the difference passes it on the other side. At the start its sign
+    It is warmer or cooler outside when the difference passes the hysteresis, and
+    remains so until the difference passes it on the other side. At the start the sign
     decides.
     """
     difference = outside.temperature - inside.temperature
@@ -51,7 +51,7 @@ def advise(
             return Advice.CLOSE
         if not was_open:
             return Advice.EITHER
-    # What is open may become a bit cooler and more humid than what is to be opened.
+    # Open windows tolerate a slightly cooler and more humid room than closed ones.
     comfort = config.comfort - (config.hysteresis if was_open else 0)
     if inside.temperature <= comfort:
         return Advice.EITHER
@@ -63,26 +63,26 @@ def advise(
 
 
 class AdviceWithHold:
-    """An advice that changes when another one has held for a while.
+    """Advice that changes once another one has held for a while.
 
-    Where nothing was known, be it at the start or after an outage, what is true now
-    is the advice at once. It is settled when it has held as long as a change has to.
+    Where nothing was known, at the start or after an outage, the current advice
+    applies at once. It is settled once it has held as long as a change has to.
     """
 
     def __init__(self, config: WindowsConfig) -> None:
-        """Begin without an advice."""
+        """Initialize without advice."""
         self.advice: Advice | None = None
         self.is_settled = False
-        # What the hysteresis goes on from, which an outage does not take away
+        # The state of the hysteresis, which survives an outage
         self.before: Advice | None = None
         self._config = config
         self._pending: Advice | None = None
         self._since = 0.0
 
     def update(self, inside: Air | None, outside: Air | None, now: float) -> float:
-        """Take what is known at a time; return after how many seconds to ask again.
+        """Update with the air at a time; return after how many seconds to call again.
 
-        None is a side of which nothing is known. 0 means that nothing is pending.
+        None is a side whose air is unknown. 0 means that no change is pending.
         """
         if inside is None or outside is None:
             self.advice = self._pending = None
@@ -96,7 +96,7 @@ class AdviceWithHold:
             return 0.0
         if found is not self._pending:
             self._pending, self._since = found, now
-        # A clock that was set back must not hold the advice for longer.
+        # A clock that was set back must not delay the change.
         self._since = min(self._since, now)
         if (remaining := self._since + self._config.hold - now) > 0:
             return remaining

@@ -1,4 +1,4 @@
-"""What the options of a station say about its windows."""
+"""The window options of a station."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ CONF_MOISTURE: Final = "moisture"
 CONF_NOTIFY: Final = "notify"
 
 MAXIMUM_HOLD: Final = 240  # minutes
-# In K, and in °C. What lies outside helps nobody.
+# In K, and in °C: the useful range
 HYSTERESIS_RANGE: Final = (0.1, 10.0)
 COMFORT_RANGE: Final = (-20.0, 45.0)
 
@@ -28,14 +28,14 @@ class WindowsConfig:
     hold: float = 600.0  # seconds
     comfort: float = 23.0  # °C; cooler rooms need no cooling
     moisture: bool = True  # not to be brought in
-    # Notify entities that are told; nobody means Home Assistant's own notifications
+    # Notify entities; none means Home Assistant's own notifications
     notify: tuple[str, ...] = ()
 
     @classmethod
     def from_options(cls, windows: Any) -> Self:
         """Return the configuration that the section of the options holds.
 
-        What is missing, or no value that this version knows, is the default.
+        What is missing or unknown to this version becomes the default.
         """
         if not isinstance(windows, Mapping):
             return cls()

@@ -1,12 +1,12 @@
-"""When it will get cooler, or warmer, outside than inside.
+"""Predicts when it will get cooler, or warmer, outside than inside.
 
 Each of the last days is a scenario of the next hours: the difference between outside
-and inside goes on as it did that day, moved to where it is now. The move fades, since
-days that start apart come together again, and what the last half hour has been doing
-differently from that day goes on for some minutes. The answer is a percentile of the
+and inside goes on as it did that day, shifted to where it is now. The shift fades, since
+days that start apart converge again, and the way in which the last half hour
+differed from that day continues for some minutes. The answer is a percentile of the
 times at which the scenarios pass the threshold.
 
-Nothing here knows of Home Assistant. `python -m tools.crossing FOLDER` measures it on
+Imports nothing of Home Assistant. `python -m tools.crossing FOLDER` measures it on
 the series of any house; docs/windows.md has the figures.
 """
 
@@ -24,7 +24,7 @@ _SLOPE: Final = 6  # over how long a slope is taken
 _HOURS_3: Final = 3 * 60 // STEP
 _HOURS_6: Final = 6 * 60 // STEP
 
-# Chosen on some houses and measured on others, which lose little by other values. The
+# Tuned on some houses and measured on others, where other values do little harm. The
 # first two are numbers of steps.
 _FADE: Final = 200.0
 _MOMENTUM: Final = 3.0
@@ -44,7 +44,7 @@ _SQUARES: Final = sum(x * x for x in _CENTERED)
 class Crossing:
     """When a threshold will be passed, in minutes after the last difference.
 
-    In 10 % of the scenarios that pass it this happens before `earliest`, in 10 %
+    10 % of the scenarios that pass it do so before `earliest`, 10 %
     after `latest`.
     """
 
@@ -56,18 +56,18 @@ class Crossing:
 def predict_crossing(
     differences: Sequence[float | None], *, warmer: bool, hysteresis: float
 ) -> Crossing | None:
-    """Return when it will be cooler outside, or warmer unless it is `warmer` now.
+    """Return when it will be cooler outside or, unless it is `warmer` now, warmer.
 
     `differences` are outside minus inside in K, 5-minute means, oldest first, the
     last one of now; None where one is missing. Cooler means by `hysteresis`. None
-    if nothing can be said: no difference now, no day to compare with, too few days
+    if there is no prediction: no difference now, no day to compare with, too few days
     on which the threshold is passed within 12 hours, or not soon enough on most.
     """
     sign = -1 if warmer else 1
     now = len(differences) - 1
     if (crossing := _predict(differences, now, sign, hysteresis)) is None:
         return None
-    # Far ahead, what was said a quarter of an hour ago is worth as much.
+    # Far ahead, the prediction of a quarter of an hour ago is as good.
     weight = min(1.0, max(0.0, (crossing.expected - 60) / 120))
     if weight and (before := _predict(differences, now - 3, sign, hysteresis)):
         said = before.expected - 3 * STEP
@@ -139,7 +139,7 @@ def _slope(differences: Sequence[float | None], at: int) -> float | None:
 
 
 def _percentile(passes: Sequence[tuple[float, float]], wanted: float) -> float:
-    """Return the time up to which sorted times weigh so much, interpolated."""
+    """Return the weighted percentile of sorted times, interpolated."""
     up_to = below = earlier = 0.0
     for time, weight in passes:
         middle = up_to + weight / 2

@@ -1,4 +1,4 @@
-"""How much water is in the air, from its temperature and relative humidity.
+"""The water content of the air, from its temperature and relative humidity.
 
 The saturation vapour pressure over water is that of the World Meteorological
 Organization: Guide to Instruments and Methods of Observation (WMO-No. 8), volume I,

@@ -1,4 +1,4 @@
-"""The sensors of one side of a window, and what they say of its air."""
+"""The sensors of one side of a window, and the air that they measure."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +15,7 @@ from ..data import EspWeatherConfigEntry
 from ..recording.means import celsius
 from .advice import Air
 
-# What has been the state for so long without a word is stale. The stations' own
+# A state that was not reported for this long is stale. The stations' own
 # inactivity timeout is shorter, but Home Assistant's other sensors have none.
 _STALE: Final = timedelta(hours=3)
 
@@ -29,7 +29,7 @@ class Side:
 
     @property
     def entity_ids(self) -> list[str]:
-        """Return the entity IDs that there are."""
+        """Return the entity IDs that are set."""
         return [each for each in (self.temperature, self.humidity) if each]
 
     def read(self, hass: HomeAssistant) -> Air | None:

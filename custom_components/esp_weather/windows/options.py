@@ -1,4 +1,4 @@
-"""The dialog that says how to advise on a room's windows."""
+"""The options of the advice on a room's windows."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -38,7 +38,7 @@ from .config import (
     WindowsConfig,
 )
 
-# What is stored in °C and shown in the unit of the house, with the converter of each
+# Options stored in °C or K and shown in the user's unit, with their converters
 _TEMPERATURES: Final = {
     CONF_HYSTERESIS: (TemperatureDeltaConverter, HYSTERESIS_RANGE),
     CONF_COMFORT: (TemperatureConverter, COMFORT_RANGE),
@@ -46,7 +46,7 @@ _TEMPERATURES: Final = {
 
 
 class WindowsFlow(OptionsFlowWithReload):
-    """The step of an options flow that asks how to advise on the windows."""
+    """The options flow step for the advice on the windows."""
 
     async def async_step_windows(
         self, user_input: dict[str, Any] | None = None
@@ -132,11 +132,11 @@ def _suggested(hass: HomeAssistant, config: WindowsConfig) -> dict[str, Any]:
 
 
 def _stored(hass: HomeAssistant, user_input: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the user has entered in the units in which it is stored."""
+    """Return the user's input in the units in which it is stored."""
     unit = hass.config.units.temperature_unit
     stored = {key: value for key, value in user_input.items() if value or value == 0}
     for key, (converter, (minimum, maximum)) in _TEMPERATURES.items():
         value = converter.convert(user_input[key], unit, UnitOfTemperature.CELSIUS)
-        # What a limit in another unit is rounded to must not lie outside.
+        # Rounding in another unit must not move a value beyond its limit.
         stored[key] = min(max(round(value, 3), minimum), maximum)
     return stored

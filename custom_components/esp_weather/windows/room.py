@@ -1,4 +1,4 @@
-"""The room of an inside station: what to do with its windows, now and next."""
+"""The room of an inside station: the advice on its windows, now and next."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -33,9 +33,9 @@ from .crossing import DAYS, predict_crossing
 from .inputs import Side, entity_side, station_side
 
 _KEPT: Final = timedelta(days=DAYS, hours=2)
-# Readings of the past come late, and correct the means of hours that are known.
+# Backfilled readings arrive late and change the means of past hours.
 _REFRESHED: Final = timedelta(hours=1)
-# A restart or a lost report is no reason to know nothing.
+# A gap from a restart or a lost report is bridged.
 _BRIDGED: Final = 6  # periods
 
 DATA_ROOMS: Final[HassKey[dict[str, Room]]] = HassKey("esp_weather_rooms")
@@ -50,7 +50,7 @@ class NextChange(NamedTuple):
 
 
 class Room:
-    """What an inside station and the sensor outside say together."""
+    """Combines an inside station with the sensor outside."""
 
     def __init__(self, hass: HomeAssistant, entry: EspWeatherConfigEntry) -> None:
         """Create the room of a station; nothing is known before it is started."""
@@ -72,7 +72,7 @@ class Room:
 
     @property
     def advice(self) -> Advice | None:
-        """Return what to do with the windows, None while it is not known."""
+        """Return the advice on the windows, None while it is unknown."""
         return self._advice.advice
 
     @property
@@ -94,18 +94,18 @@ class Room:
 
     @property
     def memory(self) -> Advice | None:
-        """Return the advice that the hysteresis goes on from, also after an outage."""
+        """Return the state of the hysteresis, which survives an outage."""
         return self._advice.before
 
     @callback
     def async_restore(self, memory: str | None) -> None:
-        """Take over the memory from before a restart."""
+        """Restore the state of the hysteresis from before a restart."""
         if self._advice.before is None and memory in list(Advice):
             self._advice.before = Advice(memory)
 
     @callback
     def async_listen(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
-        """Call `listener` after each change; return a function that ends this."""
+        """Call `listener` after each change; return a function that removes it."""
         self._listeners.append(listener)
         return partial(self._listeners.remove, listener)
 
@@ -154,7 +154,7 @@ class Room:
 
     @callback
     def _async_find(self) -> None:
-        """Find the sensors of both sides, and follow them if they are others."""
+        """Find the sensors of both sides, and track them if they have changed."""
         inside = station_side(self._hass, self._entry)
         outside = Side()
         if (entity_id := self.config.outside_entity) is not None:
@@ -177,13 +177,13 @@ class Room:
 
     @callback
     def _async_tick(self, now: datetime) -> None:
-        """Notice what has become stale, and predict anew."""
+        """Detect stale states and update the prediction."""
         self._async_update()
         self._async_predict()
 
     @callback
     def _async_update(self, _: object = None) -> None:
-        """Take what both sides say now."""
+        """Update the advice with the air on both sides."""
         if self._cancel_timer is not None:
             self._cancel_timer()
             self._cancel_timer = None
@@ -197,7 +197,7 @@ class Room:
                 self._hass, remaining, self._async_held
             )
         if self.advice is not before[0]:
-            # What was predicted is not the change that comes next.
+            # The prediction was for a change that has happened.
             self.next_change = None
             self._async_predict()
         if before != (self.advice, self.is_settled, self.difference):
@@ -215,7 +215,7 @@ class Room:
 
     @callback
     def _async_predict(self) -> None:
-        """Begin to predict the next change, unless that is under way."""
+        """Start to predict the next change unless that is under way."""
         if self._is_predicting or DATA_INSTANCE not in self._hass.data:
             return
         self._is_predicting = True
@@ -267,7 +267,7 @@ class Room:
     async def _async_means(
         self, entity_ids: Collection[str], now: datetime
     ) -> dict[str, Means]:
-        """Return the means of the last days; most of them are kept for an hour."""
+        """Return the means of the last days, most of them cached for an hour."""
         end = dt_util.utc_from_timestamp(now.timestamp() // PERIOD * PERIOD)
         is_complete = (
             self._means.keys() == set(entity_ids)
@@ -315,7 +315,7 @@ def _differences(inside: Means, outside: Means, last: int) -> list[float | None]
 
 @callback
 def outside_entry(hass: HomeAssistant) -> EspWeatherConfigEntry | None:
-    """Return the config entry of the outside station, of several the oldest one."""
+    """Return the config entry of the outside station; the oldest one of several."""
     return min(
         (
             entry
@@ -348,7 +348,7 @@ def async_room(hass: HomeAssistant, entry: EspWeatherConfigEntry) -> Room | None
 
 @callback
 def async_remove_room(hass: HomeAssistant, entry: EspWeatherConfigEntry) -> None:
-    """Remove the entities of a room from a station that is not inside any more."""
+    """Remove the entities of a room from a station that is no longer inside."""
     registry = er.async_get(hass)
     mac = entry.runtime_data.mac
     for domain, key in (

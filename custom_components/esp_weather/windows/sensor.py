@@ -1,4 +1,4 @@
-"""The sensors of a room's windows, and of the water in a station's air."""
+"""Sensors of a room's windows, and the humidity sensors that are derived."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,10 +37,10 @@ async def async_add_windows_sensors(
     entry: EspWeatherConfigEntry,
     platform: EntityPlatform,
 ) -> None:
-    """Add the sensors of a room's windows and of the water in the station's air."""
+    """Add the sensors of a room's windows and the derived humidity sensors."""
     station = entry.runtime_data
     if (room := async_room(hass, entry)) is not None:
-        # Awaited, so that the room is started with what was before a restart.
+        # Awaited, so that the room starts with the state from before a restart
         await platform.async_add_entities(
             RoomSensor(station, room, each) for each in ROOM_SENSORS
         )
@@ -51,13 +51,13 @@ async def async_add_windows_sensors(
 
     @callback
     def async_add_moisture_sensors(_: object = None) -> None:
-        """Add what follows from temperature and humidity once there are both."""
+        """Add the sensors derived from temperature and humidity once both exist."""
         nonlocal is_added
         side = station_side(hass, entry)
         if is_added or not side.temperature or not side.humidity:
             return
         is_added = True
-        # What a station measures need not be derived.
+        # A quantity that the station measures is not derived.
         measured = {field.kind_name for field in station.fields.values()}
         sensors = [
             MoistureSensor(station, side, each)
@@ -111,7 +111,7 @@ ROOM_SENSORS: Final = (
         native_unit_of_measurement=UnitOfTemperature.CELSIUS,
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=1,
-        # In steps that are shown, so that not each report is a state
+        # Rounded as shown, so that not every report changes the state
         value=lambda room: (
             None if room.difference is None else round(room.difference, 1) + 0.0
         ),
@@ -139,19 +139,19 @@ class RoomSensor(EspWeatherEntity, RestoreEntity, SensorEntity):
         self.entity_description = description
         self._room = room
         if description.device_class is SensorDeviceClass.TEMPERATURE_DELTA:
-            # Home Assistant converts temperatures to the unit of the house, but no
-            # differences.
+            # Home Assistant converts temperatures to the user's unit, but not
+            # differences of temperatures.
             self._attr_suggested_unit_of_measurement = room.unit
 
     @property
     @override
     def extra_restore_state_data(self) -> ExtraStoredData:
-        """Return what the room's hysteresis goes on from."""
+        """Return the restore data: the state of the room's hysteresis."""
         return RestoredExtraData({"memory": self._room.memory})
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Follow the room; its hysteresis goes on from before a restart."""
+        """Restore the room's hysteresis and subscribe to the room."""
         await super().async_added_to_hass()
         if extra := await self.async_get_last_extra_data():
             self._room.async_restore(extra.as_dict().get("memory"))
@@ -160,7 +160,7 @@ class RoomSensor(EspWeatherEntity, RestoreEntity, SensorEntity):
 
     @callback
     def _async_update(self) -> bool:
-        """Take over what the room says; return whether it is something else."""
+        """Update from the room; return whether the value has changed."""
         value = self.entity_description.value(self._room)
         attributes = self.entity_description.attributes(self._room)
         if (value, attributes) == (
@@ -180,7 +180,7 @@ class RoomSensor(EspWeatherEntity, RestoreEntity, SensorEntity):
 
 @dataclass(frozen=True, kw_only=True)
 class MoistureDescription(SensorEntityDescription):
-    """A sensor of the water in a station's air."""
+    """A sensor derived from a station's temperature and humidity."""
 
     value: Callable[[Air], float | None]
     entity_registry_enabled_default: bool = False
@@ -211,7 +211,7 @@ MOISTURE_SENSORS: Final = (
 
 
 class MoistureSensor(EspWeatherEntity, SensorEntity):
-    """What a station's temperature and humidity say of the water in its air."""
+    """Dew point or absolute humidity of a station's air."""
 
     entity_description: MoistureDescription
 
@@ -225,7 +225,7 @@ class MoistureSensor(EspWeatherEntity, SensorEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Follow the sensors of temperature and humidity."""
+        """Track the sensors of temperature and humidity."""
         self._async_update()
         self.async_on_remove(
             async_track_state_change_event(
