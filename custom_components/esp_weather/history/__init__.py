@@ -1,1 +1,1 @@
-"""Readings of an old server, imported into long-term statistics."""
+"""Import of old readings into long-term statistics, and export of readings."""

@@ -1,4 +1,4 @@
-"""Times as files of readings have them, turned into seconds since 1970."""
+"""Parses the times in files of readings into seconds since 1970."""
 
 from collections.abc import Hashable
 from datetime import UTC, datetime, tzinfo
@@ -7,21 +7,21 @@ from typing import Final
 
 from ..protocol.readings import Reason, ReportError
 
-# A clock that was not set yet starts in 1970, that of MicroPython in 2000.
+# A clock that is not set starts in 1970, that of MicroPython in 2000.
 FIRST_TIME: Final = datetime(2001, 1, 1, tzinfo=UTC).timestamp()
 _LAST_TIME: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
-# As spreadsheets write it where the day comes first
+# The format of spreadsheets where the day comes first
 _DAY_FIRST: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})[ T]+(\d{1,2}:\d\d.*)")
 _SHORT_HOUR: Final = re.compile(r"(\d{4}-\d\d-\d\d)[ T]+(\d:\d\d.*)")
-# Sources whose place in a doubled hour is remembered
+# Number of sources whose order in a repeated hour is tracked
 _REMEMBERED: Final = 1_000
 
 
 class Clock:
-    """Parses times; those without a zone are taken to be of `zone`."""
+    """Parses times; those without a time zone are taken to be in `zone`."""
 
     def __init__(self, zone: tzinfo | None) -> None:
-        """Without a zone, times that have none are faults."""
+        """Initialize; without `zone`, times that have none are faults."""
         self._zone = zone
         # Times without a zone, those of an hour that was skipped when the clocks
         # were put forward, and those of an hour that came twice
@@ -33,8 +33,8 @@ class Clock:
     def parse(self, text: str, source: Hashable = None) -> float:
         """Return the time in seconds since 1970.
 
-        `source` tells apart what has an order of its own: in an hour that comes
-        twice, what does not come later than the one before belongs to the second
+        Each `source` has an order of its own: in an hour that is
+        repeated, a time that is not later than the previous one belongs to the second
         one. Raises ReportError.
         """
         try:
@@ -61,7 +61,7 @@ class Clock:
         if first == second:
             return first
         if first > second:
-            # A clock that was not put forward: 2:30 is what others called 3:30.
+            # A clock that was not put forward: its 2:30 is 3:30.
             self.skipped += 1
             return first
         self.doubled += 1

@@ -1,6 +1,6 @@
-"""A data.db of the old server, read without trusting it.
+"""Reads a data.db of the old server without trusting it.
 
-A database file can hold more than rows: views that never end, triggers, virtual tables,
+A database file can hold more than rows: endless views, triggers, virtual tables,
 computed columns, values of a gigabyte. Only the stored columns of one plain table are
 read, with SQLite's own limits on length and work.
 """
@@ -27,13 +27,13 @@ _SHOWN_TABLES: Final = 10
 _BEFORE_ALL: Final = -(2**63)
 
 _HEADER: Final = 100  # bytes
-# Byte 18 of the file tells that changes are first written to a file of their own.
+# Byte 18 of the file says that changes are written to a log file first.
 _WRITE_VERSION_AT: Final = 18
 _WAL: Final = 2
 
-_MAX_LENGTH: Final = 1_000_000  # bytes of a value or row; those of the server have 100
+_MAX_LENGTH: Final = 1_000_000  # bytes of a value or row; rows of the server have 100
 _STEPS_PER_LOOK: Final = 20_000
-_MAX_LOOKS: Final = 5_000  # for the first row or the next lot: some seconds
+_MAX_LOOKS: Final = 5_000  # for the first row or the next batch: some seconds
 _LIMITS: Final = {
     sqlite3.SQLITE_LIMIT_LENGTH: _MAX_LENGTH,
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,
@@ -45,7 +45,7 @@ _LIMITS: Final = {
     sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
-# What may be asked of the file, with the arguments that are checked
+# The operations that SQLite may perform, with the arguments that are checked
 _ALLOWED: Final[dict[int, set[str | None]]] = {
     sqlite3.SQLITE_SELECT: {None},
     sqlite3.SQLITE_READ: {_TABLE, "sqlite_master"},
@@ -61,19 +61,19 @@ class OldDatabase:
     """The table of the old server in a file."""
 
     def __init__(self, path: Path, is_stopped: Callable[[], bool]) -> None:
-        """Name the file, and what tells whether to stop."""
+        """Initialize with the file and a callback that says whether to stop."""
         self._path = path
         self._is_stopped = is_stopped
         self._looks = 0
         # Why the rows after number `last_read` could not be read
         self.damage: str | None = None
         self.last_read = _BEFORE_ALL
-        # The numbers of rows that are longer than any reading
+        # The Ids of rows that are longer than any reading
         self.too_long: list[int] = []
 
     @property
     def is_wal_missing(self) -> bool:
-        """Return whether the newest rows may be in a file that was left behind."""
+        """Return whether the newest rows may be in a log file that was not copied."""
         with self._path.open("rb") as file:
             header = file.read(_WRITE_VERSION_AT + 1)
         return (
@@ -84,7 +84,7 @@ class OldDatabase:
 
     @property
     def missing_part(self) -> float:
-        """Return which part of the file is missing at its end, 0 to 1."""
+        """Return the share of the file that is missing at its end, 0 to 1."""
         with self._path.open("rb") as file:
             header = file.read(_HEADER)
         page_size = int.from_bytes(header[16:18])
@@ -99,7 +99,7 @@ class OldDatabase:
         return self._path.with_name(f"{self._path.name}-wal")
 
     def rows(self) -> Iterator[tuple[float, list[Row]]]:
-        """Return the rows in lots, each with the part of the table that is done.
+        """Return the rows in batches, each with the share of the table that is done.
 
         Raises HistoryError, or StoppedError.
         """
@@ -107,8 +107,8 @@ class OldDatabase:
             last = self._check(database)
             done = 0.0
             cursor: sqlite3.Cursor | None = None
-            # SQLite is always one row ahead, so that an error takes the row before
-            # with it, unless that is asked for alone.
+            # SQLite reads one row ahead, so that an error loses the previous row
+            # too, unless that is read alone.
             at_once = _ROWS_AT_ONCE
             while True:
                 self._looks = 0
@@ -149,8 +149,8 @@ class OldDatabase:
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
-        # A database that has its log with it needs to have a lock; others are read
-        # as they are, also from a folder that cannot be written.
+        # A database with its log file needs locking; others are read
+        # without, also from a read-only folder.
         how = "mode=ro" if self._wal.exists() else "immutable=1"
         uri = f"{self._path.absolute().as_uri()}?{how}"
         with closing(sqlite3.connect(uri, uri=True)) as database:
@@ -164,7 +164,7 @@ class OldDatabase:
                 sqlite3.SQLITE_DBCONFIG_TRUSTED_SCHEMA,
             ):
                 database.setconfig(setting, False)
-            # Otherwise SQLite does not open a file that has lost its end.
+            # Otherwise SQLite does not open a truncated file.
             database.execute("PRAGMA writable_schema = ON")
             database.set_authorizer(_authorize)
             database.set_progress_handler(self._look, _STEPS_PER_LOOK)
@@ -212,12 +212,12 @@ class OldDatabase:
         except sqlite3.DatabaseError as err:
             if "rowid" in str(err):
                 raise HistoryError(HistoryReason.NO_PLAIN_TABLE) from err
-            # The end of the table is what is missing.
+            # The missing part is the end of the table.
             return 0
         return found if isinstance(found, int) else 0
 
     def _look(self) -> bool:
-        """Return whether SQLite shall give up."""
+        """Return whether SQLite should abort."""
         self._looks += 1
         return self._looks > _MAX_LOOKS or self._is_stopped()
 

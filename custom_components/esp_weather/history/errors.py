@@ -1,4 +1,4 @@
-"""What can go wrong with a file of readings."""
+"""Errors of files of readings."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from ..protocol.readings import ReportError
 
 
 class HistoryReason(StrEnum):
-    """Why a file cannot be read, or not in whole; each has its text in the translations."""
+    """Why a file cannot be read in full; each has its text in the translations."""
 
     DAMAGED = "history_damaged"
     LINE_TOO_LONG = "line_too_long"
@@ -23,4 +23,4 @@ class HistoryError(ReportError):
 
 
 class StoppedError(Exception):
-    """The work was stopped before its end."""
+    """Reading was stopped before the end."""

@@ -1,8 +1,8 @@
 """Exports the readings in Home Assistant's recorder to a file as the old server kept it.
 
 A value is written as the station has sent it: in the unit of the field and without its
-calibration, both as the options have them now. So a file that is imported again with
-the same options gives the same readings.
+calibration, according to the current options. So importing the file again with
+the same options yields the same readings.
 """
 
 from abc import ABC, abstractmethod
@@ -51,7 +51,7 @@ _FOLDER: Final = DOMAIN
 _NAME: Final = re.compile(r"[a-z0-9_-]+\.(csv|db)")
 _LINK_LIFETIME: Final = timedelta(hours=24)
 _HOUR: Final = 3600.0
-# A window of time gets shorter or longer, so that it has about as many rows.
+# Time windows are made shorter or longer, so that each has about this many rows.
 _LEAST_ROWS: Final = 5_000
 _MOST_ROWS: Final = 20_000
 _ROWS_AT_ONCE: Final = 1_000
@@ -60,12 +60,12 @@ _MINUTE: Final = 60_000_000  # microseconds
 
 # Id, time, MAC, field and value
 type _Line = tuple[int, str, str, int, float]
-# MAC and number of a field, and what turns its state in a unit into what was sent
+# MAC and number of a field, and the function from its state to the value that was sent
 type _FieldInUnit = tuple[str, int, Callable[[float], float] | None]
 
 
 class HistoryExport:
-    """One export to one file."""
+    """An export to a file."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class HistoryExport:
         self._stopped = False
 
     async def async_run(self, on_progress: OnProgress) -> dict[str, Any]:
-        """Export, and return the path of the file, a link to it and what it holds.
+        """Export, and return the path of the file, a link to it and a summary.
 
         Raises ServiceValidationError if there is nothing to export, or HomeAssistantError
         if it fails.
@@ -114,7 +114,7 @@ class HistoryExport:
                 shown = percentage
                 self._hass.loop.call_soon_threadsafe(on_progress, percentage)
 
-        # What is not in the database yet belongs to it.
+        # Include what the recorder has not written yet.
         await recorder.async_wait_for_recorder(self._hass)
         try:
             path, readings = await get_instance(self._hass).async_add_executor_job(
@@ -136,7 +136,7 @@ class HistoryExport:
 
     @callback
     def async_stop(self) -> None:
-        """Make the export end soon; nothing is left of it."""
+        """Cancel the export and delete its file."""
         self._stopped = True
 
     def _write(self, on_progress: Callable[[float], None]) -> tuple[Path, int]:
@@ -162,7 +162,7 @@ class HistoryExport:
         return path, written
 
     def _lots(self) -> Iterator[tuple[float, list[_Line]]]:
-        """Return the readings in order of time, with the part that is done."""
+        """Return the readings in order of time, with the share that is done."""
         metadata = self._metadata()
         if not metadata:
             return
@@ -188,10 +188,10 @@ class HistoryExport:
                 .order_by(recorder.States.last_updated_ts, recorder.States.state_id)
             )
             # Each window has a transaction of its own, so that the recorder's log does
-            # not grow. All of it is in memory, since not every database can be asked
-            # for the units while it still answers.
+            # not grow. Its rows are fetched into memory, since not every database can be queried
+            # for the units while it still returns rows.
             with session_scope(hass=self._hass, read_only=True) as session:
-                # Plain tuples, which come in a third of the time.
+                # Plain tuples, which take a third of the time
                 cursor = session.connection().execute(query).cursor
                 assert cursor is not None
                 rows = cursor.fetchall()
@@ -209,7 +209,7 @@ class HistoryExport:
                 yield (part[-1][0] - first) / max(last - first, 1.0), lines.of(part)
 
     def _metadata(self) -> dict[int, FieldOf]:
-        """Return which field the states of each metadata ID are of."""
+        """Return the field of each metadata ID."""
         query = select(
             recorder.StatesMeta.metadata_id, recorder.StatesMeta.entity_id
         ).where(recorder.StatesMeta.entity_id.in_(self._fields))
@@ -220,11 +220,11 @@ class HistoryExport:
             }
 
     def _span(self, ids: Sequence[int], start: float) -> tuple[float, float] | None:
-        """Return the first and last time from `start` on that there is a state."""
+        """Return the times of the first and the last state from `start` on."""
         time = recorder.States.last_updated_ts
         found: list[tuple[float, float]] = []
         with session_scope(hass=self._hass, read_only=True) as session:
-            # One by one, each of which the index answers at once.
+            # One query per field, each answered by the index
             for metadata_id in ids:
                 first, last = session.execute(
                     select(func.min(time), func.max(time)).where(
@@ -241,7 +241,7 @@ class HistoryExport:
 
 
 class _Lines:
-    """Makes lines of the old server of rows of the recorder."""
+    """Converts rows of the recorder into lines of the old server."""
 
     def __init__(self, metadata: dict[int, FieldOf]) -> None:
         self._metadata = {
@@ -251,12 +251,12 @@ class _Lines:
         self._numbers = count(1)
         self._minute = -1
         self._prefix = ""
-        # The unit in each set of attributes, which may have none
+        # The unit in each set of attributes, None if there is none
         self._units: dict[int | None, str | None] = {}
         self._fields: dict[tuple[int, int | None], _FieldInUnit] = {}
 
     def load_units(self, session: Session, attributes_ids: set[int | None]) -> None:
-        """Get to know the units of states with these attributes."""
+        """Look up the units of states with these attributes."""
         unknown = attributes_ids - self._units.keys()
         if not unknown:
             return
@@ -271,7 +271,7 @@ class _Lines:
                 self._units[attributes_id] = None if unit is None else str(unit)
 
     def of(self, rows: Sequence[Any]) -> list[_Line]:
-        """Return the lines of those rows that hold a value."""
+        """Return the lines of the rows that hold a value."""
         lines = []
         known = self._fields
         for time, metadata_id, state, attributes_id in rows:
@@ -303,7 +303,7 @@ class _Lines:
         return lines
 
     def _field(self, metadata_id: int, attributes_id: int | None) -> _FieldInUnit:
-        """Return MAC, number, and what turns a state into what was sent."""
+        """Return MAC, number, and the function from a state to the value that was sent."""
         mac, field = self._metadata[metadata_id]
         unit = self._units[attributes_id]
         converter = UNIT_CONVERTERS.get(field.kind.device_class)
@@ -329,7 +329,7 @@ class _Writer(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Write what is left, and have it on the disk."""
+        """Write the rest and sync the file."""
 
 
 class _CsvWriter(_Writer):
@@ -341,7 +341,7 @@ class _CsvWriter(_Writer):
 
     @override
     def write(self, lines: list[_Line]) -> None:
-        # No cell needs quotation marks. The column of the key is empty.
+        # No cell needs quoting. The column of the key is empty.
         self._file.writelines(
             f"{number},,{time},{mac},{field},{value}\n"
             for number, time, mac, field, value in lines
@@ -359,7 +359,7 @@ class _DatabaseWriter(_Writer):
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path, isolation_level=None)
-        # The file gets its name when it is complete.
+        # The file is renamed once it is complete.
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute(CREATE_TABLE)
         self._database.execute("BEGIN")
@@ -384,7 +384,7 @@ class ExportView(HomeAssistantView):
         """Return a file as a download."""
         hass = request.app[KEY_HASS]
         user = request[KEY_HASS_USER]
-        # A link of an action that runs without a user is signed for the system.
+        # The link of an action without a user is signed for the system.
         if not (user.is_admin or user.system_generated):
             raise web.HTTPForbidden
         path = export_folder(hass) / name if hass.config.media_dirs else None
@@ -400,7 +400,7 @@ class ExportView(HomeAssistantView):
 
 
 def export_folder(hass: HomeAssistant) -> Path:
-    """Return the folder for exported files, which may not exist."""
+    """Return the folder for exported files, which may not exist yet."""
     folders = hass.config.media_dirs
     return Path(folders.get("local") or next(iter(folders.values())), _FOLDER)
 

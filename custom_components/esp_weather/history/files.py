@@ -1,4 +1,4 @@
-"""Files that users give: uploads, and those that Home Assistant may read."""
+"""Files to import: uploads, and files that Home Assistant may read."""
 
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +14,7 @@ type OpenFile = Callable[[], AbstractContextManager[Path]]
 
 @contextmanager
 def uploaded_file(hass: HomeAssistant, file_id: str) -> Generator[Path]:
-    """Return a file that was uploaded, and delete it afterwards.
+    """Yield an uploaded file, and delete it afterwards.
 
     Raises ServiceValidationError if it is not there any more.
     """
@@ -27,11 +27,11 @@ def uploaded_file(hass: HomeAssistant, file_id: str) -> Generator[Path]:
 
 @contextmanager
 def allowed_file(hass: HomeAssistant, path: str) -> Generator[Path]:
-    """Return a file that Home Assistant is allowed to show to its users.
+    """Return a file that Home Assistant is allowed to read.
 
     Raises ServiceValidationError.
     """
-    # A relative path is one from the configuration folder.
+    # A relative path starts at the configuration folder.
     path = hass.config.path(path)
     if not hass.config.is_allowed_path(path):
         raise invalid("path_not_allowed", path=path)

@@ -1,4 +1,4 @@
-"""The dialogs of a station that import and export its readings."""
+"""Options flow steps that import and export the readings of a station."""
 
 import asyncio
 from collections.abc import Coroutine, Mapping
@@ -101,13 +101,13 @@ class HistoryFlow(OptionsFlowWithReload):
     async def async_step_history_look(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Show how the first look at the file goes on."""
+        """Show the progress of the first look at the file."""
         return self._async_wait("history_look", "history_fields", "history")
 
     async def async_step_history_fields(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Show what is in the file, and ask which of it belongs to which field."""
+        """Show what is in the file, and ask which readings belong to which field."""
         errors: dict[str, str] = {}
         if user_input is not None:
             self._error = None
@@ -160,7 +160,7 @@ class HistoryFlow(OptionsFlowWithReload):
     async def async_step_history_read(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Show how the reading goes on."""
+        """Show the progress of reading."""
         return self._async_wait("history_read", "history_confirm", "history_fields")
 
     async def async_step_history_confirm(
@@ -178,7 +178,7 @@ class HistoryFlow(OptionsFlowWithReload):
     async def async_step_history_import(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Show how the import goes on."""
+        """Show the progress of the import."""
         return self._async_wait(
             "history_import", "history_imported", "history_import_failed"
         )
@@ -195,13 +195,13 @@ class HistoryFlow(OptionsFlowWithReload):
     async def async_step_history_import_failed(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Show why the import has ended."""
+        """Show why the import has failed."""
         return await self._async_abort_failed()
 
     async def async_step_export(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for the form and the time of what to export."""
+        """Ask for the format and the period of the export."""
         if user_input is not None:
             self._error = None
             try:
@@ -231,7 +231,7 @@ class HistoryFlow(OptionsFlowWithReload):
     async def async_step_export_run(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Show how the export goes on."""
+        """Show the progress of the export."""
         return self._async_wait("export_run", "exported", "export")
 
     async def async_step_exported(
@@ -253,7 +253,7 @@ class HistoryFlow(OptionsFlowWithReload):
     @callback
     @override
     def async_remove(self) -> None:
-        """Forget what was read when the dialog is over."""
+        """Discard what was read when the dialog is closed."""
         self._close()
 
     @callback
@@ -270,7 +270,7 @@ class HistoryFlow(OptionsFlowWithReload):
 
     @property
     def _sources(self) -> dict[str, Source]:
-        """Return the sources in the file by what the dialog calls them."""
+        """Return the sources in the file by their names in the dialog."""
         return {source_name(source): source for source in self._overview.sources}
 
     @property
@@ -283,7 +283,7 @@ class HistoryFlow(OptionsFlowWithReload):
             source: known[source].field.number for source in sources if source in known
         }
         fields = StationConfig.from_entry(entry).fields
-        # A column that is called what one of the fields measures
+        # A column named like what one of the fields measures
         for source in sources:
             numbers = [
                 number
@@ -361,8 +361,8 @@ class HistoryFlow(OptionsFlowWithReload):
         self, step_id: str, job: Coroutine[Any, Any, Any]
     ) -> ConfigFlowResult:
         self._task = self.hass.async_create_task(job)
-        # Shown even if the task is done by now: Home Assistant would give what the
-        # user has submitted to the step that comes next, too.
+        # Shown even if the task is done by now: Home Assistant would otherwise pass
+        # the user's input on to the next step.
         return self._async_show_history_progress(step_id)
 
     @callback
@@ -373,7 +373,7 @@ class HistoryFlow(OptionsFlowWithReload):
 
     @callback
     def _async_wait(self, step_id: str, then: str, failed: str) -> ConfigFlowResult:
-        """Go on when the task is done, with another step if it has failed."""
+        """Continue when the task is done, with another step if it has failed."""
         assert self._task is not None
         if not self._task.done():
             return self._async_show_history_progress(step_id)
@@ -409,7 +409,7 @@ class HistoryFlow(OptionsFlowWithReload):
         )
 
     async def _async_placeholders(self, report: dict[str, Any]) -> dict[str, str]:
-        """Return the report in the form that the texts of the dialog have a place for."""
+        """Return the summary of the import as placeholders of the dialog."""
         new = await async_translate(
             self.hass, "common.history_new_entity", {"field": "{field}"}
         )
@@ -451,7 +451,7 @@ def _local_time(time: str) -> str:
 
 
 def _time(text: str | None) -> datetime | None:
-    """Return what the dialog's selector says, which is a local time."""
+    """Parse the value of a time selector, which is in local time."""
     if text is None:
         return None
     return datetime.fromisoformat(text).replace(tzinfo=dt_util.get_default_time_zone())

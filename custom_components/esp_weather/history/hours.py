@@ -1,4 +1,4 @@
-"""Readings in, hourly statistics out: those that Home Assistant would have compiled.
+"""Computes the hourly statistics that Home Assistant would have compiled of readings.
 
 Home Assistant (homeassistant/components/sensor/recorder.py) weights each value by the
 time until the next one, in periods of 5 minutes. A value counts in each period that
@@ -21,11 +21,11 @@ _PERIOD: Final = 300.0
 _RUNS_AT_ONCE: Final = 1_000
 _HOURS_AT_ONCE: Final = 1_000
 _CACHE_KIB: Final = 8_000
-# A station that may be silent for ever is not drawn as a line over the years.
+# Even without an inactivity timeout, a value does not count for years.
 _MAX_CARRY: Final = 24 * 3600.0
 
-# Each run is of one period. What is out of order in the file is in order here, and
-# what is in order costs one row for each period.
+# Each run covers one period. Readings out of order in the file are in order here, and
+# those in order take one row per period.
 _CREATE: Final = f"""
 PRAGMA journal_mode = OFF;
 PRAGMA cache_size = -{_CACHE_KIB};
@@ -61,7 +61,7 @@ class Hour(NamedTuple):
 
 
 class Span(NamedTuple):
-    """How many hours there are, and the start of the first and the last of them."""
+    """The number of hours, and the start of the first and the last one."""
 
     hours: int
     first: int
@@ -69,7 +69,7 @@ class Span(NamedTuple):
 
 
 class HourStore:
-    """Hours in a temporary database on disk, which leaves memory bounded."""
+    """Hours in a temporary database on disk, which keeps memory bounded."""
 
     def __init__(self) -> None:
         """Create the database, which SQLite deletes when it is closed."""
@@ -84,13 +84,13 @@ class HourStore:
         self._database.close()
 
     def hours(self, timeout: float) -> Hours:
-        """Return the hours of a sensor that is silent after `timeout` seconds."""
+        """Add a sensor whose inactivity timeout is `timeout` seconds; return its hours."""
         hours = Hours(self, len(self._all), timeout or _MAX_CARRY)
         self._all.append(hours)
         return hours
 
     def compile(self, end: float, is_stopped: Callable[[], bool]) -> None:
-        """Make the hours before `end`, once all readings are added.
+        """Compute the hours before `end`, once all readings are added.
 
         Raises StoppedError when `is_stopped` says so.
         """
@@ -135,10 +135,10 @@ class HourStore:
 
 
 class Hours:
-    """The hours of one sensor in the making: one period of them is in memory."""
+    """Collects the readings of one sensor, with one period at a time in memory."""
 
     def __init__(self, store: HourStore, number: int, timeout: float) -> None:
-        """Start without readings."""
+        """Initialize without readings."""
         self.number = number
         self.timeout = timeout
         self._store = store
@@ -147,7 +147,7 @@ class Hours:
         self._run: _Run | None = None
 
     def add(self, times: Sequence[float], values: Sequence[float]) -> None:
-        """Add readings. In order of time, or in reverse, they cost least."""
+        """Add readings. Ascending or descending order is the cheapest."""
         self.readings += len(times)
         first, last, readings, area, minimum, maximum, last_value = (
             _NO_RUN if self._run is None else self._run
@@ -204,12 +204,12 @@ class _Run(NamedTuple):
     last_value: float
 
     def merge(self, other: Self) -> Self:
-        """Return both as one; `other` does not begin earlier."""
+        """Return both merged; `other` does not begin earlier."""
         last = self if self.last > other.last else other
         readings = self.readings + other.readings
         if other.first >= self.last:
             area = self.area + self.last_value * (other.first - self.last) + other.area
-        else:  # It is not known any more which came between which.
+        else:  # The order of the single readings is lost.
             mean = (self.mean * self.readings + other.mean * other.readings) / readings
             area = mean * (last.last - self.first)
         return self._replace(
@@ -250,7 +250,7 @@ class _Periods:
 
     def hour(self) -> Hour:
         mean = self.total / self.number
-        # The mean is kept from leaving the others by the last bit.
+        # Rounding must not move the mean beyond minimum or maximum.
         mean = max(self.minimum, min(self.maximum, mean))
         return Hour(self.start, mean, self.minimum, self.maximum)
 

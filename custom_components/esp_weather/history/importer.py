@@ -1,4 +1,4 @@
-"""Imports readings of a file into Home Assistant's long-term statistics."""
+"""Imports the readings of a file into Home Assistant's long-term statistics."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,10 +30,10 @@ from .reader import Fault, Found, HistoryReader, Source, Target
 
 type OnProgress = Callable[[int], None]
 
-# Home Assistant compiles an hour some seconds after its end, and would lose that
-# of all entities if it found one of them there already.
+# Home Assistant compiles an hour some seconds after its end, and would lose the hour
+# of all entities if one of them already had it.
 _COMPILED_AFTER: Final = timedelta(minutes=1)
-# So many hours are in memory and in the recorder's queue at a time.
+# Hours that are in memory and in the recorder's queue at a time
 _HOURS_AT_ONCE: Final = 2_000
 _NAMED_SOURCES: Final = 20
 
@@ -64,8 +64,8 @@ def known_fields(
 ) -> dict[Source, FieldOf]:
     """Return the fields that sources of these names belong to.
 
-    If there is only one station, it may go by another MAC in the file: `mac`. What
-    nobody has described is guessed from the `sources` of the file, if they are given.
+    A single station may have another MAC in the file: `mac`. Fields that
+    nobody has described are guessed from the `sources` of the file, if given.
     """
     fields = {}
     for entry in stations:
@@ -94,7 +94,7 @@ def field_like(entry: EspWeatherConfigEntry, number: int, found: Found) -> Field
 
 
 class HistoryImport:
-    """The import of one file: look at it or read it, then import it, and close."""
+    """The import of one file: read it, then import it, and close."""
 
     def __init__(self, hass: HomeAssistant, open_file: OpenFile) -> None:
         """Prepare to open the file. Raises ServiceValidationError without a recorder."""
@@ -107,7 +107,7 @@ class HistoryImport:
         self._fields: Mapping[Source, FieldOf] = {}
         self._job: asyncio.Future[Any] | None = None
         self._stop = asyncio.Event()
-        # Home Assistant would wait for the thread that reads.
+        # Otherwise Home Assistant would wait for the reading thread.
         self._forget = hass.async_add_shutdown_job(HassJob(self._async_stop))
 
     async def async_read(
@@ -118,8 +118,8 @@ class HistoryImport:
     ) -> HistoryReader:
         """Read the file, calling back with the percentage that is done.
 
-        The readings of the sources in `fields` are made into hours; without any the
-        file is only looked at. Times without a zone are of `zone`. Raises
+        The readings of the sources in `fields` are aggregated into hours; without any the
+        file is only inspected. Times without a time zone are in `zone`. Raises
         ServiceValidationError if the file cannot be read.
         """
         self._fields = fields or {}
@@ -156,7 +156,7 @@ class HistoryImport:
         return reader
 
     async def async_check_found(self) -> None:
-        """Raise ServiceValidationError, which says why, if there is nothing to import."""
+        """Raise ServiceValidationError with the reason if there is nothing to import."""
         assert self._reader is not None
         reader = self._reader
         if any(reader.store.span(hours).hours for hours in reader.hours.values()):
@@ -198,10 +198,10 @@ class HistoryImport:
     async def async_import(
         self, on_progress: OnProgress, *, overwrite: bool = False, dry_run: bool = False
     ) -> dict[str, Any]:
-        """Import what was read and return a report, ready to be JSON.
+        """Import what was read and return a summary, ready for JSON.
 
         Hours that have statistics already keep them, unless `overwrite`. With
-        `dry_run` nothing is imported and the report tells what would be. A field
+        `dry_run` nothing is imported and the summary says what would be. A field
         without an entity gets one.
         """
         assert self._reader is not None
@@ -215,7 +215,7 @@ class HistoryImport:
         if not dry_run:
             for source in spans:
                 await self._async_add_entity(reader, source)
-        # Statistics of the hours before may still be in its queue.
+        # Earlier statistics may still be in its queue.
         await self._async_wait_for_recorder()
         all_metadata = await self._async_metadata(spans)
         total = sum(span.hours for span in spans.values())
@@ -248,7 +248,7 @@ class HistoryImport:
         return {**await self._async_report(reader), "entities": entities}
 
     async def _async_report(self, reader: HistoryReader) -> dict[str, Any]:
-        """Return what the report says of the file."""
+        """Return the part of the summary about the file."""
         others = {
             source: found
             for source, found in reader.sources.items()
@@ -287,7 +287,7 @@ class HistoryImport:
         ]
 
     async def _async_warnings(self, reader: HistoryReader) -> list[str]:
-        """Return what may be missing of a database."""
+        """Return what may be missing from a database."""
         database = reader.database
         if database is None:
             return []
@@ -318,7 +318,7 @@ class HistoryImport:
         return warnings
 
     async def async_close(self) -> None:
-        """Delete what was read, also if somebody has given up waiting for it."""
+        """Delete what was read, even if its caller was cancelled."""
         self._forget()
         self._async_stop()
         if self._job is not None:
@@ -334,7 +334,7 @@ class HistoryImport:
     def _close(self) -> None:
         self._replace_reader(None)
         if self._path is None:
-            # An upload is deleted after it was opened.
+            # An upload is deleted once it has been opened.
             with suppress(ServiceValidationError):
                 self._files.enter_context(self._open_file())
         self._files.close()
@@ -345,7 +345,7 @@ class HistoryImport:
         self._reader = reader
 
     async def _async_run[T, *Ts](self, job: Callable[[*Ts], T], *args: *Ts) -> T:
-        """Run what takes its time, one at a time.
+        """Run a long task in a thread, one at a time.
 
         Raises ServiceValidationError when Home Assistant stops.
         """
@@ -367,7 +367,7 @@ class HistoryImport:
         return cast("T", result)
 
     async def _async_wait_for_recorder(self) -> None:
-        """Wait for the recorder, but not for longer than Home Assistant runs."""
+        """Wait for the recorder, but no longer than Home Assistant runs."""
         waiting = [
             asyncio.ensure_future(recorder.async_wait_for_recorder(self._hass)),
             asyncio.ensure_future(self._stop.wait()),
@@ -379,7 +379,7 @@ class HistoryImport:
                 each.cancel()
 
     async def _async_add_entity(self, reader: HistoryReader, source: Source) -> None:
-        """Make the entity of a field that has none."""
+        """Create the entity of a field that has none."""
         of = self._fields[source]
         if of.entity_id(self._hass) is None:
             await of.entry.runtime_data.async_add_field(
@@ -454,12 +454,12 @@ class HistoryImport:
 
 
 def source_name(source: Source) -> str:
-    """Return what a source is called for people."""
+    """Return the name of a source for users."""
     return f"{source.mac} {source.column}".strip()
 
 
 def fault_line(fault: Mapping[str, Any]) -> str:
-    """Return a fault of the report as a line of text."""
+    """Return a fault as a line of text."""
     what = f"{fault['column']} `{fault['value']}`".strip()
     times = f" (× {fault['readings']})" if fault["readings"] > 1 else ""
     return f"- {fault['line']}: {what}: {fault['reason']}{times}"

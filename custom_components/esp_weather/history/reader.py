@@ -1,7 +1,7 @@
-"""Readings from a file: the old server's data.db, or a text file with columns.
+"""Reads a file of readings: the old server's data.db, or a text file with columns.
 
-Knows nothing of Home Assistant. What the readings belong to is decided by who reads:
-the file is a number of sources, and each is either only counted or made into hours.
+Independent of Home Assistant. The caller decides what the readings belong to:
+the file consists of sources, each of which is counted or aggregated into hours.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ from .hours import SECONDS_PER_HOUR, Hours, HourStore
 from .table import Table, time_in
 
 _SERVER_COLUMNS: Final = ("mac", "field", "data")
-# What Home Assistant's history page offers for download
+# The columns of a download from Home Assistant's history page
 _DOWNLOAD_COLUMNS: Final = ("entity_id", "entity_id", "state")
 _KEY_COLUMNS: Final = frozenset({"id", "api_key"})
 # Columns of ThingSpeak's files that hold no readings
@@ -36,31 +36,31 @@ _THINGSPEAK_OTHERS: Final = frozenset(
     {"entry_id", "latitude", "longitude", "elevation", "status"}
 )
 
-# What is kept of a file that is nothing but faults or sources
+# Limits on the faults and sources that are kept of a file
 _SHOWN_FAULTS: Final = 20
 _SHOWN_SOURCES: Final = 100
 _SHOWN_VALUE: Final = 40  # characters
 _REMEMBERED_CELLS: Final = 10_000
 _REMEMBERED_VALUES: Final = 4_096
 
-# Time, MAC, field and value of a reading as they stand in the file, and one cell more
+# Time, MAC, field and value of a reading as written in the file, and one more cell
 type _Line = Any
-# Takes a lot of lines and their numbers
+# Takes a batch of lines and their numbers
 type _Take = Callable[[Sequence[_Line], Sequence[int]], None]
 
 
 class Source(NamedTuple):
-    """What the readings are of: a MAC and field, or a column of a file without MACs."""
+    """The origin of readings: a MAC and field, or a column of a file without MACs."""
 
     mac: str
     column: str
 
 
 class Target(NamedTuple):
-    """What is made of the readings of a source.
+    """How to aggregate the readings of a source.
 
-    `calibrate` turns what a station has sent into what was measured, and raises
-    ReportError for what cannot have been; `timeout` is the station's, in seconds.
+    `calibrate` turns the value that a station has sent into the measured one and raises
+    ReportError for an impossible one; `timeout` is the station's, in seconds.
     """
 
     calibrate: Callable[[float], float]
@@ -69,7 +69,7 @@ class Target(NamedTuple):
 
 @dataclass(slots=True)
 class Found:
-    """What a file holds of one source: values as they stand there, times in seconds."""
+    """What a file holds of one source: values as written there, times in seconds."""
 
     readings: int = 0
     lowest: float = inf
@@ -80,10 +80,10 @@ class Found:
 
 @dataclass(slots=True)
 class Fault:
-    """A reading that was left out, and how many others were for the same reason.
+    """A reading that was left out, and how many others were left out for the same reason.
 
     `line` is the number of the line, or in a data.db the Id; `column` is that of the
-    cell that is wrong, or the field that the value is of.
+    wrong cell, or the field of the value.
     """
 
     line: int
@@ -95,7 +95,7 @@ class Fault:
 
 @dataclass(slots=True)
 class _Faults:
-    """The faults of a file: all are counted, and the first of each sort is kept."""
+    """The faults of a file: all are counted, and the first of each kind is kept."""
 
     count: int = 0
     sorts: dict[tuple[str, str], Fault] = dataclass_field(default_factory=dict)
@@ -110,7 +110,7 @@ class _Faults:
 
 
 class _Sink:
-    """Takes the readings of one source, a lot of lines at a time."""
+    """Takes the readings of one source in batches of lines."""
 
     def __init__(
         self, source: Source, target: Target | None, hours: Hours | None
@@ -118,16 +118,16 @@ class _Sink:
         self.source = source
         self.found = Found()
         self.too_new = 0
-        # Place in the lot, time and value
+        # Position in the batch, time and value
         self.lot: list[tuple[int, float, float]] = []
         self._hours = hours
-        # Sensors repeat themselves.
+        # Cached, since sensors repeat values.
         self._calibrate = (
             None if target is None else lru_cache(_REMEMBERED_VALUES)(target.calibrate)
         )
 
     def end_lot(self, numbers: Sequence[int], end: float, faults: _Faults) -> None:
-        """Take the lot, of which the readings before `end` count."""
+        """Take the batch, of which the readings before `end` count."""
         _, times, values = zip(*self.lot, strict=True)
         found = self.found
         found.readings += len(values)
@@ -161,14 +161,14 @@ class _Sink:
 
 
 class HistoryReader:
-    """One pass over one file. Memory is bounded whatever it holds."""
+    """One pass over one file, in bounded memory whatever it holds."""
 
     def __init__(
         self, targets: Mapping[Source, Target], end: float, zone: tzinfo | None = None
     ) -> None:
-        """Prepare to make hours of the readings of `targets` before the hour of `end`.
+        """Prepare to aggregate the readings of `targets` before the hour of `end`.
 
-        Times without a zone are of `zone`. Without targets the file is only looked at.
+        Times without a time zone are in `zone`. Without targets the file is only inspected.
         """
         self.lines = 0
         self.clock = Clock(zone)
@@ -183,13 +183,13 @@ class HistoryReader:
         self._end = end - end % SECONDS_PER_HOUR
         self._faults = _Faults()
         self._sinks: dict[Source, _Sink] = {}
-        # Takes the readings of sources that are too many to be listed.
+        # Takes the readings of the sources beyond the limit.
         self._rest = _Sink(Source("", ""), None, None)
         self._stopped = False
 
     @property
     def sources(self) -> dict[Source, Found]:
-        """Return what the file holds, the first source first."""
+        """Return what the file holds of each source, in order."""
         return {
             source: sink.found
             for source, sink in self._sinks.items()
@@ -198,22 +198,22 @@ class HistoryReader:
 
     @property
     def unlisted(self) -> int:
-        """Return how many readings are of sources that are too many to be listed."""
+        """Return how many readings are of sources beyond the limit."""
         return self._rest.found.readings
 
     @property
     def too_new(self) -> int:
-        """Return how many readings are of the hour under way, or later."""
+        """Return how many readings are of the current hour or later."""
         return sum(sink.too_new for sink in self._sinks.values())
 
     @property
     def faults(self) -> int:
-        """Return how many readings were left out because something is wrong."""
+        """Return how many readings were left out because of a fault."""
         return self._faults.count
 
     @property
     def first_faults(self) -> list[Fault]:
-        """Return the first fault of each sort."""
+        """Return the first fault of each kind."""
         return list(self._faults.sorts.values())
 
     def stop(self) -> None:
@@ -225,7 +225,7 @@ class HistoryReader:
         self.store.close()
 
     def read(self, path: Path, on_progress: Callable[[float], None]) -> None:
-        """Read a file, calling back with the part that is done (0 to 1).
+        """Read a file, calling back with the share that is done (0 to 1).
 
         Raises HistoryError, or StoppedError after stop().
         """
@@ -259,7 +259,7 @@ class HistoryReader:
                 on_progress(raw.tell() / size)
 
     def _take(self, take: _Take, lot: Sequence[_Line], numbers: Sequence[int]) -> None:
-        """Take a lot of lines with these numbers."""
+        """Take a batch of lines with these numbers."""
         self.lines += len(lot)
         take(lot, numbers)
         for sink in (*self._sinks.values(), self._rest):
@@ -269,7 +269,7 @@ class HistoryReader:
             raise StoppedError
 
     def _table_taker(self, table: Table) -> _Take:
-        """Return what takes lines of the table."""
+        """Return the function that takes lines of the table."""
         for columns, source_of in (
             (_SERVER_COLUMNS, _server_source),
             (_DOWNLOAD_COLUMNS, _download_source),
@@ -292,7 +292,7 @@ class HistoryReader:
         )
 
     def _long_taker(self, source_of: Callable[[Any, Any], Source]) -> _Take:
-        """Return what takes lines of one reading each."""
+        """Return the function that takes lines of one reading each."""
         parse = self.clock.parse
         parse_iso = datetime.fromisoformat
         known: dict[tuple[Any, Any], _Sink] = {}
@@ -306,7 +306,7 @@ class HistoryReader:
                         if len(known) < _REMEMBERED_CELLS:
                             known[mac, field] = sink
                     text = time if type(time) is str else _text(time)
-                    # What Clock.parse() would find, for most times
+                    # Shortcut of Clock.parse() for most times
                     try:
                         iso = parse_iso(text)
                         seconds = 0.0 if iso.tzinfo is None else iso.timestamp()
@@ -349,7 +349,7 @@ class HistoryReader:
                     self._faults.add(numbers[place], sink.source.column, data, err)
 
     def _sink(self, source: Source) -> _Sink:
-        """Return what takes the readings of a source."""
+        """Return the object that takes the readings of a source."""
         if (sink := self._sinks.get(source)) is not None:
             return sink
         target = self._targets.get(source)
@@ -362,7 +362,7 @@ class HistoryReader:
 def _server_source(mac: Any, field: Any) -> Source:
     """Return the source of a row of the old server. Raises ReportError."""
     try:
-        # A spreadsheet or a column without a type makes 1.0 of it.
+        # A spreadsheet or an untyped column turns it into 1.0.
         number = float(_text(field))
     except ValueError:
         raise invalid_field() from None
@@ -381,7 +381,7 @@ def _download_source(entity_id: Any, _: Any) -> Source:
 def _place(
     error: ReportError, time: Any, mac: Any, field: Any, data: Any
 ) -> tuple[str, Any]:
-    """Return which cell of a line is wrong, and what it holds."""
+    """Return which cell of a line is wrong, and its content."""
     match error.reason:
         case Reason.INVALID_MAC:
             return "mac", mac
@@ -407,7 +407,7 @@ def _value(text: str) -> float:
 
 
 def _text(value: Any) -> str:
-    """Return a cell as text, whatever a database has in it."""
+    """Return a cell as text, whatever its type in a database."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     return "" if value is None else str(value)

@@ -1,7 +1,7 @@
-"""What history needs of Home Assistant's recorder beyond its public helpers.
+"""The parts of Home Assistant's recorder that history uses beyond the public API.
 
-A name that a newer Home Assistant no longer has costs the actions and dialogs that need
-it, not the integration.
+If a newer Home Assistant lacks one of these names, only the actions and dialogs that need
+it fail, not the integration.
 """
 
 from collections.abc import Callable
@@ -63,9 +63,9 @@ def async_check(hass: HomeAssistant) -> None:
 
 
 async def async_wait_for_recorder(hass: HomeAssistant) -> None:
-    """Return when the recorder has done everything that it was told up to now.
+    """Return once the recorder has done everything that is queued now.
 
-    Recorder.async_block_till_done() does not wait for the task it is just at.
+    Recorder.async_block_till_done() does not wait for the task in progress.
     """
     done = hass.loop.create_future()
     get_instance(hass).queue_task(SynchronizeTask(done))
@@ -75,9 +75,9 @@ async def async_wait_for_recorder(hass: HomeAssistant) -> None:
 def unit_converter(
     unit: str | None, metadata: StatisticMetaData
 ) -> Callable[[float], float]:
-    """Return the function from the unit of readings to that of their statistics.
+    """Return the converter from the unit of readings to that of their statistics.
 
-    Raises ServiceValidationError, also for statistics that are no means of values.
+    Raises ServiceValidationError, also for statistics that are not means.
     """
     statistic_id = metadata["statistic_id"]
     if metadata["has_sum"] or metadata["mean_type"] is not StatisticMeanType.ARITHMETIC:

@@ -1,7 +1,7 @@
-"""Text files with columns, as programs and spreadsheets write them.
+"""Reads text files with columns, as programs and spreadsheets write them.
 
-Delimiter, encoding and decimal comma are recognized. Each line stands for itself: a
-quotation mark that is missing spoils no other line.
+Delimiter, encoding and decimal comma are detected. Each line is parsed on its own: a
+missing quotation mark does not affect other lines.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ _TIME_NAMES: Final = (
 )
 _SEPARATE_TIME: Final = ("date", "time")
 
-# What is longer than any line of readings is cut off.
+# Longer lines than any reading needs are cut off.
 _MAX_LINE_LENGTH: Final = 4096
 _CHUNK: Final = 1 << 15  # characters
 _SAMPLE: Final = 1 << 16  # bytes
@@ -37,8 +37,8 @@ _SAMPLE_LINES: Final = 50
 class Table:
     """How a file is written, and what its columns are.
 
-    `names` are in lower case, `titles` as they stand in the file. The time is in the
-    columns `time`: in one, or date and time in two.
+    `names` are in lower case, `titles` as written in the file. The time is in the
+    columns `time`: in one column, or date and time in two.
     """
 
     path: Path
@@ -77,9 +77,9 @@ class Table:
         return TextIOWrapper(file, encoding=self.encoding, errors="replace")
 
     def rows(self, file: TextIO) -> Iterator[tuple[Sequence[int], list[list[str]]]]:
-        """Return the numbers and the cells of the lines after the header, in lots.
+        """Return the numbers and the cells of the lines after the header, in batches.
 
-        Lines that are empty are left out.
+        Empty lines are left out.
         """
         delimiter = self.delimiter
         for first, lines in _lots(file):
@@ -105,7 +105,7 @@ class Table:
     ) -> list[tuple[str, str, str, str, str]]:
         """Return the cells of the time and of three columns in each of some lines.
 
-        What a line lacks is empty. The fifth cell is any.
+        Missing cells are empty. The fifth cell is arbitrary.
         """
         places = [self.names.index(name) for name in columns]
         width = max(*places, *self.time) + 1
@@ -124,13 +124,13 @@ def _encoding(path: Path) -> str:
         return "utf-16"
     if sample.startswith(b"\xef\xbb\xbf"):
         return "utf-8-sig"
-    # Of the two bytes of most characters, one is zero.
+    # One of the two bytes of most characters is zero.
     even, odd = sample[::2].count(0), sample[1::2].count(0)
     for encoding, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
         if zeros > len(sample) / 4 > others:
             return encoding
     try:
-        # A character may be cut in two at the end of the sample.
+        # The sample may end in the middle of a character.
         sample[:-4].decode()
     except UnicodeDecodeError as err:
         if err.start < len(sample) - 8:
@@ -139,7 +139,7 @@ def _encoding(path: Path) -> str:
 
 
 def _lots(file: TextIO) -> Iterator[tuple[int, list[str]]]:
-    """Return the lines in lots, each after the number of its first line."""
+    """Return the lines in batches, each with the number of its first line."""
     number = 1
     rest = ""
     while chunk := file.read(_CHUNK):
@@ -164,7 +164,7 @@ def _titles(header: str) -> tuple[str, ...]:
     """Return the names of the columns.
 
     The first line may have another delimiter than the others: a spreadsheet that has
-    taken it for one cell writes it as such, with the delimiters of empty cells after it.
+    took it for one cell writes it so, followed by the delimiters of empty cells.
     """
     best = max(
         (_cells(header, delimiter) for delimiter in _DELIMITERS),
@@ -189,13 +189,13 @@ def _layout(
         candidates = [(column,) for column in range(len(names))]
 
     def times(delimiter: str, columns: tuple[int, ...]) -> int:
-        """Return in how many lines there is a time, and something beside it."""
+        """Return how many lines have a time and something beside it."""
         return sum(
             len(cells) > 1 and is_time(time_in(cells, columns))
             for cells in (_cells(line, delimiter) for line in lines)
         )
 
-    # That of the header wins if there is no difference.
+    # In a tie, the delimiter of the header wins.
     own = max(_DELIMITERS, key=lambda delimiter: len(_cells(header, delimiter)))
     found = max(
         (
