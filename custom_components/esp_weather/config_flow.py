@@ -64,7 +64,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     MINOR_VERSION = MINOR_VERSION
 
     def __init__(self) -> None:
-        """Initialize the flow with a fresh key."""
+        """Initialize the flow with a new key."""
         self._key = secrets.token_hex(_KEY_BYTES)
         # A short key that the user was warned of or already uses
         self._short_key = ""
@@ -150,7 +150,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_pair(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Show a fresh key and wait for a station to report with it."""
+        """Show a new key and wait for a station to report with it."""
         if self._waiting is None:
             # Before the first station is added, the views for reports are not registered.
             await async_setup_component(self.hass, DOMAIN, {})

@@ -15,7 +15,7 @@ class Pairing:
     """A key that waits for a station, and what the first station to use it has sent."""
 
     def __init__(self, hass: HomeAssistant, key: str) -> None:
-        """Initialize the pairing of a fresh key."""
+        """Initialize the pairing of a new key."""
         self.key = key.encode()
         self.fields: Mapping[int, Declaration] = {}
         self.values: dict[int, float] = {}

@@ -58,13 +58,13 @@ async def test_import_and_export(
         # A file without readings says so, and there is no Import button.
         await page.locator("input[type=file]").set_input_files(wrong)
         await page.get_by_role("button", name="Next").click()
-        await expect(page.get_by_text("The file holds no readings")).to_be_visible()
+        await expect(page.get_by_text("The file contains no readings")).to_be_visible()
         await page.screenshot(path=tmp_path / "1-empty.png")
         await page.locator("input[type=file]").set_input_files(file)
         await page.get_by_role("button", name="Next").click()
 
-        # What the file holds, and what belongs where
-        await expect(page.get_by_text("What the file holds")).to_be_visible()
+        # What the file contains, and what belongs where
+        await expect(page.get_by_text("What the file contains")).to_be_visible()
         await expect(page.get_by_role("cell", name="-127")).to_be_visible()
         await _expect_no_overflow(page)
         await page.screenshot(path=tmp_path / "2-fields.png")

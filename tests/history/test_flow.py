@@ -216,7 +216,7 @@ async def test_faults(
         hass, form, {"file": await upload(browser, old_server.database)}
     )
     assert form["errors"] == {"base": "history_failed"}
-    assert texts(form)["error"].startswith("The file holds no readings")
+    assert texts(form)["error"].startswith("The file contains no readings")
 
     old_server.fill([(NOW, OUTDOOR, 1, 10.0)])
     fields = await submit(
@@ -225,7 +225,7 @@ async def test_faults(
     assert fields["errors"] == {}
     fields = await submit(hass, fields, suggested(fields))
     assert fields["step_id"] == "history_fields"
-    assert texts(fields)["error"].startswith("All readings in the file are of the hour")
+    assert texts(fields)["error"].startswith("All readings in the file are of the current hour")
     assert len(_uploads()) == 1
 
     hass.config_entries.options.async_abort(fields["flow_id"])
@@ -323,7 +323,7 @@ async def test_export(
             "end": "2026-11-24 11:00:00",
         },
     )
-    assert texts(wrong)["error"] == "The start has to be before the end."
+    assert texts(wrong)["error"] == "The start has to be earlier than the end."
     done = await submit(
         hass, form, {"format": file_format, "start": "2026-11-20 00:00:00"}
     )

@@ -124,14 +124,14 @@ async def test_stored(
         (
             legacy_url("-127"),
             (
-                "-127 °C is what a DS18B20 gives when it is not connected."
-                " Check its wiring and the resistor of 4.7 kΩ."
+                "A DS18B20 reads -127 °C when it is not connected."
+                " Check its wiring and the 4.7 kΩ resistor."
             ),
         ),
         (
             legacy_url("85.0"),
             (
-                "85 °C right after a start is what a DS18B20 gives before its first"
+                "A DS18B20 reads 85 °C right after a start, before its first"
                 " measurement. The next value is taken."
             ),
         ),

@@ -49,7 +49,7 @@ from tests.signed_station import (
 from tools.signature import SIGNED_PATH, Signer
 
 REFUSAL = (
-    "No station with this MAC has signed this with its key and a fresh nonce."
+    "This is not signed with the key of a station with this MAC and a fresh nonce."
     " Sign it again with the nonce of this answer."
 )
 

@@ -123,7 +123,7 @@ class Journal:
             return recorder
         self.is_degraded = True
         _LOGGER.error(
-            "This version of Home Assistant has another recorder than ESP Weather knows"
+            "ESP Weather does not know the recorder of this version of Home Assistant"
             " (%s). Readings are recorded by Home Assistant alone",
             missing,
         )
