@@ -1,4 +1,4 @@
-"""A station that sleeps deeply between its readings, for a battery."""
+"""A battery-powered station, in deep sleep between its readings."""
 
 import time
 
@@ -11,23 +11,23 @@ from esp_weather.delivery import jitter
 from esp_weather.memory import CAPACITY, SLEEPS
 from esp_weather.station import BaseStation
 
-_AWAKE_LIMIT_MS = const(20_000)  # of what a battery spends on one reading
+_AWAKE_LIMIT_MS = const(20_000)  # limit of the battery's energy for one round
 _REFUSED_MS = const(300_000)  # between two attempts of a station that is refused
 _LONGEST_PAUSE_MS = const(3_600_000)
 _SHORTEST_SLEEP_MS = const(1_000)
-_STAY_MS = const(10_000)  # for mpremote to get in, before the first sleep
+_STAY_MS = const(10_000)  # window for mpremote before the first sleep
 _MOST_FAILURES = const(99)  # that are counted
-_FORGET_AFTER = const(8)  # failures, until the Wi-Fi is configured anew
+_FORGET_AFTER = const(8)  # failures until the Wi-Fi is configured again
 _MOST_SKIPS = const(255)
 
 
 class Station(BaseStation):
-    """Switches the board off between its readings: each of them is a start."""
+    """Powers the board down between its readings; each wake-up is a start."""
 
     LONGEST = 4200  # s, of its interval: the ESP8266 counts µs in 32 bits
 
     def __init__(self, *arguments) -> None:  # type: ignore[no-untyped-def]
-        """Get ready, as each station does."""
+        """Initialize the station."""
         super().__init__(*arguments)
         self._memory.flags |= SLEEPS
 
@@ -43,7 +43,7 @@ class Station(BaseStation):
             return
         self.keep(False)
         verdict = self._report(min(self._interval, _AWAKE_LIMIT_MS))
-        # Who says "not now" is there; but to a battery that makes no difference.
+        # A RETRY shows that the server is there, but the battery is drained all the same.
         if verdict == RETRY:
             memory.failures = min(memory.failures + 1, _MOST_FAILURES)
         else:
@@ -57,14 +57,14 @@ class Station(BaseStation):
             if memory.failures == _FORGET_AFTER:
                 memory.wifi = bytes(4)
             if self._client.KEEPS:
-                # It measures on, and spares the battery the search for the Wi-Fi.
+                # Keep measuring, but save the energy of searching the Wi-Fi.
                 memory.skips = min(max(longer // pause, 1) - 1, _MOST_SKIPS)
             else:
                 pause = longer
         self._sleep(pause)
 
     def _sleep(self, pause: int) -> None:
-        """Switch everything off until `pause` after the beginning of this round.
+        """Sleep until `pause` after the start of this round.
 
         The board wakes with a reset.
         """

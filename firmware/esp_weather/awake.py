@@ -11,7 +11,7 @@ from esp_weather.station import BaseStation
 
 _REFUSED_MS = const(300_000)  # between two attempts of a station that is refused
 
-_SILENCE = const(3_000)  # tenths of a second without an answer, until that is mended
+_SILENCE = const(3_000)  # tenths of a second without an answer until recovery is tried
 
 
 class Station(BaseStation):
@@ -20,11 +20,11 @@ class Station(BaseStation):
     LONGEST = 86_400  # s, of its interval
 
     def __init__(self, *arguments) -> None:  # type: ignore[no-untyped-def]
-        """Get ready, as each station does."""
+        """Initialize the station."""
         super().__init__(*arguments)
         self._memory.flags &= ~SLEEPS
         self._heard = self._clock.now()
-        self._steps = 0  # of what was tried since, to get an answer again
+        self._steps = 0  # recovery steps tried since
         self._quiet_until = 0  # tenths
 
     def _round(self) -> None:
@@ -53,7 +53,7 @@ class Station(BaseStation):
         self._wait_for_next(self._interval)
 
     def _blink(self, verdict: int) -> None:
-        """Show with the LED what went wrong."""
+        """Blink the LED to show what went wrong."""
         if verdict in (REFUSED, RETRY) or self._sensors.missing:
             from esp_weather import led  # noqa: PLC0415 # takes memory
 
@@ -67,7 +67,7 @@ class Station(BaseStation):
             forget("led")
 
     def _wait_for_next(self, pause: int) -> None:
-        """Wait until `pause` after the beginning of this round."""
+        """Wait until `pause` after the start of this round."""
         self._begin = time.ticks_add(self._begin, pause)
         rest = time.ticks_diff(self._begin, time.ticks_ms())
         if rest > 0:

@@ -11,13 +11,13 @@ class BH1750:
     """A BH1750, which sleeps between its measurements."""
 
     def __init__(self, i2c: I2C, address: int = 35) -> None:
-        """Use the sensor at an address of the bus."""
+        """Initialize the sensor at an address of the bus."""
         self._i2c = i2c
         self._address = address
         self._data = bytearray(2)
 
     def start(self) -> int:
-        """Begin to measure and return how many milliseconds that takes.
+        """Start a measurement and return how many milliseconds it takes.
 
         Raises OSError if nothing answers.
         """

@@ -1,7 +1,7 @@
 """Bosch BME280: temperature, humidity, pressure. Names as in its data sheet.
 
 The formulas are those of the data sheet (BST-BME280-DS002, section 4.2.3), in
-integers: the numbers with a point of an ESP8266 have only 22 bits.
+integers: floats of an ESP8266 have a mantissa of only 22 bits.
 """
 
 from struct import unpack
@@ -27,14 +27,14 @@ class BME280:
     """A BME280, which sleeps between its measurements."""
 
     def __init__(self, i2c: I2C, address: int = 0x76) -> None:
-        """Use the sensor at an address of the bus."""
+        """Initialize the sensor at an address of the bus."""
         self._i2c = i2c
         self._address = address
         self._data = bytearray(8)
         self._calibration: tuple[int, ...] | None = None
 
     def start(self) -> int:
-        """Begin to measure and return how many milliseconds that takes.
+        """Start a measurement and return how many milliseconds it takes.
 
         Raises OSError if nothing answers, and ValueError if it is another chip.
         """
@@ -67,7 +67,7 @@ class BME280:
         temperature = data[3] << 12 | data[4] << 4 | data[5] >> 4
         calibration = self._calibration
         if calibration is None or _SKIPPED in (temperature, pressure):
-            # It was without power, and may be another one now.
+            # The sensor lost power and may have been replaced.
             self._calibration = None
             raise ValueError("it has not measured")
         return compensate(calibration, temperature, data[6] << 8 | data[7], pressure)
@@ -76,7 +76,7 @@ class BME280:
 def compensate(
     calibration: tuple[int, ...], adc_t: int, adc_h: int, adc_p: int
 ) -> tuple[float, ...]:
-    """Return °C, % and hPa of what the sensor has measured.
+    """Convert raw values into °C, % and hPa.
 
     `calibration` is dig_T1 to T3, P1 to P9 and H1 to H6.
     """

@@ -1,11 +1,11 @@
-"""The readings that the station keeps until they are on the server's disk."""
+"""Ring buffer of the readings that are not stored on the server's disk yet."""
 
 from struct import pack_into, unpack_from
 
 from micropython import const
 
 # A field and the time of its measurement in one number, and the value. The time is
-# that of the station's clock, which goes around in these bits after 310 days.
+# that of the station's clock, which wraps around in these bits after 310 days.
 _FORMAT = "<If"
 SIZE = const(8)
 _TIME_BITS = const(28)
@@ -15,12 +15,12 @@ _TIME = const(0x0FFFFFFF)
 class Buffer:
     """A ring of readings, numbered in the order of measuring.
 
-    The oldest of them may be taken: the server has these in its memory, and they are
-    dropped when they are stored. A reading that does not fit displaces the oldest.
+    The oldest may be marked as taken: the server has them in memory, and they are
+    dropped once they are stored. A reading that does not fit displaces the oldest.
     """
 
     def __init__(self, capacity: int) -> None:
-        """Allocate all the memory that it will ever need."""
+        """Allocate all memory in advance."""
         self.count = 0
         self.taken = 0
         self.number = 0  # of the oldest reading
@@ -44,14 +44,14 @@ class Buffer:
         self.count += 1
 
     def drop(self, count: int) -> None:
-        """Forget the oldest readings."""
+        """Drop the oldest readings."""
         self._first = (self._first + count) % self.capacity
         self.count -= count
         self.taken = max(0, self.taken - count)
         self.number = self.number + count & 0xFFFFFFFF
 
     def stored(self, number: int) -> None:
-        """Forget the taken readings up to this number."""
+        """Drop the taken readings up to this number."""
         self.drop(min(max(number - self.number + 1, 0), self.taken))
 
     def reading(self, index: int, now: int) -> tuple[int, float, int]:

@@ -1,6 +1,6 @@
-"""Loads what the settings ask for. Forgotten when that is done.
+"""Loads the modules that the settings require. Unloaded when that is done.
 
-One module is imported after the other, since compiling takes more memory than running.
+Modules are imported one by one, since compiling takes more memory than running.
 """
 
 from binascii import hexlify
@@ -27,7 +27,7 @@ def parts(memory: Memory) -> tuple:
     except ValueError as err:
         raise SettingsError("%s: led: %s" % (CONFIG, err))
     forget("led")
-    # Of two ways only the one that is needed.
+    # Import only the class that is needed.
     if settings["signed"]:
         client = _load("client signature status signed").ReportClient
     else:
@@ -49,10 +49,10 @@ def _slot() -> list[str]:
 
 
 def _settings(memory: Memory) -> dict:
-    """Return the settings as they were checked.
+    """Return the checked settings.
 
-    They are checked in a start of its own, when they or the firmware are new, or when
-    sensors are to be looked for.
+    They are checked in a separate start when they or the firmware have changed, or when
+    sensors have to be detected.
     """
     seal = _seal()
     was_checked = memory.flags & CHECKED
@@ -72,29 +72,29 @@ def _settings(memory: Memory) -> dict:
     settings["seal"] = seal
     if config.write(settings) and not was_checked:
         memory.flags |= CHECKED
-        memory.starts -= 1  # It has not failed.
+        memory.starts -= 1  # This start does not count as failed.
         memory.note()
         machine.reset()
     return settings
 
 
 def _seal() -> str:
-    """Return what changes with the settings and with the firmware."""
+    """Return a checksum of the settings and the firmware version."""
     seal = sha256(VERSION.encode())
     try:
         with open(CONFIG, "rb") as file:
             while piece := file.read(64):
                 seal.update(piece)
     except OSError:
-        pass  # What checks the settings says so.
+        pass  # The settings check reports this.
     return hexlify(seal.digest()[:8]).decode()
 
 
 def _load(names: str):  # type: ignore[no-untyped-def]
     """Import modules, and return the last one.
 
-    What loading one has left behind is removed before the next one is loaded, so that
-    what stays is not scattered.
+    Garbage is collected after each one, so that
+    the heap is not fragmented.
     """
     for name in names.split():
         gc.collect()

@@ -11,14 +11,14 @@ class DHT22:
     """A DHT22."""
 
     def __init__(self, pin: Pin) -> None:
-        """Use the sensor at a pin."""
+        """Initialize the sensor at a pin."""
         self._sensor = dht.DHT22(pin)
 
     def start(self) -> int:
-        """Begin to measure and return how many milliseconds that takes.
+        """Start a measurement and return how many milliseconds it takes.
 
-        What the sensor gives is what it measured when it was last asked. So it is
-        asked twice, and no sooner than it may be.
+        The sensor returns what it measured when it was last read. So it is
+        read twice, respecting its minimum interval.
         """
         try:
             self._sensor.measure()

@@ -15,15 +15,15 @@ class DS18B20:
     """A DS18B20, alone on its wire or known by its ROM code."""
 
     def __init__(self, pin: Pin, rom: str = "") -> None:
-        """Use the sensor at a pin with this ROM code, in 16 hexadecimal digits."""
+        """Initialize the sensor at a pin with this ROM code, in 16 hexadecimal digits."""
         self._wire = DS18X20(OneWire(pin))
         self._rom = unhexlify(rom)
         self._found = self._rom
 
     def start(self) -> int:
-        """Begin to measure and return how many milliseconds that takes.
+        """Start a measurement and return how many milliseconds it takes.
 
-        Raises ValueError if the sensor is not there or not alone.
+        Raises ValueError if no sensor or more than one is found.
         """
         self._found = self._rom
         if not self._rom:
@@ -38,8 +38,8 @@ class DS18B20:
     def read(self) -> tuple[float, ...]:
         """Return the temperature in °C, in a tuple.
 
-        Raises ValueError if the sensor was without power since it began, or if
-        the wire has a short circuit: then all that comes is 0, its checksum too.
+        Raises ValueError if the sensor lost power since the start, or if
+        the wire is shorted: then all bits are 0, and the checksum matches.
         """
         value = self._wire.read_temp(self._found)
         if value == _POWER_ON or not any(self._wire.buf):

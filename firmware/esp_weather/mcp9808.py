@@ -16,7 +16,7 @@ _SHUTDOWN = b"\x01\x00"
 _SIGN = const(0x1000)
 
 # Milliseconds of a conversion at each resolution: the typical 30, 65, 130 and 250
-# and a third more. Until then the register holds the temperature of the last time.
+# and a third more. Until then the register holds the previous temperature.
 _CONVERSION_MS = (40, 87, 173, 333)
 
 
@@ -24,7 +24,7 @@ class MCP9808:
     """An MCP9808, which sleeps between its conversions."""
 
     def __init__(self, i2c: I2C, address: int = 24, resolution: int = 3) -> None:
-        """Use the sensor at an address of the bus.
+        """Initialize the sensor at an address of the bus.
 
         `resolution` is 0 for 0.5 °C, 1 for 0.25, 2 for 0.125 and 3 for 0.0625.
         """
@@ -34,7 +34,7 @@ class MCP9808:
         self._buffer = bytearray(2)
 
     def start(self) -> int:
-        """Begin to measure and return how many milliseconds that takes.
+        """Start a measurement and return how many milliseconds it takes.
 
         Raises OSError if nothing answers, and ValueError if it is another chip.
         """
@@ -51,7 +51,7 @@ class MCP9808:
         """Return the temperature in °C, in a tuple. Raises OSError."""
         value = self._register(_AMBIENT_TEMPERATURE)
         self._i2c.writeto_mem(self._address, _CONFIG, _SHUTDOWN)
-        # Above the sign there are three flags of the alarm, which we do not use.
+        # The three alarm flags above the sign bit are not used.
         return ((value & (_SIGN - 1)) / 16 - (256 if value & _SIGN else 0),)
 
     def _register(self, number: int) -> int:

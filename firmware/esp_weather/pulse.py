@@ -10,10 +10,10 @@ _SPEEDS = ("wind_speed", "wind_gust", "rain_rate", "power")
 
 
 class PULSE:
-    """Counts how often a pin falls.
+    """Counts the falling edges of a pin.
 
     The value of a speed is that since the last reading; any other one is a total since
-    the start of the board, which Home Assistant goes on with.
+    the start of the board, which Home Assistant sums up across restarts.
     """
 
     def __init__(self, pin: Pin, per_pulse: float, kind: str) -> None:
@@ -30,7 +30,7 @@ class PULSE:
         pin.irq(handler=self._fall, trigger=Pin.IRQ_FALLING)
 
     def start(self) -> int:
-        """Return that measuring takes no time."""
+        """Return 0: the measurement needs no waiting."""
         return 0
 
     def read(self) -> tuple[float, ...]:

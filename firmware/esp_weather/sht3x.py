@@ -15,13 +15,13 @@ class SHT3X:
     MEASUREMENT_MS = const(17)
 
     def __init__(self, i2c: I2C, address: int = 68) -> None:
-        """Use the sensor at an address of the bus."""
+        """Initialize the sensor at an address of the bus."""
         self._i2c = i2c
         self._address = address
         self._data = bytearray(6)
 
     def start(self) -> int:
-        """Begin to measure and return how many milliseconds that takes.
+        """Start a measurement and return how many milliseconds it takes.
 
         Raises OSError if nothing answers.
         """
@@ -41,5 +41,5 @@ class SHT3X:
         return self.convert(data[0] << 8 | data[1], data[3] << 8 | data[4])
 
     def convert(self, temperature: int, humidity: int) -> tuple[float, ...]:
-        """Return °C and % (section 4.13)."""
+        """Convert raw values into °C and % (section 4.13)."""
         return 175 * temperature / 65535 - 45, 100 * humidity / 65535
