@@ -1,6 +1,6 @@
-"""One request and its answer: what all forms of report have in common.
+"""Base class of the HTTP clients: one request and its answer.
 
-docs/protocol.md says what comes back and what it means.
+docs/protocol.md describes the answers.
 """
 
 import errno
@@ -10,7 +10,7 @@ import time
 
 from micropython import const
 
-# What became of a report
+# The result of a report
 DONE = const(0)  # taken
 DROP = const(1)  # never will be
 REFUSED = const(2)  # the server does not know this station
@@ -25,13 +25,13 @@ _PIECE = const(256)  # bytes that are written at once
 
 
 class Client:
-    """Asks the server, with a connection for each request."""
+    """Sends requests to the server, each on a connection of its own."""
 
     TIMEOUT = 10_000  # ms, for all of an exchange
 
     def __init__(self, server: dict) -> None:
-        """Keep where to report to; nothing is connected yet."""
-        self.answer = ""  # the last one, for people
+        """Initialize with the server's address; nothing is connected yet."""
+        self.answer = ""  # the last answer, for the log
         self.got_response = False  # since the station cleared this
         self.sent = 0  # readings in the last report
         self.stored = -1  # the number up to which the server has all on its disk
@@ -47,9 +47,9 @@ class Client:
     def _ask(self) -> int:
         """Send a request and return what _read() makes of the answer.
 
-        Returns 0 if there is none, and says what there was in `answer`.
+        Returns 0 if there is no answer, and describes the error in `answer`.
         """
-        gc.collect()  # A connection needs a large piece of memory.
+        gc.collect()  # A connection needs a large block of memory.
         self._deadline: int = time.ticks_add(time.ticks_ms(), self.TIMEOUT)  # type: ignore[assignment]
         plain = stream = None
         try:
@@ -66,7 +66,7 @@ class Client:
                 from esp_weather import tls  # noqa: PLC0415 # is seldom needed
 
                 stream = tls.encrypt(plain, self._host)
-                # The rest of an unfinished record may drip in; the watchdog sees that.
+                # The rest of an incomplete record may arrive slowly; the watchdog covers that.
                 self._put = stream.write
             self._plain = plain
             self._write()
@@ -89,11 +89,11 @@ class Client:
         raise NotImplementedError
 
     def _read(self) -> int:
-        """Read the answer and return its status; what matters of it is kept."""
+        """Read the answer and return its status; the relevant parts are stored."""
         raise NotImplementedError
 
     def _write(self) -> None:
-        """Send the request, in pieces that are large enough for the network."""
+        """Send the request in pieces of a useful size for the network."""
         buffer = self._buffer
         used = 0
         for text in self._pieces():
@@ -130,7 +130,7 @@ class Client:
                 pass
 
     def _line(self) -> bytes:
-        """Return the next line of the answer, cut if it is long."""
+        """Return the next line of the answer, truncated if it is long."""
         line = b""
         while True:
             self._rest()
@@ -145,7 +145,7 @@ class Client:
                     return line
 
     def _some(self, count: int) -> bytes:
-        """Return some bytes of the answer, at most so many; none at its end."""
+        """Return at most so many bytes of the answer; none at its end."""
         while True:
             self._rest()
             piece: bytes | None = self._stream.read(min(count, _PART))

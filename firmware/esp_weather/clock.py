@@ -1,4 +1,4 @@
-"""The station's clock, which knows no time of day."""
+"""The station's monotonic clock."""
 
 import time
 
@@ -6,11 +6,11 @@ import time
 class Clock:
     """Counts tenths of a second, for longer than ticks_ms() does.
 
-    Has to be asked every few days, before the ticks have gone around.
+    Has to be read every few days, before the ticks wrap around.
     """
 
     def __init__(self, tenths: int = 0) -> None:
-        """Go on from what was counted before a sleep."""
+        """Continue from the count before a sleep."""
         self._start = tenths
         self._tenths = tenths
         self._ticks = time.ticks_ms()

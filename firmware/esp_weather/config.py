@@ -1,7 +1,7 @@
-"""The settings of the station: config.json, read and checked.
+"""Reads and checks the settings of the station: config.json.
 
-This takes memory, which what it has interned keeps for good. So it runs in a start of
-its own, and hands what it has found on in a file.
+This takes memory that interned strings never give back. So it runs in a separate start
+and passes its result on in a file.
 """
 
 import json
@@ -86,7 +86,9 @@ def write(settings: dict) -> bool:
 def _read(path: str):  # type: ignore[no-untyped-def]
     try:
         file = open(path)
-    except OSError:  # A power cut on FAT may have come while it was replaced.
+    except (
+        OSError
+    ):  # On FAT, the power may have been cut while the file was being replaced.
         file = open(path + ".new")
     with file:
         return json.load(file)
@@ -108,7 +110,7 @@ def _check_battery(config: dict) -> None:
 def _check_sensors(config: dict) -> list[int]:
     """Check the sensors and return the pins that they use."""
     if config.get("sensors") == "auto":
-        # Where nothing is found, it may be there at the next start.
+        # A sensor that is not found now may be there at the next start.
         config["sensors"] = _find_sensors()
     else:
         _check("sensors", _get(config, "sensors", list), "is empty")
@@ -137,7 +139,7 @@ def _find_sensors() -> list:
 
 
 def _check_pins(config: dict, used: list[int], deep_sleep: bool) -> None:
-    """Check that the LED, and what wakes the board, have a pin of their own."""
+    """Check that the LED and the wake-up pin are not used otherwise."""
     if config.setdefault("led", _LED) is not None:
         led = _between("led", _get(config, "led", int), 0, 48)
         _check(
@@ -151,12 +153,12 @@ def _check_pins(config: dict, used: list[int], deep_sleep: bool) -> None:
 def _get(  # type: ignore[no-untyped-def]
     settings: dict, name: str, kind: type, default: object = None
 ):
-    """Return a setting of this kind; fill in the default, or raise if it has none."""
+    """Return a setting of this type; fill in the default, or raise if there is none."""
     value = settings.get(name)
     if value is None:
         _check(name, default is not None, "is missing")
         value = settings[name] = default
-    # True counts as an integer.
+    # bool is a subclass of int.
     right = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
     _check(name, right, "must be " + _KINDS[kind])
     return value

@@ -1,4 +1,4 @@
-"""The way of the readings to the server."""
+"""Delivers the buffered readings to the server."""
 
 import random
 import time
@@ -18,17 +18,17 @@ _LONGEST_PAUSE_MS = const(60_000)
 
 
 def jitter(ms: int) -> int:
-    """Return three to five quarters of a time, so that stations do not march in step."""
+    """Return 75 to 125 % of a time, so that stations do not report in lockstep."""
     return ms * (96 + random.getrandbits(6)) // 128
 
 
 class Delivery:
-    """Reports what is in the buffer. Knows nothing of how a report is made."""
+    """Reports the readings in the buffer, independently of the form of report."""
 
     def __init__(  # type: ignore[no-untyped-def]
         self, client, wifi: Wifi, buffer: Buffer, watchdog: Watchdog
     ) -> None:
-        """Use the ReportClient of legacy.py or signed.py."""
+        """Initialize with a ReportClient of legacy.py or signed.py."""
         self._watchdog = watchdog
         self._client = client
         self._wifi = wifi
@@ -38,7 +38,7 @@ class Delivery:
     def run(self, deadline: int) -> int:
         """Report readings until all are taken or the time of the round is over.
 
-        Who has none reports without, to say that the station is there.
+        Without readings, an empty report shows that the station is alive.
         Returns DONE, REFUSED or RETRY.
         """
         buffer = self._buffer
@@ -58,7 +58,7 @@ class Delivery:
                 continue
             sent = client.sent
             if verdict == DROP and sent > 1:
-                limit = sent // 2  # One is wrong, and the others must not be lost.
+                limit = sent // 2  # Drop the refused one only.
                 continue
             if verdict == DONE or (verdict == DROP and sent):
                 is_due = False
@@ -77,7 +77,7 @@ class Delivery:
         return DONE
 
     def _is_online(self, deadline: int) -> bool:
-        """Wait for the Wi-Fi; an attempt that takes longer goes on meanwhile."""
+        """Wait for the Wi-Fi; a longer attempt continues in the background."""
         limit = time.ticks_add(time.ticks_ms(), _WIFI_LIMIT_MS)
         if time.ticks_diff(deadline, limit) < 0:
             limit = deadline  # type: ignore[assignment]
@@ -93,7 +93,7 @@ class Delivery:
         return True
 
     def _say_what_became(self, verdict: int) -> None:
-        """Say what became of a report; what is wrong, once."""
+        """Print the result of a report; an error only once."""
         client = self._client
         if verdict == DONE:
             self._said = ""

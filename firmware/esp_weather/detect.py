@@ -1,6 +1,6 @@
 """Finds the sensors at the default pins.
 
-A sensor keeps its field: what was found once is written down, and what is new takes the
+A sensor keeps its field: detected sensors are stored, and new ones take the
 next fields.
 """
 
@@ -19,7 +19,7 @@ _WIRE = 12 if sys.platform == "esp8266" else 4
 
 
 def sensors() -> list:
-    """Return the settings of all sensors that were ever found."""
+    """Return the settings of all sensors that were ever detected."""
     try:
         with open(_FILE) as file:
             known: list = json.load(file)
@@ -117,7 +117,7 @@ def _is_aht20(bus: machine.I2C, address: int) -> bool:
 
 
 def _is_there(_bus: machine.I2C, _address: int) -> bool:
-    return True  # It has no identity: nothing else is known at its addresses.
+    return True  # It has no ID register; no other known sensor uses its addresses.
 
 
 _KNOWN = (

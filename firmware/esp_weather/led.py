@@ -1,4 +1,4 @@
-"""What the LED says. Forgotten when it is said: memory is short."""
+"""Blink codes of the LED. Unloaded after use to save memory."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from micropython import const
 
 BOARD = const(2)  # its pin on nearly every board; the blue one of a Feather HUZZAH
 
-# How often it blinks
+# Number of blinks
 CONFIG = const(2)
 WIFI = const(3)
 SERVER = const(4)
@@ -17,12 +17,12 @@ SENSOR = const(6)
 
 _ON_MS = const(150)
 _OFF_MS = const(250)
-# It hangs between the pin and 3.3 V on boards with an ESP8266.
+# On boards with an ESP8266 the LED is active low.
 _OFF = 1 if sys.platform == "esp8266" else 0
 
 
 def switch_off(pin: int | None) -> Pin | None:
-    """Return the pin of the LED, which is dark; None if there is no LED.
+    """Return the pin of the LED, switched off; None if there is no LED.
 
     Raises ValueError if the board has no such pin.
     """

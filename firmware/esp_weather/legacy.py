@@ -11,22 +11,22 @@ _VERDICTS = {200: DONE, 400: DROP, 403: REFUSED}
 
 
 class ReportClient(Client):
-    """Hands readings to the server and says what became of them."""
+    """Reports readings to the server and returns the result."""
 
-    KEEPS = False  # It cannot say how old a reading is.
+    KEEPS = False  # This report cannot carry the age of a reading.
     BATCH = 1  # readings that one report takes
 
     def __init__(
         self, config: dict, wifi: Wifi, _clock: Clock, _memory: Memory
     ) -> None:
-        """Keep where to report to, and as whom; nothing is connected yet."""
+        """Initialize with server, MAC and key; nothing is connected yet."""
         super().__init__(config["server"])
         self._path = "GET /update/API_key=%s/mac=%s" % (config["key"], wifi.mac)
 
     def report(self, buffer: Buffer, _limit: int) -> int:
         """Send the oldest reading that was not sent.
 
-        Returns DONE, DROP, REFUSED or RETRY, and says why in `answer`.
+        Returns DONE, DROP, REFUSED or RETRY, with the reason in `answer`.
         """
         self.sent = 1
         self.stored = buffer.number

@@ -1,6 +1,6 @@
-"""What the station still knows after a deep sleep or a reset.
+"""State that survives a deep sleep or a reset.
 
-It stands in the memory of the RTC, which survives all but a power cut, and is written
+It is stored in the memory of the RTC, which survives all but a power cut, and written
 in each round. Readings that do not fit there go into a file before each reset that the
 station makes itself.
 """
@@ -19,38 +19,38 @@ _FORMAT = "<HBBBBBBHIIHH4s4s48s"
 _NAMES = (
     "wakes",  # out of a deep sleep
     "failures",  # rounds in a row without an answer, of a station that sleeps
-    "skips",  # how often it shall wake without reporting
-    "starts",  # in a row that came to no finished round
-    "resets",  # in a row for want of an answer
+    "skips",  # remaining wake-ups without a report
+    "starts",  # starts in a row without a finished round
+    "resets",  # resets in a row because of missing answers
     "flags",
     "layout",
     "missing",  # a bit for each field whose sensor cannot be read
-    "tenths",  # what the clock shows
+    "tenths",  # reading of the clock
     "number",  # of the oldest reading
-    "taken",  # readings that the server has in its memory
-    "count",  # readings in all, of which the newest are here
-    "stream",  # the name of the numbers' sequence
+    "taken",  # readings that the server has in memory
+    "count",  # number of all readings, of which the newest are here
+    "stream",  # its random name
     "wifi",  # a checksum of what the Wi-Fi was configured with
     "nonce",  # for the next report
 )
-_LAYOUT = const(4)  # another number for another one of these
+_LAYOUT = const(4)  # changes with the format of these
 CHECKSUM = const(4)
 HEADER = const(82)
 # ports/esp8266/machine_rtc.c: 492 bytes
 CAPACITY = (492 - HEADER) // SIZE
 
 # Bits of `flags`
-SLEEPS = const(1)  # The settings want deep sleep.
+SLEEPS = const(1)  # Deep sleep is configured.
 RESTED = const(2)  # The pause after failed starts is over.
 DECLARED = const(4)  # The server knows the fields.
-CHECKED = const(8)  # The last start has checked the settings.
+CHECKED = const(8)  # The settings were checked in the last start.
 IN_FILE = const(16)
 
 FILE = "readings.bin"
 
 
 class Memory:
-    """What outlasts a sleep, and a reset."""
+    """The state in the memory of the RTC."""
 
     wakes: int
     failures: int
@@ -67,7 +67,7 @@ class Memory:
     wifi: bytes
 
     def __init__(self) -> None:
-        """Take over what was kept, if there is anything."""
+        """Load the stored state if it is valid."""
         self.is_woken = False  # out of a deep sleep
         self.is_power_on = False  # what caused this start
         self.record = bytearray(HEADER + CAPACITY * SIZE)
@@ -96,9 +96,9 @@ class Memory:
         self.nonce: str = values[-1].rstrip(b"\0").decode()
 
     def save(self, buffer: Buffer, in_file: bool = False) -> None:
-        """Keep the readings of a buffer, and what is known.
+        """Store the readings of a buffer, and the state.
 
-        With `in_file`, those that the RTC cannot hold are kept, too.
+        With `in_file`, the readings that do not fit into the RTC are stored in a file.
         """
         self.number = buffer.number
         self.taken = buffer.taken
@@ -120,7 +120,7 @@ class Memory:
             _tidy()
 
     def note(self) -> None:
-        """Keep what is known; the readings that were kept stay."""
+        """Store the state; the stored readings remain."""
         self.tenths &= 0xFFFFFFFF
         record = self.record
         pack_into(_FORMAT, record, CHECKSUM, *[getattr(self, name) for name in _NAMES])
@@ -132,7 +132,7 @@ class Memory:
 
 
 def checksum_of(data: bytes | memoryview) -> bytes:
-    """Return what tells whether data is as it was written."""
+    """Return the checksum of the data."""
     digest: bytes = sha256(data).digest()
     return digest[:CHECKSUM]
 
@@ -148,7 +148,7 @@ def _write(buffer: Buffer) -> None:
 
 
 def _tidy() -> None:
-    """Remove the file: its readings are kept elsewhere, or have no time any more."""
+    """Remove the file: its readings are stored elsewhere, or their time is lost."""
     try:
         os.remove(FILE)
     except OSError:

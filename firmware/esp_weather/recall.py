@@ -1,6 +1,6 @@
-"""Puts the readings that outlasted a sleep or a reset into an empty buffer.
+"""Loads the readings that survived a sleep or a reset into an empty buffer.
 
-Forgotten when that is done.
+Unloaded when that is done.
 """
 
 from hashlib import sha256
@@ -10,7 +10,7 @@ from esp_weather.memory import CAPACITY, CHECKSUM, FILE, HEADER, IN_FILE, Memory
 
 
 def restore(memory: Memory, buffer: Buffer) -> None:
-    """Fill the buffer; of readings that are too many, the oldest are left out."""
+    """Fill the buffer; if there are too many readings, the oldest are left out."""
     count = memory.count
     kept = 0
     if memory.flags & IN_FILE:
@@ -29,7 +29,7 @@ def restore(memory: Memory, buffer: Buffer) -> None:
 
 
 def _read_file(buffer: Buffer, count: int) -> int:
-    """Read readings; return how many, 0 if the file is not what was written."""
+    """Read readings; return how many, 0 if the checksum of the file is wrong."""
     checksum = sha256()
     kept = min(count, buffer.capacity)
     data = memoryview(buffer.data)[: kept * SIZE]

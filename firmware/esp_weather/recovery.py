@@ -1,4 +1,4 @@
-"""What helps against silence. Forgotten when it has been tried: it is seldom needed."""
+"""Recovers from missing answers. Unloaded after use, since it is seldom needed."""
 
 import machine
 from micropython import const
@@ -7,7 +7,7 @@ import network
 from esp_weather.memory import Memory
 from esp_weather.wifi import Wifi, attempt
 
-# Tenths of a second without an answer, until the Wi-Fi is left and entered anew,
+# Tenths of a second without an answer until the Wi-Fi is disconnected and reconnected,
 # switched off and on, and the board is reset: that again after twice as long, …
 _RECONNECT_AFTER = const(3_000)
 _RESTART_AFTER = const(9_000)
@@ -16,9 +16,9 @@ _MOST_DOUBLINGS = const(4)
 
 
 def recover(steps: int, silent: int, wifi: Wifi, memory: Memory, keep) -> int:  # type: ignore[no-untyped-def]
-    """Begin anew, the harder the longer there was no answer.
+    """Restart Wi-Fi or board, depending on how long there was no answer.
 
-    `steps` tells what was tried already. Returns what was tried then. `keep` is called
+    `steps` are those tried already. Returns them with this one. `keep` is called
     before a reset.
     """
     if silent >= _RESET_AFTER << min(memory.resets, _MOST_DOUBLINGS):

@@ -1,6 +1,6 @@
-"""All types of sensors. A new one is a driver in a file of its own, and a line here.
+"""The types of sensors. A new one is a driver in a file of its own, and a line here.
 
-The station forgets this module when it is not needed: memory is short.
+The station unloads this module after use to save memory.
 """
 
 from esp_weather import SettingsError
@@ -11,8 +11,8 @@ _HUMIDITY = ("humidity", "%")
 _I2C = ("scl", "sda")
 _WIRE = ("pin",)
 
-# What each type is connected to, which settings it may have besides, with their
-# defaults, and what its fields are. A setting whose default is None must be there.
+# The pins of each type, its optional settings with their
+# defaults, and its fields. A setting whose default is None is required.
 TYPES: dict = {
     "mcp9808": (_I2C, {"address": 24}, (_TEMPERATURE,)),
     "bme280": (
@@ -36,7 +36,7 @@ TYPES: dict = {
 
 
 def fields(sensors: list) -> dict:
-    """Return what the fields of these sensors are, as a report declares it."""
+    """Return the declaration of the fields of these sensors for a report."""
     declared = {}
     for sensor in sensors:
         field = sensor["field"]

@@ -1,4 +1,4 @@
-"""The sensors of the station, of any type."""
+"""The sensors of the station."""
 
 import machine
 
@@ -6,15 +6,15 @@ from esp_weather import SettingsError
 
 
 class Sensors:
-    """Measures with all sensors at once, and goes on without those that fail."""
+    """Measures with all sensors in parallel, and continues without those that fail."""
 
     def __init__(self, settings: list, missing: int = 0) -> None:
-        """Get the sensors of the settings ready.
+        """Initialize the configured sensors.
 
-        Of those that are `missing` it was said before the last sleep.
+        Those that are `missing` were reported before the last sleep.
         Raises SettingsError if one cannot be where the settings say.
         """
-        self.missing = missing  # a bit for each sensor that cannot be read: its field
+        self.missing = missing  # bit mask of the fields whose sensor cannot be read
         self._buses: dict = {}
         self._sensors = [[sensor, None] for sensor in settings]
         self._started: list = []
@@ -27,7 +27,7 @@ class Sensors:
                 self._miss(sensor[0], err)
 
     def start(self) -> int:
-        """Begin to measure and return how many milliseconds that takes."""
+        """Start the measurements and return how many milliseconds they take."""
         longest = 0
         self._started = []
         for sensor in self._sensors:
@@ -40,7 +40,7 @@ class Sensors:
         return longest
 
     def read(self) -> list[tuple[int, float]]:
-        """Return what was measured: pairs of a field and a value."""
+        """Return the measured values as pairs of field and value."""
         readings = []
         for settings, driver in self._started:
             field = settings["field"]
@@ -61,14 +61,14 @@ class Sensors:
         return readings
 
     def _miss(self, settings: dict, err: Exception) -> None:
-        """Say once that a sensor cannot be read."""
+        """Print once that a sensor cannot be read."""
         field = settings["field"]
         if not self.missing & 1 << field:
             self.missing |= 1 << field
             print(_name(settings), "cannot be read:", type(err).__name__, err)
 
     def _open(self, sensor: list) -> None:
-        """Get a driver ready unless it is. Sensors at the same pins share a bus."""
+        """Create the driver if needed. Sensors at the same pins share a bus."""
         settings, driver = sensor
         if driver is not None:
             return
@@ -88,7 +88,7 @@ class Sensors:
             for name in settings
             if name not in ("type", "field", "pin", "scl", "sda", "unit")
         }
-        # Only the drivers that are needed take memory.
+        # Only the needed drivers are loaded.
         module = __import__("esp_weather." + kind, None, None, (kind,))
         sensor[1] = getattr(module, kind.upper())(self._buses[pins], **options)
 

@@ -9,9 +9,9 @@ _NEW = CONFIG + ".new"
 
 
 def change(client, interval: int, longest: int) -> int:  # type: ignore[no-untyped-def]
-    """Return how many ms are between two readings from now on, and write it down.
+    """Return the new interval between readings in ms, and store it.
 
-    What the server wants is in `client.settings`; `longest` is in seconds.
+    The request is in `client.settings`; `longest` is in seconds.
     """
     wanted = client.settings.get("interval")
     client.settings = {}
@@ -47,7 +47,7 @@ def order(wanted: dict) -> bool:
 
 
 def _write(name: str, value: int) -> None:
-    """Write a setting; a power cut leaves the file as it was or as it shall be."""
+    """Write a setting atomically: a power cut leaves the old or the new file."""
     with open(CONFIG) as file:
         config = json.load(file)
     config[name] = value

@@ -1,4 +1,4 @@
-"""Signatures as in RFC 9421, with a key that both sides know."""
+"""Signatures of RFC 9421 with a shared key."""
 
 from binascii import b2a_base64
 from hashlib import sha256
@@ -11,9 +11,9 @@ _BLOCK = const(64)  # bytes, of SHA-256
 def is_signed(
     key: bytes, mac: str, status: int, body: bytes, asked: str, signature: bytes
 ) -> bool:
-    """Return whether an answer is the server's own: it signs what it answers to, too.
+    """Return whether the server signed an answer, together with the request's signature.
 
-    `asked` is the signature of the request. Both are without their colons.
+    `asked` is the signature of the request. Both come without colons.
     """
     right = base64(
         hmac_sha256(
@@ -28,7 +28,7 @@ def is_signed(
             '";tag="esp-weather"',
         )
     )
-    # All of it, so that the time does not tell how much of it was right.
+    # Compare all of it, so that the time does not reveal how much was right.
     different = len(right) ^ len(signature)
     for one, other in zip(right.encode(), signature):
         different |= one ^ other
@@ -38,7 +38,7 @@ def is_signed(
 def hmac_sha256(key: bytes, *message: str | bytes) -> bytes:
     """Return the HMAC of RFC 2104 with SHA-256. The key has at most 64 bytes.
 
-    The message comes in pieces: a large one may find no room in a small heap.
+    The message comes in pieces: a small heap may not have a large block.
     """
     key += bytes(_BLOCK - len(key))
     inner = sha256(bytes(byte ^ 0x36 for byte in key))
@@ -51,6 +51,6 @@ def hmac_sha256(key: bytes, *message: str | bytes) -> bytes:
 
 
 def base64(data: bytes) -> str:
-    """Return bytes as a structured field has them, without its colons."""
+    """Encode bytes for a structured field, without the colons."""
     text: str = b2a_base64(data)[:-1].decode()
     return text

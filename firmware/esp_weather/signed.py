@@ -1,6 +1,6 @@
-"""Reports that are signed: many readings with their age, and the key stays here.
+"""The signed report: many readings with their age; the key is never sent.
 
-docs/protocol.md, "The signed report", is what this follows.
+See docs/protocol.md, "The signed report".
 """
 
 from binascii import hexlify
@@ -24,7 +24,7 @@ _PATH = "/api/esp_weather/report"
 _PARAMETERS = '("@method" "@path" "content-digest");keyid="'
 _SIGNED = '"@method": POST\n"@path": ' + _PATH + '\n"content-digest": sha-256=:'
 
-_PART = const(64)  # letters: a long text may find no room in a small heap
+_PART = const(64)  # characters: a small heap may not have a large block
 
 _NONCE = b';nonce="'
 _LONGEST_NONCE = const(48)  # as much as the memory of the RTC has for it
@@ -33,13 +33,13 @@ _TOO_LONG = const(-1)
 
 
 class ReportClient(Client):
-    """Hands readings to the server and says what became of them."""
+    """Reports readings to the server and returns the result."""
 
-    KEEPS = True  # What cannot be delivered now is good later.
+    KEEPS = True  # Undelivered readings are kept for later.
     BATCH = 12  # readings that one report takes: the answer may have a reason for each
 
     def __init__(self, config: dict, wifi: Wifi, clock: Clock, memory: Memory) -> None:
-        """Keep where to report to, and as whom; nothing is connected yet."""
+        """Initialize with server, MAC and key; nothing is connected yet."""
         super().__init__(config["server"])
         self._key = config["key"].encode()
         self._mac = wifi.mac
@@ -58,7 +58,7 @@ class ReportClient(Client):
     def report(self, buffer: Buffer, limit: int) -> int:
         """Send at most `limit` readings that the server does not have yet, or none.
 
-        Returns DONE, DROP, REFUSED, RETRY, AGAIN or SMALLER, and says why in `answer`.
+        Returns DONE, DROP, REFUSED, RETRY, AGAIN or SMALLER, with the reason in `answer`.
         """
         memory = self._memory
         self._readings = buffer
@@ -87,7 +87,7 @@ class ReportClient(Client):
         if status > 0:
             memory.nonce = self._offered
         if status == 401:
-            # A server that does not know the nonce may have begun anew.
+            # A server that does not know the nonce may have been restarted.
             buffer.taken = 0
             memory.flags &= ~DECLARED
             self._was_asked_again = not self._was_asked_again
@@ -117,7 +117,7 @@ class ReportClient(Client):
         del sys.modules["slots"]
 
     def _understand(self) -> bool:
-        """Take from the answer what it says; return whether it could be read."""
+        """Parse the answer; return whether that was possible."""
         try:
             answer = json.loads(self._content)
             stored = answer.get("stored")
@@ -150,7 +150,7 @@ class ReportClient(Client):
         yield from self._body()
 
     def _body(self):  # type: ignore[no-untyped-def]
-        """Yield the report as texts in ASCII: the same ones each time."""
+        """Yield the report in pieces of ASCII, the same ones each time."""
         readings = self._readings
         stream = hexlify(self._memory.stream).decode()
         first = readings.number + readings.taken & 0xFFFFFFFF
@@ -178,7 +178,7 @@ class ReportClient(Client):
     def _read(self) -> int:
         """Return the status of the answer, or 0 if the server has not signed it.
 
-        The nonce of a 401 is taken from anybody: a wrong one costs one more 401.
+        The nonce of an unsigned 401 is accepted: a wrong one costs one more 401.
         """
         status = self._status()
         signature = b""
@@ -225,7 +225,7 @@ class ReportClient(Client):
         return 0
 
     def _take(self, length: int) -> None:
-        """Read so many bytes of the answer, or all if `length` is -1, up to a limit."""
+        """Read `length` bytes of the answer, all of it if that is -1, up to a limit."""
         end = len(self._content) + length if length >= 0 else 1 << 30
         end = min(end, _LONGEST_BODY + 1)
         while len(self._content) < end:
@@ -238,7 +238,7 @@ class ReportClient(Client):
 
 
 def _nonce(header: bytes) -> str:
-    """Return the nonce of the header Accept-Signature, "" if it is none."""
+    """Return the nonce of the header Accept-Signature, "" if there is none."""
     nonce = header.partition(_NONCE)[2].partition(b'"')[0]
     if len(nonce) > _LONGEST_NONCE or any(
         not 32 < byte < 127 or byte == 92 for byte in nonce

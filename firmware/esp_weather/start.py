@@ -1,7 +1,7 @@
-"""Starts the station, whatever happens.
+"""Starts the station and handles all errors.
 
-A start does one thing: here, to run the station. What is needed seldom and takes much
-memory does not run beside it, but in a start of its own.
+Each start does one thing: here, running the station. What is needed seldom and takes
+much memory runs in a start of its own.
 """
 
 import gc
@@ -17,13 +17,13 @@ from esp_weather.clock import Clock
 from esp_weather.memory import RESTED, Memory
 
 _STAY_MS = const(10_000)  # for mpremote to get in
-_QUICK = const(3)  # starts that failed, until there is a pause before the next
+_QUICK = const(3)  # failed starts before there is a pause before the next
 
 
 def main() -> None:
-    """Run the station for ever. If that fails, start anew."""
+    """Run the station for ever; if that fails, restart."""
     print("ESP Weather", VERSION)
-    gc.threshold(4096)  # Often, so that what stays is not scattered
+    gc.threshold(4096)  # Often, to avoid fragmentation
     memory = Memory()
     if memory.starts >= _QUICK and not memory.flags & RESTED:
         from esp_weather import trouble  # noqa: PLC0415
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def forget(name: str) -> None:
-    """Give the memory of a module back."""
+    """Unload a module and free its memory."""
     sys.modules.pop("esp_weather." + name, None)
     package = sys.modules["esp_weather"]
     if hasattr(package, name):

@@ -1,4 +1,4 @@
-"""What all stations do: measure, report, and keep what is not stored yet."""
+"""Base class of the stations: measure, report, and keep what is not stored yet."""
 
 import gc
 import time
@@ -15,23 +15,25 @@ from esp_weather.sensors import Sensors
 from esp_weather.watchdog import Watchdog
 from esp_weather.wifi import Wifi
 
-_FREE = const(12_000)  # bytes that readings leave free: half of it is in small holes
+_FREE = const(
+    12_000
+)  # bytes that readings leave free; half of them are in small fragments
 _FEWEST = const(60)  # readings that are kept
 _MOST = const(1440)
-_LEGACY = const(10)  # those of all fields: they are not kept
+_LEGACY = const(10)  # one for each field: they are not kept
 
 
 class BaseStation:
-    """Measures and has it delivered."""
+    """Measures and reports."""
 
     LONGEST: int  # s, of the interval between two readings
 
     def __init__(  # type: ignore[no-untyped-def]
         self, config: dict, lamp, client, memory: Memory, clock: Clock
     ) -> None:
-        """Begin to connect, and get the sensors ready meanwhile.
+        """Start connecting, and initialize the sensors meanwhile.
 
-        `client` is the class that makes the reports.
+        `client` is the class of the ReportClient.
         Raises SettingsError if a sensor cannot be where the settings say.
         """
         self._begin = time.ticks_ms()
@@ -61,7 +63,7 @@ class BaseStation:
         )
 
     def _make_buffer(self) -> Buffer:
-        """Return a buffer of the size that fits."""
+        """Return a buffer that fits into memory."""
         if not self._client.KEEPS:
             return Buffer(_LEGACY)
         gc.collect()
@@ -69,7 +71,7 @@ class BaseStation:
         return Buffer(min(max(count, _FEWEST), _MOST))
 
     def run(self) -> None:
-        """Measure and report for ever. Whatever ends it, what was measured is kept."""
+        """Measure and report for ever; whatever ends this, readings are kept."""
         try:
             self._watchdog.start()
             while True:
@@ -81,7 +83,7 @@ class BaseStation:
             self._watchdog.stop()
 
     def keep(self, is_reset: bool = True) -> None:
-        """Keep what is known: before a reset all, else what the RTC can hold."""
+        """Store the state: all readings before a reset, else those that fit into the RTC."""
         self._memory.tenths = self._clock.now()
         self._memory.missing = self._sensors.missing
         self._memory.save(self._buffer, is_reset)
@@ -98,7 +100,7 @@ class BaseStation:
             self._buffer.append(field, value, now)
 
     def _report(self, limit: int) -> int:
-        """Report within `limit` ms since the begin of the round.
+        """Report within `limit` ms after the start of the round.
 
         Returns DONE, REFUSED or RETRY.
         """

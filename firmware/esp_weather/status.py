@@ -1,4 +1,4 @@
-"""What the station says of itself."""
+"""The self-reported status of the station."""
 
 import sys
 
@@ -16,10 +16,10 @@ class Status:
     """Signal strength, uptime, version, interval, board, and the battery's voltage."""
 
     def __init__(self, config: dict, wifi: Wifi, clock: Clock) -> None:
-        """Get ready to measure the battery, if there is one."""
+        """Initialize the measurement of the battery, if there is one."""
         self.interval: int = config["interval"]
         self._wifi = wifi
-        # The clock is wrong by a few percent of each sleep.
+        # The clock is off by a few percent of each sleep.
         self._clock = None if config["deep_sleep"] else clock
         board = getattr(sys.implementation, "_machine", "")
         self._board = ',"board":"%s"}' % "".join(
@@ -32,7 +32,7 @@ class Status:
         self._full_scale = battery and battery["full_scale"]
 
     def json(self) -> str:
-        """Return the status as the signed report has it."""
+        """Return the status for the signed report."""
         text = '{"firmware":"%s","interval":%d' % (VERSION, self.interval)
         if self.update_error:
             text += ',"update_error":"%s"' % self.update_error
@@ -51,7 +51,7 @@ class Status:
 
 
 def open_adc(pin: int) -> ADC:
-    """Return the channel of an ESP8266, or what measures at a pin of an ESP32."""
+    """Return the ADC: the channel of an ESP8266, or a pin of an ESP32."""
     if sys.platform == "esp8266":
         return ADC(pin)
     return ADC(Pin(pin), atten=ADC.ATTN_11DB)

@@ -1,4 +1,4 @@
-"""What the station does when it cannot start."""
+"""Error handling of a station that cannot start."""
 
 import time
 
@@ -17,7 +17,7 @@ _LONGEST_PAUSE_MS = const(3_600_000)
 
 
 def pause(memory: Memory, failed: int) -> None:
-    """Wait: awake, when mpremote gets an answer, or asleep to spare the battery."""
+    """Wait: awake, so that mpremote gets an answer, or asleep to save the battery."""
     rest = min(_FIRST_PAUSE_MS << min(failed, 9), _LONGEST_PAUSE_MS)
     print(memory.starts, "starts in a row have failed: safe mode for", rest, "ms")
     if memory.flags & SLEEPS:
@@ -31,10 +31,10 @@ def pause(memory: Memory, failed: int) -> None:
 
 
 def complain(err: SettingsError, memory: Memory) -> None:
-    """Say what is wrong, again and again."""
+    """Print the error repeatedly."""
     on_battery = memory.flags & SLEEPS
     if not on_battery:
-        memory.starts = 0  # It shall be said without a pause.
+        memory.starts = 0  # Print without a pause.
     try:
         lamp = led.switch_off(led.BOARD)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The way into the network.
+"""The Wi-Fi connection.
 
 On an ESP8266 the SDK writes into its flash when the credentials are set, and when an
 interface is switched on or off. So the credentials are set once, and only if the flash
@@ -13,20 +13,20 @@ import time
 from micropython import const
 import network
 
-_ATTEMPT_MS = const(60_000)  # in which one that is under way is left alone
+_ATTEMPT_MS = const(60_000)  # an attempt in progress is not interrupted before
 _PAUSE_MS = const(15_000)  # after one that has failed
 
-_said = [""]  # the last error: one that lasts is said once
+_said = [""]  # the last error, so that it is printed only once
 
 
 class Wifi:
-    """The station's side of the Wi-Fi, and its names there."""
+    """The Wi-Fi interface of the station, and its MAC and host name."""
 
     def __init__(self, ssid: str, password: str, known: bytes) -> None:
         """Switch the station's Wi-Fi on, and the board's own network off.
 
-        `known` is what `checksum` was when the credentials were set the last time.
-        Raises OSError if the board does not tell its MAC address.
+        `known` is the `checksum` of the credentials that were last set.
+        Raises OSError if the board does not return its MAC address.
         """
         access_point = network.WLAN(network.AP_IF)
         if attempt(access_point.active):
@@ -51,11 +51,11 @@ class Wifi:
         attempt(network.hostname, "esp-weather-" + hexlify(mac[3:]).decode())
 
     def is_connected(self) -> bool:
-        """Return whether the station is in the network and has an address."""
+        """Return whether the station is connected and has an address."""
         return bool(attempt(self.station.isconnected))
 
     def connect(self) -> None:
-        """Begin to connect, unless an attempt is under way or has just failed."""
+        """Start to connect unless an attempt is in progress or has just failed."""
         if self.is_begun:
             is_under_way = attempt(self.station.status) == network.STAT_CONNECTING
             since = time.ticks_diff(time.ticks_ms(), self._began)
@@ -71,7 +71,7 @@ class Wifi:
             self._credentials = credentials
 
     def rssi(self) -> int | None:
-        """Return the strength of the signal in dBm; None if the board does not say."""
+        """Return the signal strength in dBm, None if the board does not return it."""
         rssi = attempt(self.station.status, "rssi")
         return rssi if isinstance(rssi, int) else None
 
@@ -85,10 +85,10 @@ class Wifi:
 
 
 def attempt(function, *arguments):  # type: ignore[no-untyped-def]
-    """Return what a function of the port returns; None, and say so, if it raises.
+    """Call a function of the port; print the error and return None if it raises.
 
-    What is an error differs: an ESP32 raises while it is still busy with the last
-    attempt, and when the Wi-Fi has just gone.
+    Ports differ: an ESP32 raises while it is still busy with the previous
+    attempt, and when the Wi-Fi has just disappeared.
     """
     try:
         return function(*arguments)
