@@ -119,7 +119,7 @@ async def _windows(hass: HomeAssistant, set_up: SetUp, **inputs: Any) -> list[st
 async def test_windows_when_new(
     hass: HomeAssistant, set_up: SetUp, advise: Advise, advice: str
 ) -> None:
-    """It says what is so already when it is made, and says it once."""
+    """A new automation announces the current advice, and only once."""
     await advise(advice)
     done = await _windows(hass, set_up)
     assert done == [advice]
@@ -130,7 +130,7 @@ async def test_windows_when_new(
 
 
 async def test_windows(hass: HomeAssistant, set_up: SetUp, advise: Advise) -> None:
-    """It says to open, to close, and to open again."""
+    """It announces to open, to close, and to open again."""
     await advise("either")
     done = await _windows(hass, set_up)
     assert done == []
@@ -167,7 +167,7 @@ async def test_windows_quiet_hours(
     end: str,
     now: int,
 ) -> None:
-    """Nothing is said in the quiet hours; what is still so is said after them."""
+    """Quiet hours suppress messages; what still holds is announced after them."""
     freezer.move_to(datetime(2026, 7, 1, now, tzinfo=dt_util.get_default_time_zone()))
     await advise("open", 0)
     done = await _windows(hass, set_up, quiet_start=start, quiet_end=end)
@@ -264,7 +264,7 @@ async def test_silent_station(
     set_up: SetUp,
     pass_time: PassTime,
 ) -> None:
-    """It says once that a station has gone silent, and by its own name for it."""
+    """It announces once, with the station's name, that a station no longer reports."""
     notifications = async_mock_service(hass, "persistent_notification", "create")
     connectivity = entity_id(hass, "connectivity", platform=Platform.BINARY_SENSOR)
     (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), station.entry_id)
@@ -316,7 +316,7 @@ async def test_low_battery(
     low: str,
     text: str,
 ) -> None:
-    """It says that a battery is low once it has stayed so, in V or mV."""
+    """It announces a low battery once it has stayed low, in V or mV."""
     await get(legacy_url(enough, field=field))
     notifications = async_mock_service(hass, "persistent_notification", "create")
     await set_up("station_trouble", batteries=[entity_id(hass, field)])

@@ -307,7 +307,7 @@ async def test_pair(hass: HomeAssistant, get: Get) -> None:
 async def test_pair_time_limit(
     hass: HomeAssistant, get: Get, pass_time: PassTime
 ) -> None:
-    """Pairing ends by itself after 10 minutes, also if nobody sees the dialog."""
+    """Pairing expires after 10 minutes, even if the dialog is not shown."""
     waiting = await _choose(hass, "pair")
     await pass_time(9.9)
     key = _shown_key(waiting)
@@ -489,7 +489,7 @@ async def test_dhcp_manual(hass: HomeAssistant) -> None:
 
 
 async def test_dhcp_does_not_get_in_the_way(hass: HomeAssistant, get: Get) -> None:
-    """Who adds the station by hand need not look at what was discovered."""
+    """Adding the station manually supersedes its discovery flow."""
     await _discover_by_dhcp(hass)
     waiting = await _choose(hass, "pair")
     await get(legacy_url(key=_shown_key(waiting), mac=DHCP_MAC))

@@ -36,7 +36,7 @@ def _of_type(automations: Iterable[dict[str, Any]], *types: str) -> dict[str, An
 async def test_triggers(
     hass: HomeAssistant, device_id: str, get: Get, pass_time: PassTime
 ) -> None:
-    """A device offers its temperature and its silence, and both trigger."""
+    """A device offers triggers for temperature and connectivity, and both fire."""
     offered = await async_get_device_automations(
         hass, DeviceAutomationType.TRIGGER, device_id
     )

@@ -100,7 +100,7 @@ async def test_rain_and_wind(hass: HomeAssistant, station: MockConfigEntry) -> N
 async def test_user_wins_over_declaration(
     hass: HomeAssistant, station: MockConfigEntry
 ) -> None:
-    """What the user has set stays, whatever the station says."""
+    """What the user has set wins over the station's declaration."""
     await declare(hass, station, BME280, BME280_VALUES)
     assert _fields(hass) == {
         "sensor.outdoor_dew": ("21.5", "°C"),
@@ -120,7 +120,7 @@ async def test_user_wins_over_declaration(
 async def test_declaration_wins_over_guess(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """A guess is put right as if the station had declared the field at once."""
+    """A wrong guess is corrected as if the station had declared the field at once."""
     await get(legacy_url("21.5"))
     await get(legacy_url("48.2", field="2"))
     await get(legacy_url("1013.2", field="3"))
@@ -142,7 +142,7 @@ async def test_declaration_wins_over_guess(
 
 
 async def test_declared_again(hass: HomeAssistant, station: MockConfigEntry) -> None:
-    """A sensor that was exchanged is declared anew; the same again changes nothing."""
+    """A replaced sensor is declared again; an equal declaration changes nothing."""
     await declare(hass, station, BME280, BME280_VALUES)
     before = loaded(station)
     await declare(hass, station, BME280, BME280_VALUES)
@@ -324,7 +324,7 @@ async def test_unit_of_the_answer(
 async def test_plain_number_is_an_answer(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """Who says that it is a plain number is not asked again."""
+    """A user who chooses a plain number is not asked again."""
     await get(legacy_url("512"))
     await _fix(hass, "unknown_kind", kind="number")
     await get(legacy_url("513"))

@@ -164,7 +164,7 @@ async def test_without_the_recorder(
     get: Get,
     issue_registry: ir.IssueRegistry,
 ) -> None:
-    """Without a recorder the stations work, and the user is told what is missing."""
+    """Without a recorder the stations work, and a repair issue says what is missing."""
     assert (await get(legacy_url())).status == HTTPStatus.OK
 
     assert state_of(hass, "1") == "72.3"

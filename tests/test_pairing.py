@@ -1,4 +1,4 @@
-"""Pairing: what a station is told, and what has come when it gets its name."""
+"""Pairing: the answers to the station, and its fields in the dialog."""
 
 import asyncio
 from collections.abc import Generator
@@ -127,7 +127,7 @@ async def test_fields_one_by_one(hass: HomeAssistant, get: Get) -> None:
 
 
 async def test_declared(hass: HomeAssistant, get: Get) -> None:
-    """A station that says what it measures needs a name and a place only."""
+    """A station that declares its fields only needs a name and a place."""
     step, key = await _pair(hass)
     pairing = hass.data[DATA].pairings.match(lambda waiting: waiting == key.encode())
     assert pairing is not None

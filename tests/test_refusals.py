@@ -35,7 +35,7 @@ WRONG_FIELD = (legacy_url(field="10"), HTTPStatus.BAD_REQUEST)
 async def test_wrong_key(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """The third wrong key raises one issue, the right key takes it back."""
+    """The third wrong key raises one issue, the right key clears it."""
     await _refused(hass, get, 2, *WRONG_KEY)
     assert issues(hass) == []
     await _refused(hass, get, 5, *WRONG_KEY)

@@ -1,4 +1,4 @@
-"""The entities of a station: what they show, silence, and a restart."""
+"""The entities of a station: states, inactivity, and restarts."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -65,7 +65,7 @@ async def test_fields_by_default(
     get: Get,
     snapshot: SnapshotAssertion,
 ) -> None:
-    """A field measures temperature in °C as long as nobody says otherwise."""
+    """A field is a temperature in °C unless it is described otherwise."""
     await get(legacy_url("72.3"))
     await get(legacy_url("15.2", field="2"))
 
@@ -228,7 +228,7 @@ async def test_silence(
     pass_time: PassTime,
     integration_log: Callable[[], list[str]],
 ) -> None:
-    """A station that says nothing for 15 minutes is unavailable, until it does."""
+    """A station that does not report for 15 minutes is unavailable until it does."""
     assert connectivity(hass) == "off"
     await get(legacy_url())
     assert connectivity(hass) == "on"
@@ -342,7 +342,7 @@ async def test_start(
     pass_time: PassTime,
     integration_log: Callable[[], list[str]],
 ) -> None:
-    """The last values are there at once, and silence counts from before the start."""
+    """The last values are restored, and the inactivity timeout counts from before."""
     await get(legacy_url("10", field="3"))
     await pass_time(3)
     await get(legacy_url("21.5"))

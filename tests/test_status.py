@@ -1,4 +1,4 @@
-"""What a station says of itself: diagnostic sensors and its firmware."""
+"""The self-reported status of a station: diagnostic sensors and firmware."""
 
 from collections.abc import Callable
 from typing import Any
@@ -97,7 +97,7 @@ async def test_silence(
     get: Get,
     pass_time: PassTime,
 ) -> None:
-    """Nothing is known of a station that is silent."""
+    """The status of a station that no longer reports is unavailable."""
     await signed.report(status=STATUS)
     await pass_time(15.1)
     assert state_of(hass, "rssi") == STATE_UNAVAILABLE

@@ -1,10 +1,10 @@
-"""A board with an MCP9808 that MicroPython stands in for: board.py MAC MEAN SWING.
+"""Simulates a board with an MCP9808 in MicroPython: board.py MAC MEAN SWING.
 
 Runs the firmware, unchanged, in the folder with its config.json. The temperature
 in °C follows a day that takes an hour. With one more argument, `rising`, it is a
-sixteenth more at each measurement, from MEAN on: no two are the same. Who wants to
-see the firmware cope makes a file `no-wifi` or `no-sensor` in that folder, and
-removes it again.
+sixteenth more at each measurement, from MEAN on: no two are the same. To
+see how the firmware copes, make a file `no-wifi` or `no-sensor` in that folder, and
+remove it again.
 """
 
 from binascii import unhexlify
@@ -54,7 +54,7 @@ def password_of(ssid):
 
 
 class Sensor(MCP9808):
-    """Is on the bus unless somebody has pulled it off, and says what it gives."""
+    """An MCP9808 that can be unplugged and prints each measured value."""
 
     def write(self, register, data):
         """Take bytes behind a pointer."""

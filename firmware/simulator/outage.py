@@ -1,7 +1,7 @@
-"""Lives through an outage of three hours in seconds: outage.py MAC.
+"""Simulates an outage of three hours in seconds: outage.py MAC.
 
-Runs the firmware on the clock of the tests until a file tells it to go on: `away`
-when the server is gone, `back` when it is there again. Says what its sensor gave
+Runs the firmware on the clock of the tests until a file makes it continue: `away`
+when the server is gone, `back` when it is there again. Prints what its sensor measured
 and when, in ms, when it sent a report, also in ms of the host's clock, and when it is
 all over. The file `report` has its last report, as one could record it on the network.
 """
@@ -49,7 +49,7 @@ def temperature():
 
 
 class Sensor(MCP9808):
-    """Says what it gives."""
+    """Prints each measured value."""
 
     def read(self, register, count):
         """Return bytes behind a pointer."""
@@ -60,7 +60,7 @@ class Sensor(MCP9808):
 
 
 class Recorded(socket.socket):
-    """Keeps what is written, and says from when to when it was connected."""
+    """Stores what is written, and prints from when to when it was connected."""
 
     def __init__(self):
         """Begin a new report."""

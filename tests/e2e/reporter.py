@@ -32,7 +32,7 @@ async def firmware(
 
 
 async def report_status(url: str, station: Station, **status: float) -> None:
-    """Have a station say how it is, in a signed report."""
+    """Send the status of a station in a signed report."""
     body = json.dumps({"mac": station.mac, "readings": [], "status": status}).encode()
     async with aiohttp.ClientSession(url) as session:
         async with session.post(SIGNED_PATH) as refusal:
@@ -46,8 +46,8 @@ async def report_status(url: str, station: Station, **status: float) -> None:
 class Reporter:
     """Reports a field of a station to the Home Assistant (HA) at `url`.
 
-    Whatever HA answers, it reports again: so do the old stations, and so it is
-    heard when HA asks for another try while it is paired.
+    Whatever HA answers, it reports again, as the old stations do, so that its report
+    arrives when HA asks for another try during pairing.
     """
 
     url: str

@@ -225,7 +225,7 @@ async def test_dashboard(
             fields = page.locator("hui-entities-card")
             await expect(fields).to_have_count(2)
 
-            # So does what a station says of itself, in a view of its own.
+            # So does its self-reported status, in a separate view.
             await report_status(home_assistant.url, INDOOR, battery=3.712)
             await page.get_by_role("tab", name="Diagnostics").click()
             await expect(page.get_by_text("Battery voltage")).to_be_visible()

@@ -1,4 +1,4 @@
-"""The way of an old server's readings into the statistics of a real Home Assistant."""
+"""Import old readings into the long-term statistics of a real Home Assistant."""
 
 import asyncio
 from contextlib import closing
@@ -18,7 +18,7 @@ START = datetime(2019, 5, 1, 11, 30, tzinfo=UTC)
 
 
 async def test_import_history(home_assistant: HomeAssistant) -> None:
-    """What the old server stored, request by request, is there as statistics."""
+    """What the old server stored, request by request, becomes statistics."""
     await add_station(home_assistant, OUTDOOR)
     report = URL(home_assistant.url + OUTDOOR.report_path(1, "20"), encoded=True)
     async with aiohttp.request("GET", report) as response:

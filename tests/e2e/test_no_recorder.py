@@ -1,4 +1,4 @@
-"""A Home Assistant whose owner wants no history."""
+"""A Home Assistant without the recorder."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tools.station import OUTDOOR, add_station
 
 @pytest.mark.usefixtures("socket_enabled")
 async def test_no_recorder(tmp_path: Path) -> None:
-    """Without the recorder the stations work, and the user is told."""
+    """Without the recorder the stations work, and a repair issue says so."""
     port = free_port()
     seed(tmp_path, port)
     configuration = tmp_path / "configuration.yaml"

@@ -30,7 +30,7 @@ async def test_power_cut(tmp_path: Path) -> None:
         pytest.skip(str(err))
 
     _assert_exactly_once(result)
-    # A station that does not number its readings is told nothing of the disk.
+    # A station that does not number its readings gets no confirmation.
     assert result.oldest_lost < 10
 
 

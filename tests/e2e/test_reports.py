@@ -1,4 +1,4 @@
-"""The way of a report through a real Home Assistant into its database."""
+"""Reports to a real Home Assistant end up in its database."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +27,7 @@ async def _report(
 
 
 async def test_reports(home_assistant: HomeAssistant) -> None:
-    """Reports are states, rows with their times, and there again after a restart."""
+    """Reports become states and rows with their times, and survive a restart."""
     for station in (OUTDOOR, INDOOR):
         shown = await add_station(home_assistant, station)
         placeholders = shown["description_placeholders"]

@@ -223,7 +223,7 @@ async def test_espeasy(garden: HomeAssistant) -> None:
     ):
         assert await _send(garden, request, sender=ESPEASY) == (200, str(entry))
     assert await _state(garden, "temperature") == 20.5
-    # A board that Home Assistant was not told of
+    # A board that is not a trusted proxy
     status, _ = await _send(garden, _espeasy(form, garden.port), sender="127.0.0.3")
     assert status == 400
 

@@ -225,7 +225,9 @@ async def test_faults(
     assert fields["errors"] == {}
     fields = await submit(hass, fields, suggested(fields))
     assert fields["step_id"] == "history_fields"
-    assert texts(fields)["error"].startswith("All readings in the file are of the current hour")
+    assert texts(fields)["error"].startswith(
+        "All readings in the file are of the current hour"
+    )
     assert len(_uploads()) == 1
 
     hass.config_entries.options.async_abort(fields["flow_id"])

@@ -182,7 +182,7 @@ async def test_requests(
 async def test_again(
     hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """A second import changes nothing, unless it is told to overwrite."""
+    """A second import changes nothing unless it overwrites."""
     outdoor = entity_id(hass, "1")
     first, second, third = (NOW.replace(minute=0) - hours * HOUR for hours in (9, 7, 4))
     old_server.fill([(first, OUTDOOR, 1, 1.0), (third, OUTDOOR, 1, 3.0)])
@@ -373,7 +373,7 @@ async def test_before_the_first_report(
 async def test_one_station(
     hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """Only the chosen station's readings are imported, under another MAC if told."""
+    """Only the chosen station's readings are imported, also under another MAC."""
     hour = NOW.replace(minute=0) - 5 * HOUR
     old_server.fill([(hour, OUTDOOR, 1, 1.0), (hour, INDOOR, 1, 2.0)])
 
@@ -576,7 +576,7 @@ async def test_other_files(
     content: bytes | None,
     failure: str,
 ) -> None:
-    """A file that is none of ours, or nobody's business, is refused."""
+    """A file of another kind, or one that may not be read, is refused."""
     folder = tmp_path / "allowed"
     folder.mkdir()
     (tmp_path / "elsewhere.csv").write_text("date_time,mac,field,data\n")
@@ -597,7 +597,7 @@ async def test_other_files(
 async def test_progress(
     hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """A notification tells how a long import goes on, and goes at its end."""
+    """A notification shows the progress of a long import, and disappears at its end."""
     old_server.fill(_minutes(25_000))
     shown: list[tuple[UpdateType, list[str]]] = []
 

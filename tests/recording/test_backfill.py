@@ -1,4 +1,4 @@
-"""Readings of the past: rows at their times, and statistics as if heard at once."""
+"""Backfill: rows with their own times, and statistics as if reported in time."""
 
 from datetime import timedelta
 from http import HTTPStatus
@@ -92,7 +92,7 @@ async def test_rows(
         ("30.0", 3660 - 3000),
         ("18.0", 3660 - 1800),
         ("6.0", 3660 - 600),
-        # When Home Assistant noticed that it heard nothing any more
+        # When the inactivity timeout made the sensor unavailable
         ("unavailable", 3600),
         ("0.595", 3660 - 59.5),
         ("0.0225", 3660 - 2.25),
@@ -106,9 +106,9 @@ async def test_statistics(
     select: Select,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """A station that was not heard has the statistics of one that was.
+    """A station whose readings are backfilled has the statistics of one that was online.
 
-    Field 2 of it was never heard before. The recorder compiles the last periods
+    Its field 2 never reported before. The recorder compiles the last periods
     after the readings have come, all others before.
     """
     other = station_entry(INDOOR.mac, "Indoor")
@@ -177,7 +177,7 @@ async def test_answer_lost(
     ]
     assert await select(*STATES) == expected
 
-    # The same again without a new one: nothing changes, but it was heard.
+    # The same again without a new one: nothing changes, but it counts as activity.
     freezer.tick(1)
     await signed.report(reading(21, 1.5), stream="0a1b2c3d", first=8)
     assert await select(*STATES) == expected
@@ -231,7 +231,7 @@ async def test_only_old_readings(
     pass_time: PassTime,
     known: bool,
 ) -> None:
-    """A reading that is older than the silence timeout is no state any more."""
+    """A reading that is older than the inactivity timeout does not become the state."""
     if known:
         await signed.report(reading(20))
         await pass_time(60)
@@ -303,7 +303,7 @@ async def test_other_quantity(
     freezer: FrozenDateTimeFactory,
     purged: bool,
 ) -> None:
-    """A field whose kind was wrong goes on in its statistics, in the right unit."""
+    """A field whose kind was wrong continues its statistics in the right unit."""
     await signed.report(reading(20))
     freezer.tick(300)
     do_adhoc_statistics(hass)
@@ -412,7 +412,7 @@ async def test_database_busy(
     freezer: FrozenDateTimeFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What the recorder says has to be tried again is."""
+    """What the recorder asks to retry is retried."""
     monkeypatch.setattr(corrections, "_TRY_AGAIN", 0)
     await signed.report(reading(20))
     freezer.tick(480)
@@ -438,7 +438,7 @@ async def test_older_than_is_kept(
     select: Select,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """What would be deleted in the next night is refused, and the answer says so."""
+    """A reading that would be purged the next night is refused, with the reason."""
     await signed.report(reading(20), stream="0a1b2c3d", first=1)
     freezer.tick(480)
     answer = await signed.report(
@@ -463,7 +463,7 @@ async def test_not_measured(
     select: Select,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """A reading before a silent time has no statistics of what nobody measured."""
+    """A reading before an outage adds no statistics to the time of the outage."""
     await signed.report(reading(20))
     for _ in range(3 * 12):
         freezer.tick(300)
@@ -489,7 +489,7 @@ async def test_meter(
     freezer: FrozenDateTimeFactory,
     options: dict[str, Any],
 ) -> None:
-    """The sum of a meter that was not heard is that of one that was, reset included."""
+    """The sum of a backfilled meter is that of one that was online, reset included."""
     other = station_entry(INDOOR.mac, "Indoor", options=options)
     other.add_to_hass(hass)
     await hass.config_entries.async_setup(other.entry_id)

@@ -102,7 +102,7 @@ class Database:
     connection: sqlite3.Connection
 
     def lock(self) -> None:
-        """Let nobody else write."""
+        """Lock the database."""
         self.connection.execute("BEGIN EXCLUSIVE")
 
     def unlock(self) -> None:
@@ -224,7 +224,7 @@ async def test_first_report(
     get: Get,
     pass_seconds: PassSeconds,
 ) -> None:
-    """Not even of a field that the database has never heard of is a reading lost."""
+    """Not even a reading of a field without metadata in the database is lost."""
     database.lock()
     assert (await get(legacy_url("20"))).status == HTTPStatus.OK
     await pass_seconds(30)
@@ -609,7 +609,7 @@ async def test_recorder_changed(
     signed: SignedStation,
     pass_seconds: PassSeconds,
 ) -> None:
-    """Home Assistant records what is measured now; the past is refused with a reason."""
+    """Home Assistant records current readings; past ones are refused with a reason."""
     data = hass.data[DATA]
     with patch.object(journal, "missing_part", return_value="moved"):
         data.journal = journal.Journal(hass)

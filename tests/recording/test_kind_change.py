@@ -1,4 +1,4 @@
-"""What becomes of the statistics of a field whose kind changes, in a real database."""
+"""The statistics of a field whose kind changes, in a real database."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -110,7 +110,7 @@ async def test_number_to_pressure(
     system: UnitSystem,
     unit: str,
 ) -> None:
-    """A pressure that was a plain number goes on as if it had always been one."""
+    """A pressure that was a plain number continues as if it had always been one."""
     hass.config.units = system
     await _report_for_an_hour(hass, get, freezer, "1013.2")
     assert list(await _metadata(hass)) == ["sensor.outdoor_field_1"]
@@ -230,7 +230,7 @@ async def test_another_form_of_statistics(
     mean: float | None,
     total: float | None,
 ) -> None:
-    """A mean cannot become a total or that of an angle: the statistics begin anew."""
+    """A mean cannot become a total or the mean of an angle: the statistics start over."""
     await _report_for_an_hour(hass, get, freezer, "300")
     await _choose(hass, station, kind=kind)
     assert await _metadata(hass) == {} or not await _statistics(

@@ -162,13 +162,13 @@ async def test_stored() -> None:
 async def test_known(
     monkeypatch: pytest.MonkeyPatch, freezer: FrozenDateTimeFactory
 ) -> None:
-    """The database is asked about what may be from before, and about what is forgotten."""
+    """The database is queried for readings from before the start and dropped runs."""
     monkeypatch.setattr("custom_components.esp_weather.recording.stream._MAX_RUNS", 2)
     found = {reading_id(MAC, NAME, number) for number in (1, 5, 20)}
     stream = _stream(set(), found)
     assert await stream.async_known([1, 2], [0, 0]) == {1}
     freezer.tick(600)
-    # Only 20 may have been measured before the stream was first heard of.
+    # Only 20 may have been measured before the stream's first report.
     assert await stream.async_known([5, 20], [1, 599]) == {20}
 
     for number in (5, 6, 8, 7, 10, 12, 11, 30):

@@ -103,7 +103,7 @@ async def test_guessing_is_banned(
     tmp_path: Path,
     notifications: dict[str, Notification],
 ) -> None:
-    """Who tries keys is banned as if it were passwords; others are not."""
+    """A sender who tries keys is banned as for passwords; others are not."""
     for guess in range(3):
         answer = await get_from(STRANGER, legacy_url(key=f"guess{guess}"))
         assert (answer.status, answer.text) == (HTTPStatus.FORBIDDEN, REFUSAL)
@@ -185,7 +185,7 @@ async def test_mistyped_key_is_said_to_the_user(
     get_from: Callable[..., Any],
     notifications: dict[str, Notification],
 ) -> None:
-    """The user is told once by a notification, and what to do by a repair issue."""
+    """The user gets one notification, and a repair issue that says what to do."""
     changes = async_capture_events(hass, EVENT_STATE_CHANGED)
     for _ in range(10):
         await get_from(BOARD, legacy_url(key="mistyped"))

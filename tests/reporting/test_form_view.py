@@ -209,7 +209,7 @@ UNKNOWN = [
 
 @pytest.mark.parametrize("path", UNKNOWN)
 async def test_unknown(hass: HomeAssistant, post: Post, path: str) -> None:
-    """Whatever is wrong, ThingSpeak's 0 says no more."""
+    """Whatever is wrong, the answer is ThingSpeak's 0."""
     changes = async_capture_events(hass, EVENT_STATE_CHANGED)
     for method in ("GET", "POST"):
         answer = await post(path, method=method)
@@ -231,7 +231,7 @@ async def test_unknown(hass: HomeAssistant, post: Post, path: str) -> None:
 
 
 async def test_refusals_are_alike(post: Post) -> None:
-    """No header and no byte says what is wrong."""
+    """Neither headers nor body reveal what is wrong."""
     answers = [await post(path) for path in UNKNOWN]
     headers = [dict(answer.headers) for answer in answers]
     for header in headers:
@@ -335,7 +335,7 @@ async def test_two_stations_with_one_key(
 
 
 async def test_discovery(hass: HomeAssistant, post: Post) -> None:
-    """A station that nobody has set up is offered if its key is another one's."""
+    """An unknown station is discovered if its key is that of another one."""
     data = {"api_key": KEY, "mac": "5c:cf:7f:2b:e:a8", "field1": 21.5}
     assert (await post("/update", data)).text == "0"
     assert (await post("/update", {**data, "mac": "00:00:00:00:00:00"})).text == "0"
@@ -475,7 +475,7 @@ async def test_impossible_value(
 
 
 async def test_created_at(hass: HomeAssistant, post: Post, freezer: Any) -> None:
-    """An update that comes late is of the time that it names."""
+    """A late update is stored with the time that it names."""
     freezer.move_to("2026-11-26 12:00:00+00:00")
     await post("/update", {"api_key": KEY, "field1": 20})
     freezer.tick(timedelta(minutes=10))

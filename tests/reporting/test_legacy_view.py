@@ -182,7 +182,7 @@ async def test_forbidden(
 async def test_refusals_are_alike(
     hass: HomeAssistant, station: MockConfigEntry, get: Get, accept: str
 ) -> None:
-    """No header and no byte says whether the MAC, the key or both are wrong."""
+    """Neither headers nor body reveal whether the MAC, the key or both are wrong."""
     answers = [
         await get(path, Accept=accept)
         for path in (

@@ -114,7 +114,7 @@ async def test_value(
 async def test_used_nonce(
     hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
 ) -> None:
-    """What somebody has recorded cannot be sent again, not even after a reload."""
+    """A recorded report cannot be replayed, not even after a reload."""
     await signed.post(b"")
     body = signed.body(reading(21.5))
     headers = OUTDOOR.headers(body, signed.nonce)
@@ -173,7 +173,7 @@ async def test_unused_nonce_stays_good(
 async def test_own_nonce(
     hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation, nonce: str
 ) -> None:
-    """Only what was handed out is a nonce."""
+    """Only nonces that were issued are valid."""
     signed.nonce = nonce
     _assert_unauthorized(
         await signed.post(signed.body(reading(21))), believed=nonce.isascii()
@@ -376,7 +376,7 @@ async def test_refused_reading(
 async def test_errors_are_signed(
     hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
 ) -> None:
-    """A station can believe a refusal of what it has signed, and only that."""
+    """A refusal is signed if the report was, and only then."""
     await signed.post(b"")
     body = b"{}"
     headers = OUTDOOR.headers(body, signed.nonce)
@@ -556,7 +556,7 @@ async def test_key_is_not_logged(
     signed: SignedStation,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Nobody logs the key, nor what is made of it."""
+    """Neither the key nor anything derived from it is logged."""
     caplog.set_level("DEBUG")
     await signed.report(reading(21))
     signed.signer = Signer(OUTDOOR.mac, f"{KEY}x")

@@ -147,7 +147,7 @@ async def test_options(
 
 
 async def test_outage(hass: HomeAssistant, report: Report, pass_time: PassTime) -> None:
-    """While a station is silent nothing is said, and then at once what is true."""
+    """There is no advice while a station is offline, and the current one right after."""
     await report(26, 28)
     await pass_time(40)
     await report(26)
