@@ -1,1 +1,1 @@
-"""What a developer runs: Home Assistant with stations."""
+"""Programs for developers, which run a real Home Assistant with stations."""

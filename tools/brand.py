@@ -1,4 +1,4 @@
-"""Draw the pictures that stand for the integration in Home Assistant (HA).
+"""Draw the brand images of the integration for Home Assistant (HA).
 
 The sizes, and that nothing transparent surrounds a picture, are HA's rules for
 brand images. The colours are bright enough for a dark page and dark enough for

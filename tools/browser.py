@@ -7,7 +7,7 @@ import shutil
 from playwright.async_api import Browser, async_playwright
 
 EXECUTABLES = ("chromium", "chromium-browser", "google-chrome")
-# It runs as root in CI, and shall not ask anything of the internet.
+# It runs as root in CI, and must not access the internet.
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",

@@ -48,7 +48,7 @@ MAXIMUM_GAP: Final = 3600
 BANDS: Final = ((0, 1, 15), (1, 3, 30), (3, 6, 60), (6, 12, 90))
 
 type Differences = Sequence[float | None]
-# What is known until now, and whether it is warmer outside
+# The differences up to now, and whether it is warmer outside
 type Method = Callable[[Differences, bool], Crossing | None]
 
 
@@ -68,7 +68,7 @@ class Instant(NamedTuple):
 
 
 class House:
-    """The differences between outside and inside, and what became of them."""
+    """The differences between outside and inside, and their changes."""
 
     def __init__(self, name: str, differences: Sequence[float | None]) -> None:
         """Find the changes in a series of 5-minute differences."""
@@ -132,7 +132,7 @@ class House:
 
 @dataclass
 class Measure:
-    """What a method is worth."""
+    """The quality of a method."""
 
     counts: list[int] = field(default_factory=lambda: [0] * len(BANDS))
     hits: list[int] = field(default_factory=lambda: [0] * len(BANDS))
@@ -143,7 +143,7 @@ class Measure:
     predicted: int = 0
 
     def add(self, other: Measure) -> None:
-        """Add what was measured on another house."""
+        """Add the figures of another house."""
         for number in range(len(BANDS)):
             self.counts[number] += other.counts[number]
             self.hits[number] += other.hits[number]
@@ -191,7 +191,7 @@ def _percent(part: float, whole: float) -> float:
 
 
 def measure(house: House, method: Method, *, every: int) -> Measure:
-    """Return what a method is worth on one house, every so many steps."""
+    """Return the quality of a method on one house, evaluated every so many steps."""
     result = Measure()
     before: tuple[int, float] | None = None
     for at, is_warmer, ahead in house.instants(every):
@@ -224,13 +224,13 @@ def ours(differences: Differences, is_warmer: bool) -> Crossing | None:
 
 
 def as_yesterday(differences: Differences, is_warmer: bool) -> Crossing | None:
-    """Predict that it goes as it went 24 hours ago."""
+    """Predict the same course as 24 hours ago."""
     then = len(differences) - 1 - DAY
     return _first_pass(differences[then : then + REACH + 1], is_warmer)
 
 
 def trend(differences: Differences, is_warmer: bool) -> Crossing | None:
-    """Predict that it goes on as in the last hour."""
+    """Predict that the trend of the last hour continues."""
     last = differences[-HOUR - 1 :]
     if any(value is None for value in last):
         return None
@@ -242,7 +242,7 @@ def trend(differences: Differences, is_warmer: bool) -> Crossing | None:
 
 
 def profile(differences: Differences, is_warmer: bool) -> Crossing | None:
-    """Predict that it goes as on the mean of the last 7 days, moved to where it is."""
+    """Predict the mean course of the last 7 days, shifted to the present value."""
     now = len(differences) - 1
     means: list[float | None] = []
     for ahead in range(REACH + 1):
@@ -284,7 +284,7 @@ METHODS: Final[dict[str, Method]] = {
 
 
 def read(path: Path) -> House:
-    """Read a series. Raises ValueError if it is none."""
+    """Read a series. Raises ValueError if the file is not one."""
     rows: list[tuple[float, float]] = []
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
@@ -318,7 +318,7 @@ def on_grid(rows: Sequence[tuple[float, float]]) -> list[float | None]:
 
 
 def synthetic(seed: int, *, days: int = 60, is_heated: bool = False) -> House:
-    """Make up a house in a made-up climate, the same for the same seed.
+    """Simulate a house in a simulated climate, the same for the same seed.
 
     Clouds and fronts change from day to day, somebody opens windows. A heated one
     stands in winter.

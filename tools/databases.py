@@ -17,7 +17,7 @@ STOP_LIMIT = 30  # seconds
 
 
 class DatabaseMissingError(Exception):
-    """The database server is not installed here; says which package has it."""
+    """The database server is not installed; the text names its package."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Database:
     """
 
     package: str
-    user: str  # runs it if this is run by root, which the servers refuse
+    user: str  # user to run it as if this is run by root, which the servers refuse
     programs: str  # a pattern of paths of the program that serves
     prepare: Callable[[Path, Path], Sequence[str]]
     serve: Callable[[Path, Path, int], Sequence[str]]
@@ -74,7 +74,7 @@ class Database:
 
 
 def _give_to(user: str | None, folder: Path) -> None:
-    """Make a folder that belongs to `user` and that this user can get to."""
+    """Create a folder that belongs to `user` and that this user can reach."""
     folder.mkdir(parents=True, exist_ok=True)
     if user:
         shutil.chown(folder, user)
@@ -84,7 +84,7 @@ def _give_to(user: str | None, folder: Path) -> None:
 
 
 async def _run(command: Sequence[str], user: str | None, folder: Path) -> int:
-    """Run a command of the server's to its end and return its exit code."""
+    """Run a command of the server to its end and return its exit code."""
     with (folder / "log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *command, user=user, stdin=DEVNULL, stdout=log, stderr=STDOUT, cwd=folder

@@ -92,7 +92,7 @@ async def develop(config: Path, port: int, bare: bool) -> None:
 
 @asynccontextmanager
 async def _starting_alone() -> AsyncGenerator[None]:
-    """Let no other one start until the block ends."""
+    """Keep other instances from starting until the block ends."""
     with _opened(Path(__file__)) as lock:
         while not _has_locked(lock):
             await asyncio.sleep(0.2)
@@ -134,7 +134,7 @@ def _has_locked(descriptor: int) -> bool:
 
 
 def _end_on_signal() -> None:
-    """Have this task cancelled by what asks it to end, once: HA needs time to stop."""
+    """Cancel this task on the first signal to end; HA needs time to stop."""
     task = asyncio.current_task()
     assert task is not None
 
@@ -148,7 +148,7 @@ def _end_on_signal() -> None:
 
 
 def _explanation(home_assistant: HomeAssistant, bare: bool) -> str:
-    """Return what a person needs to know to try the integration out."""
+    """Return instructions to try the integration out."""
     lines = [f"Open           {home_assistant.url}"]
     station = OUTDOOR
     if bare:

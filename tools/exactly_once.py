@@ -1,4 +1,4 @@
-"""Counts how often a confirmed reading is stored, whatever happens to Home Assistant.
+"""Counts how often confirmed readings are stored despite faults of Home Assistant.
 
 Run `python -m tools.exactly_once` for the figures of docs/security-and-reliability.md.
 Rows are counted by the identity of their reading.
@@ -29,13 +29,13 @@ from .numbered_station import NumberedStation, running
 from .seed import seed
 from .station import INDOOR, OUTDOOR, Station, add_station
 
-STORED_LIMIT = 60  # seconds until everything has to be stored in the end
+STORED_LIMIT = 60  # seconds within which everything has to be stored in the end
 UNSIGNED_EVERY = 0.2  # seconds
 
 
 @dataclass
 class Result:
-    """What became of the readings of a station that numbers them."""
+    """The outcome of the readings of a station that numbers them."""
 
     measured: int = 0
     confirmed: int = 0  # at the worst moments
@@ -164,11 +164,11 @@ def _final(result: Result, station: NumberedStation, database: Path) -> Result:
 class BadNetwork:
     """A proxy that loses requests and answers, and sends requests once more.
 
-    What it sends again it has only listened to: a third party on the network.
+    Repeated requests are replays, as of a third party on the network.
     """
 
     def __init__(self, port: int, chance: Random) -> None:
-        """Name the port of the server."""
+        """Initialize the proxy of the server on this port."""
         self.replayed: list[int] = []
         self._port = port
         self._chance = chance

@@ -1,4 +1,4 @@
-"""Counts what a real Home Assistant (HA) loses when things go wrong.
+"""Counts what a real Home Assistant (HA) loses under faults.
 
 Run `python -m tools.faults` for the figures of docs/security-and-reliability.md.
 """
@@ -36,7 +36,7 @@ LOOK_EVERY = 0.5  # seconds between two looks at the recorder
 
 @dataclass
 class Result:
-    """What came of a fault: the reports, and which of them the database has."""
+    """The outcome of a fault: the reports, and which of them the database has."""
 
     outcome: Outcome
     stored: list[float] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Result:
 
 
 class FaultError(Exception):
-    """The fault cannot be made on this machine; says what is missing."""
+    """The fault cannot be produced on this machine; the text names what is missing."""
 
 
 @asynccontextmanager
@@ -99,7 +99,7 @@ async def under_load(
 async def watched(
     home_assistant: HomeAssistant, result: Result
 ) -> AsyncGenerator[None]:
-    """Look at the recorder as the frontend does, over a websocket, all the while."""
+    """Query the recorder over a websocket, as the frontend does, until cancelled."""
 
     async def look() -> None:
         while True:
@@ -124,7 +124,7 @@ def _result(home_assistant: HomeAssistant, result: Result, url: str = "") -> Res
 async def flood(
     folder: Path, seconds: float = 30, stations: int = 100, *, signed: bool = False
 ) -> Result:
-    """Report more often than HA can answer, and see that it stays usable."""
+    """Report more often than HA can answer, and check that it stays usable."""
     async with under_load(
         folder, rate=3000, stations=stations, keep_alive=True, signed=signed
     ) as (home_assistant, load):
@@ -241,7 +241,7 @@ async def kill(folder: Path, commit_interval: int, times: int = 3) -> Result:
         result = Result(load.outcome)
         for _ in range(times):
             async with load.running():
-                # The moment shall lie anywhere between two commits.
+                # At a random moment between two commits
                 await asyncio.sleep(1.3 * commit_interval + 5)
                 await home_assistant.kill()
             await home_assistant.start()

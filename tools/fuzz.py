@@ -1,7 +1,7 @@
-"""Sends nonsense to a real Home Assistant (HA) over raw sockets.
+"""Fuzzes a real Home Assistant (HA) over raw sockets.
 
-Nothing of it may be taken, break HA or be answered by an error of the server. What
-does is made as short as possible and printed. Run scripts/fuzz for a long session.
+No input may be taken, break HA or be answered with a server error. An input that
+is, or does, is shortened and printed. Run scripts/fuzz for a long session.
 """
 
 import argparse
@@ -45,7 +45,7 @@ RECORD = re.compile(r"^\d{4}-\d\d-\d\d ", re.MULTILINE)
 
 @dataclass
 class Fuzzing:
-    """What came of the inputs."""
+    """The result of a session."""
 
     inputs: int = 0
     answers: Counter[int] = field(default_factory=Counter)  # 0: none

@@ -112,7 +112,7 @@ async def _run(
     """Return the answer of an action, its seconds, and the memory that it took in MB."""
     process = Path("/proc", str(home_assistant.process.pid))
     await home_assistant.log_in()
-    # From here on the peak is counted anew.
+    # Reset the peak.
     await asyncio.to_thread((process / "clear_refs").write_text, "5")
     before = await asyncio.to_thread(_memory, process, "VmRSS")
     began = perf_counter()

@@ -37,7 +37,7 @@ class HomeAssistant:
         environment: Mapping[str, str] = {},
         http: Mapping[str, Any] = {},
     ) -> None:
-        """Name the configuration folder and the port; nothing is started yet.
+        """Initialize with configuration folder and port; nothing is started yet.
 
         `environment` is added to that of this process, `http` to the settings of HA's
         web server.
@@ -88,7 +88,7 @@ class HomeAssistant:
                 stdin=DEVNULL,
                 stdout=log,
                 stderr=STDOUT,
-                # A terminal's Ctrl-C is not for HA: stop() ends it.
+                # Ctrl-C in a terminal must not reach HA: stop() ends it.
                 start_new_session=True,
             )
         self._session = aiohttp.ClientSession(self.url)
@@ -99,7 +99,7 @@ class HomeAssistant:
                 await self.log_in()
                 while (await self.rest("GET", "/api/core/state"))["state"] != "RUNNING":
                     await asyncio.sleep(0.1)
-                # HA's dialogs would show an address it does not listen on.
+                # Otherwise HA's dialogs would show an address that it does not listen on.
                 await self.websocket("config/core/update", internal_url=self.url)
         except (TimeoutError, aiohttp.ClientError, HomeAssistantError) as err:
             await self.stop()
@@ -117,7 +117,7 @@ class HomeAssistant:
         await self.kill()
 
     async def kill(self) -> None:
-        """End HA and what it has started at once, as a power cut does."""
+        """Kill HA and its child processes at once, as a power cut does."""
         if self.process.returncode is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             await self.process.wait()
@@ -125,7 +125,7 @@ class HomeAssistant:
             await self._session.close()
 
     async def wait(self) -> None:
-        """Return when HA ends; start it again if it was restarted from its pages.
+        """Wait until HA ends; start it again if it was restarted from its pages.
 
         Raises HomeAssistantError, with the end of HA's log, if it failed.
         """

@@ -30,7 +30,7 @@ MOUNT_LIMIT = 20  # seconds
 
 
 class LossyFilesMissingError(Exception):
-    """There is no FUSE here; says what is missing."""
+    """FUSE is not available; the text names what is missing."""
 
 
 class LossyDisk:

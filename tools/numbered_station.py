@@ -1,6 +1,6 @@
 """A station that numbers its readings and keeps each until it is stored.
 
-Written from docs/protocol.md, as somebody else's station would be.
+Written from docs/protocol.md, independently of the integration and the firmware.
 """
 
 import asyncio
@@ -31,13 +31,13 @@ class NumberedStation:
     def __init__(self, station: Station, url: str, stream: str = "9f3a1c22") -> None:
         """Initialize the station; nothing is measured yet."""
         self.url = url
-        self.confirmed = -1  # the number up to which all is stored, as it was told
+        self.confirmed = -1  # the confirmed number, up to which all is stored
         self.measured: dict[int, float] = {}  # every reading that there ever was
         self.statuses: list[int] = []
         self._station = station
         self._stream = stream
         self._waiting: dict[int, float] = {}  # when what is not stored was measured
-        self._taken = 0  # of these, what the server has said to have taken
+        self._taken = 0  # of these, the ones that the server has taken
         self._nonce = ""
 
     @property
@@ -105,7 +105,7 @@ class NumberedStation:
             if answer.status == HTTPStatus.OK:
                 self._take_answer(numbers, json.loads(content))
             elif answer.status == HTTPStatus.UNAUTHORIZED:
-                # The server may have begun anew: it has only what is stored.
+                # The server may have been restarted: it only has what is stored.
                 self._taken = 0
             else:
                 await asyncio.sleep(0.2)
@@ -134,7 +134,7 @@ class NumberedStation:
 
 
 async def running(station: NumberedStation, seconds: float, chance: Random) -> None:
-    """Let a station measure and report for about so long."""
+    """Let a station measure and report for about this long."""
     task = asyncio.create_task(station.run())
     await asyncio.sleep(seconds * chance.uniform(0.5, 1.5))
     task.cancel()

@@ -1,4 +1,4 @@
-"""A past for the simulated stations, so that graphs have something to show."""
+"""Generates history for the simulated stations, so that graphs are not empty."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a process of this machine uses, as Linux counts it."""
+"""Resources that a process uses, as Linux counts them."""
 
 from pathlib import Path
 

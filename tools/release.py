@@ -26,13 +26,13 @@ class ReleaseError(Exception):
 
 
 def version() -> str:
-    """Return the version, which stands in the manifest only."""
+    """Return the version, which only the manifest defines."""
     manifest = json.loads((INTEGRATION / "manifest.json").read_text())
     return str(manifest["version"])
 
 
 def notes(changelog: str, release: str) -> str:
-    """Return what a changelog says of a release. Raises ReleaseError if it is nothing."""
+    """Return the changelog's section on a release. Raises ReleaseError if there is none."""
     section = re.search(
         rf"^## {re.escape(release)}\n(.*?)(?=^## |\Z)",
         changelog,
@@ -76,7 +76,7 @@ def check(release: str, tag: str | None) -> str:
 
 
 def main() -> None:
-    """Make the files of a release, or say what is missing for it."""
+    """Make the files of a release, or print what is missing for it."""
     parser = argparse.ArgumentParser(prog="scripts/release", description=__doc__)
     parser.add_argument("--check-tag", metavar="TAG", help="the tag that is released")
     tag = parser.parse_args().check_tag

@@ -12,7 +12,7 @@ CHECKOUT = Path(__file__).parents[1]
 INTEGRATION = CHECKOUT / "custom_components" / "esp_weather"
 BLUEPRINTS = CHECKOUT / "blueprints" / "automation" / "esp_weather"
 
-# Who comes from this machine is let in without a password.
+# Users on this machine are logged in without a password.
 LOGIN = """\
 homeassistant:
   auth_providers:

@@ -11,7 +11,7 @@ SIGNED_PATH = "/api/esp_weather/report"
 
 @dataclass(frozen=True)
 class Signer:
-    """Who signs: a MAC and its key."""
+    """A signer: a MAC and its key."""
 
     mac: str
     key: str
@@ -41,7 +41,7 @@ class Signer:
         headers: Mapping[str, str],
         request: Mapping[str, str],
     ) -> bool:
-        """Return whether an answer is that of Home Assistant to this very request.
+        """Return whether an answer is signed by Home Assistant for this very request.
 
         `headers` are those of the answer, `request` those that headers() made.
         """

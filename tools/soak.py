@@ -18,7 +18,7 @@ RATE = 1  # reports a second of all stations together
 
 
 async def soak(home_assistant: HomeAssistant, minutes: float) -> None:
-    """Print what HA uses each minute, and at the end what it has lost."""
+    """Print HA's resource usage each minute, and at the end what it has lost."""
     stations = await add_stations(home_assistant, STATIONS)
     load = Load(home_assistant.url, stations, RATE, fields=FIELDS, connections=4)
     process = home_assistant.process.pid

@@ -1,7 +1,7 @@
 """Compares how long a real Home Assistant (HA) takes to refuse a report.
 
-Whoever tries keys must not learn from it which MAC exists, or how much of a key is
-right: not from the time of the answer, and not from that of the next one, on the same
+The time must not reveal to somebody who tries keys which MAC exists, or how much of a key is
+right: neither that of the answer nor that of the next one, on the same
 connection or another. Run `python -m tools.timing` for the figures of
 docs/security-and-reliability.md.
 """
@@ -59,7 +59,7 @@ FORMS: dict[str, Send] = {"unsigned": _send_legacy, "signed": _send_signed}
 
 
 def _send_probe(connection: HTTPConnection) -> None:
-    """Ask for something that has nothing to do with stations."""
+    """Request something unrelated to stations."""
     connection.request("GET", "/manifest.json")
     connection.getresponse().read()
 
@@ -71,7 +71,7 @@ def _timed(send: Callable[[], None]) -> float:
 
 
 def _measure(port: int) -> Times:
-    """Return how long refusals and what followed them took, in random order."""
+    """Measure refusals and the requests that follow them, in random order."""
     random = Random(5)
     own, other = (HTTPConnection("127.0.0.1", port) for _ in range(2))
     taken: Times = defaultdict(lambda: defaultdict(list))

@@ -1,1 +1,1 @@
-"""How fast reports are taken, beside the alternatives: what scripts/bench runs."""
+"""Benchmark of reports, compared with the alternatives; scripts/bench runs it."""

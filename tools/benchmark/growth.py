@@ -1,4 +1,4 @@
-"""How the cost grows with the number of stations, each with two fields."""
+"""Measures how the cost grows with the number of stations, each with two fields."""
 
 import asyncio
 from collections.abc import Sequence

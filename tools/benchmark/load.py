@@ -16,7 +16,7 @@ PATIENT = "patient"  # waits when it is answered 503
 SIGNED = "signed"  # signs each request, with the nonces that follow
 
 SCRIPT = Path(__file__).with_name("load.lua")
-# The load comes from a core of its own. Otherwise the kernel moves client and server
+# The load runs on a core of its own. Otherwise the kernel moves client and server
 # together and apart as it likes, which doubles or halves the time of an answer.
 LOAD_CORE = max(os.sched_getaffinity(0))
 SERVER_CORES = (os.sched_getaffinity(0) - {LOAD_CORE}) or {LOAD_CORE}
@@ -28,7 +28,7 @@ class LoadError(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """What came of a load; times are in seconds."""
+    """The result of a load; times are in seconds."""
 
     answers: int
     seconds: float

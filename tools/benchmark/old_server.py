@@ -1,6 +1,6 @@
-"""What ESP Weather replaces: a Flask server that stores each report in SQLite.
+"""The old server for comparison: Flask, storing each report in SQLite.
 
-Written anew from the description of the old one: check, insert, commit, render, with
+Rewritten from the description of the original: check, insert, commit, render, with
 a connection of its own for each request.
 """
 

@@ -1,4 +1,4 @@
-"""How much is measured: all, or just enough to see the ratios."""
+"""How much to measure: everything, or just enough to see the ratios."""
 
 from dataclasses import dataclass
 

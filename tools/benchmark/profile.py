@@ -1,4 +1,4 @@
-"""Where Home Assistant (HA) spends the time for a report and the memory for a station."""
+"""Profiles Home Assistant (HA): time per report and memory per station."""
 
 import asyncio
 from asyncio.subprocess import DEVNULL

@@ -1,4 +1,4 @@
-"""How many reports are taken in a second, and how long each of them takes."""
+"""Measures how many reports are taken per second, and how long each takes."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence

@@ -1,11 +1,11 @@
 /**
- * The cards that say when to open the windows, and today's extremes.
+ * The cards with the advice on the windows, and today's extremes.
  *
  * Home Assistant's markdown card fills them in. It hands its own configuration to the
  * template, and so names and texts need no quoting for Jinja.
  */
 
-/** What stands in a text of the dashboard where the template puts something in. */
+/** The placeholders that the template replaces in a text of the dashboard. */
 const mark = (name) => `%${name}%`;
 
 const FILL = `

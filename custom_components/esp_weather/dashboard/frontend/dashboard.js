@@ -21,7 +21,7 @@ const navigate = (navigation_path) => ({
   tap_action: { action: "navigate", navigation_path },
 });
 
-/** Name an entity without its station, but with its area if that is another one. */
+/** Name an entity without its station, but with its area if that differs. */
 const nameIn = (device, { area_id }) => [
   { type: "entity" },
   ...(area_id && area_id !== device.area_id ? [{ type: "area" }] : []),
@@ -99,7 +99,7 @@ const diagnosticsSection = (station) => ({
   ],
 });
 
-/** What is wrong, shown only while it is: a silent station, a battery that runs low. */
+/** Badges of current problems: a station that no longer reports, a low battery. */
 const troubleBadges = (text, { name, isEmpty, connectivity, battery }) => [
   ...(connectivity && !isEmpty
     ? [
@@ -145,7 +145,7 @@ const noStationsSection = (text) => ({
   ],
 });
 
-/** The answer, and the curves that it comes from. */
+/** The advice, and the graphs that it is based on. */
 const answerCards = (hass, text, { stations, advices, compared, hours }) => [
   ...advices.map((advice) => ({
     ...adviceCard(hass, text, advice),

@@ -1,11 +1,11 @@
-/** When the dashboard has to be made again, besides changes of the registries. */
+/** When to regenerate the dashboard, besides changes of the registries. */
 
 import { dayOf } from "./past.js";
 
 /** The least time between two dashboards that are made because of readings. */
 const INTERVAL = 15 * 60 * 1000;
 
-/** Knows what the dashboard was made from, and sees when that is over. */
+/** Remembers what the dashboard was generated from, and detects when that is outdated. */
 export class Freshness {
   #basis = null;
 

@@ -1,7 +1,7 @@
-/** What the dashboard takes from the recorder's statistics. */
+/** The recorder's statistics for the dashboard. */
 
 const HOUR = 3600 * 1000;
-/** The least that the height of a small graph stands for, lest it shows noise. */
+/** The smallest range of a small graph, so that it does not magnify noise. */
 const LEAST_SPANS = { "°C": 5, "°F": 9, K: 5, "%": 10, hPa: 5 };
 /** What is this far from the rest gets a graph of its own: a freezer. */
 const GAPS = { "°C": 15, "°F": 27, K: 15 };
