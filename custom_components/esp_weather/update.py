@@ -66,7 +66,7 @@ async def async_setup_entry(
 class FirmwareUpdate(EspWeatherEntity, UpdateEntity):
     """The firmware of a station, which fetches a newer one over the air.
 
-    It is told so in the answer to its next report. Where this installation does not
+    The answer to its next report requests that. Where this installation does not
     have the compiled firmware, updates are made by cable.
     """
 
