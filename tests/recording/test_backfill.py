@@ -245,13 +245,21 @@ async def test_unit_system_switched(
         SENSOR, "sensor", {"unit_of_measurement": "°F"}
     )
     await signed.report(reading(20))
-    freezer.tick(3600)
+    for minutes in 3, 57:
+        freezer.tick(timedelta(minutes=minutes))
+        do_adhoc_statistics(hass)
+        await async_wait_recording_done(hass)
     hass.config.units = US_CUSTOMARY_SYSTEM
 
     await signed.report(reading(19, 1800))
 
     rows = await select(*STATES)
     assert (rows[0], rows[1]) == (("68.0", 0), ("66.2", 1800))
+    short_term, _ = await _statistics(select, SENSOR)
+    means = [(mean, unit) for _, mean, _, _, unit, _ in short_term]
+    assert means == [
+        (pytest.approx(mean), "°F") for mean in (68, 66.2, 66.2, 66.2, 66.2, 68)
+    ]
 
 
 async def test_newer_state(
