@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio.subprocess import DEVNULL, STDOUT, Process
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 import os
 from pathlib import Path
@@ -36,11 +36,12 @@ class HomeAssistant:
         port: int,
         environment: Mapping[str, str] = {},
         http: Mapping[str, Any] = {},
+        program: Sequence[str] = ("-m", "homeassistant"),
     ) -> None:
         """Initialize with configuration folder and port; nothing is started yet.
 
         `environment` is added to that of this process, `http` to the settings of HA's
-        web server.
+        web server; `program` is what Python runs.
         """
         self.config = config.absolute()
         self.database = self.config / "home-assistant_v2.db"
@@ -49,6 +50,7 @@ class HomeAssistant:
         self.url = f"http://127.0.0.1:{port}"
         self._environment = environment
         self._http_settings = http
+        self._program = program
         self._process: Process | None = None
         self._session: aiohttp.ClientSession | None = None
         self._token = ""
@@ -77,7 +79,7 @@ class HomeAssistant:
         seed(self.config, self.port, self._http_settings)
         with self.log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *ending_with_this_process(sys.executable, "-m", "homeassistant"),
+                *ending_with_this_process(sys.executable, *self._program),
                 *("--config", str(self.config), "--log-no-color"),
                 cwd=self.config,
                 env={

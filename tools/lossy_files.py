@@ -212,7 +212,11 @@ def serve(mount: str, live: str, disk: str) -> None:  # noqa: C901 - a class in 
     for name, operation in list(vars(LossyFiles).items()):
         if not name.startswith("_") and callable(operation):
             setattr(LossyFiles, name, until_cut(operation))
-    mfusepy.FUSE(LossyFiles(), mount, foreground=True, nothreads=True, attr_timeout=0)
+    # It raises at the end, and if it cannot mount, which LossyDisk.mounted() sees.
+    with suppress(RuntimeError):
+        mfusepy.FUSE(
+            LossyFiles(), mount, foreground=True, nothreads=True, attr_timeout=0
+        )
 
 
 if __name__ == "__main__":

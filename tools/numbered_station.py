@@ -4,13 +4,11 @@ Written from docs/protocol.md, independently of the integration and the firmware
 """
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from http import HTTPStatus
+from itertools import takewhile
 import json
-from random import Random
-import sqlite3
 import time
 from typing import Any
 
@@ -34,6 +32,7 @@ class NumberedStation:
         self.confirmed = -1  # the confirmed number, up to which all is stored
         self.measured: dict[int, float] = {}  # every reading that there ever was
         self.statuses: list[int] = []
+        self.unsigned = 0  # answers that were not signed, which it does not believe
         self._station = station
         self._stream = stream
         self._waiting: dict[int, float] = {}  # when what is not stored was measured
@@ -93,50 +92,41 @@ class NumberedStation:
         report["fields"] = {"1": {"kind": "temperature"}}
         body = json.dumps(report).encode()
         signer = Signer(self._station.mac, self._station.key)
+        headers = signer.headers(body, self._nonce)
         async with session.post(
-            self.url + SIGNED_PATH,
-            data=body,
-            headers=signer.headers(body, self._nonce),
+            self.url + SIGNED_PATH, data=body, headers=headers
         ) as answer:
             content = await answer.read()
-            self.statuses.append(answer.status)
-            if (offer := answer.headers.get("Accept-Signature")) is not None:
-                self._nonce = nonce_in(offer)
-            if answer.status == HTTPStatus.OK:
-                self._take_answer(numbers, json.loads(content))
-            elif answer.status == HTTPStatus.UNAUTHORIZED:
-                # The server may have been restarted: it only has what is stored.
-                self._taken = 0
-            else:
-                await asyncio.sleep(0.2)
+        status = answer.status
+        self.statuses.append(status)
+        if not signer.has_signed(status, content, answer.headers, headers):
+            # Another server, a proxy, or Home Assistant that has not started.
+            self.unsigned += 1
+            await asyncio.sleep(0.2)
+            return
+        self._nonce = nonce_in(answer.headers["Accept-Signature"])
+        if status == HTTPStatus.OK:
+            self._take_answer(numbers, json.loads(content))
+        elif status == HTTPStatus.UNAUTHORIZED:
+            # The server may have begun anew: it has only what is stored.
+            self._taken = 0
+        else:
+            await asyncio.sleep(0.2)
 
     def _take_answer(self, numbers: list[int], answer: Mapping[str, Any]) -> None:
         self._taken += len(numbers)
         stored = int(answer.get("stored", -1))
-        for number in [each for each in self._waiting if each <= stored]:
-            if list(self._waiting).index(number) < self._taken:
-                self._taken -= 1
+        for number in list(takewhile(lambda each: each <= stored, self._waiting)):
+            self._taken = max(0, self._taken - 1)
             del self._waiting[number]
         self.confirmed = max(self.confirmed, stored)
 
-    def count(self, connection: sqlite3.Connection) -> tuple[int, int, int]:
-        """Return how many confirmed readings a database lacks, has twice, has wrong."""
-        lost = twice = wrong = 0
-        for number, value in self.measured.items():
-            rows = connection.execute(
-                "SELECT state FROM states WHERE context_id_bin = ?",
-                (self.identity(number),),
-            ).fetchall()
-            lost += number <= self.confirmed and not rows
-            twice += len(rows) > 1
-            wrong += any(float(state) != value for (state,) in rows)
-        return lost, twice, wrong
+    @property
+    def values(self) -> Mapping[bytes, float]:
+        """Return every value by its reading's identity."""
+        return {self.identity(each): value for each, value in self.measured.items()}
 
-
-async def running(station: NumberedStation, seconds: float, chance: Random) -> None:
-    """Let a station measure and report for about this long."""
-    task = asyncio.create_task(station.run())
-    await asyncio.sleep(seconds * chance.uniform(0.5, 1.5))
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    @property
+    def confirmed_identities(self) -> Collection[bytes]:
+        """Return the identities of the readings that it was told are stored."""
+        return [self.identity(number) for number in range(self.confirmed + 1)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, override
 
 from homeassistant.components.sensor import (
@@ -236,6 +236,8 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
                 not measurement.age
                 or self._time is None
                 or measurement.time > self._time
+                # The state is of the future: the clock was set back since.
+                or self._time > measurement.time + timedelta(seconds=measurement.age)
             )
         return is_newer and not (measurement.age and self._is_inactive(measurement.age))
 

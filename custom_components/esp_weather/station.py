@@ -294,6 +294,11 @@ class Station:
             if stream is None:
                 measurements.sort(key=attrgetter("time"))
             await self._async_deliver(first[field_number], measurements)
+            if stream is not None:
+                # The rest of the report may fail and is then sent again with these.
+                stream.async_took(
+                    [each.number for each in taken if each.field == field_number]
+                )
         self._async_reported(arrived)
         if self._archive is not None:
             for reading in taken:
@@ -301,7 +306,7 @@ class Station:
                 self._archive.async_add(self.mac, reading, time)
         stored = None
         if stream is not None:
-            stream.async_took([reading.number for reading in report.readings])
+            stream.async_took_all([reading.number for reading in report.readings])
             stored = stream.stored
         return Taken(len(report.readings) - len(refused), refused, stored)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.exactly_once import Result, bad_network, power_cuts
+from tools.databases import POSTGRESQL, DatabaseMissingError
+from tools.exactly_once import Result, bad_network, power_cuts, restored_backup
 from tools.lossy_files import LossyFilesMissingError
 
 pytestmark = [
@@ -19,13 +20,14 @@ pytestmark = [
 
 def _assert_exactly_once(result: Result) -> None:
     assert result.confirmed > 10
+    assert result.of_board
     assert (result.lost, result.twice, result.wrong, result.left) == (0, 0, 0, 0)
 
 
 async def test_power_cut(tmp_path: Path) -> None:
-    """What was confirmed is on the disk; the station still has what was not."""
+    """What was confirmed is on the disk; the stations still have what was not."""
     try:
-        result = await power_cuts(tmp_path, times=1)
+        result = await power_cuts(tmp_path, times=1, seconds=12)
     except LossyFilesMissingError as err:
         pytest.skip(str(err))
 
@@ -35,5 +37,26 @@ async def test_power_cut(tmp_path: Path) -> None:
 
 
 async def test_bad_network(tmp_path: Path) -> None:
-    """Requests and answers are lost and sent again; Home Assistant stops and is killed."""
-    _assert_exactly_once(await bad_network(tmp_path, rounds=2, seconds=4))
+    """Requests and answers are lost and sent again; Home Assistant stops and is killed.
+
+    With PostgreSQL where it is installed.
+    """
+    try:
+        result = await bad_network(
+            tmp_path, rounds=2, seconds=4, stations=2, database=POSTGRESQL
+        )
+    except DatabaseMissingError:
+        result = await bad_network(tmp_path, rounds=2, seconds=4, stations=2)
+
+    _assert_exactly_once(result)
+    # What a third party has recorded is of no use to it.
+    assert result.replayed
+    assert 200 not in result.replayed
+
+
+async def test_restored_backup(tmp_path: Path) -> None:
+    """An older database lacks what was confirmed since, has nothing twice, and goes on."""
+    result = await restored_backup(tmp_path, seconds=2)
+
+    assert 0 < result.lost < result.confirmed
+    assert (result.twice, result.wrong, result.left) == (0, 0, 0)

@@ -20,7 +20,9 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
     do_adhoc_statistics,
 )
 
+from custom_components.esp_weather.const import DOMAIN
 from custom_components.esp_weather.data import DATA
+from custom_components.esp_weather.protocol.identity import reading_id
 from custom_components.esp_weather.recording import (
     corrections,
     recorder_internals,
@@ -31,7 +33,8 @@ from homeassistant.components.recorder import Recorder
 from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
-from tests.helpers import PassTime, connectivity, state_of, station_entry
+from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
+from tests.helpers import OUTDOOR, PassTime, connectivity, state_of, station_entry
 from tests.signed_station import INDOOR, SignedStation, reading
 
 from .helpers import START, Select, async_recorded
@@ -185,6 +188,78 @@ async def test_answer_lost(
     # Equal readings in short order are two.
     await signed.report(reading(21, 0.25), stream="0a1b2c3d", first=9)
     assert await select(*STATES) == [*expected, ("21.0", 661.75)]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("stream", ["0a1b2c3d", None])
+async def test_clock_is_set_back(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    station: MockConfigEntry,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+    stream: str | None,
+    restarted: bool,
+) -> None:
+    """The state goes on, each reading has its row, and numbers decide on the order."""
+
+    async def report(number: int, value: float) -> None:
+        numbers = {} if stream is None else {"stream": stream, "first": number}
+        answer = await signed.report(reading(value, 0.5), **numbers)
+        assert answer.status == HTTPStatus.OK
+
+    await report(1, 20)
+    freezer.tick(60)
+    await report(2, 21)
+    freezer.tick(-3600)
+    if restarted:
+        await hass.config_entries.async_reload(station.entry_id)
+    for number in range(3, 7):
+        await report(number, 20 + number)
+        assert state_of(hass, "1") == f"{20 + number}.0"
+        freezer.tick(60)
+    if stream is not None:
+        # It was measured before.
+        await report(2, 21)
+        assert state_of(hass, "1") == "26.0"
+        # The freezer has set the timers back as well.
+        freezer.tick(7200)
+        identities = "SELECT state FROM states WHERE context_id_bin = ?"
+        for number, value in enumerate((20, 21, 23, 24, 25, 26), start=1):
+            identity = reading_id(OUTDOOR, stream, number)
+            assert await select(identities, (identity,)) == [(f"{value}.0",)]
+
+
+async def test_unit_system_switched(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+    entity_registry: er.EntityRegistry,
+) -> None:
+    """A past reading alone has the unit that the entity has since the switch."""
+    entity_registry.async_get_or_create(
+        "sensor", DOMAIN, f"{OUTDOOR}_1", suggested_object_id="outdoor_temperature"
+    )
+    entity_registry.async_update_entity_options(
+        SENSOR, "sensor", {"unit_of_measurement": "°F"}
+    )
+    await signed.report(reading(20))
+    for minutes in 3, 57:
+        freezer.tick(timedelta(minutes=minutes))
+        do_adhoc_statistics(hass)
+        await async_wait_recording_done(hass)
+    hass.config.units = US_CUSTOMARY_SYSTEM
+
+    await signed.report(reading(19, 1800))
+
+    rows = await select(*STATES)
+    assert (rows[0], rows[1]) == (("68.0", 0), ("66.2", 1800))
+    short_term, _ = await _statistics(select, SENSOR)
+    means = [(mean, unit) for _, mean, _, _, unit, _ in short_term]
+    assert means == [
+        (pytest.approx(mean), "°F") for mean in (68, 66.2, 66.2, 66.2, 66.2, 68)
+    ]
 
 
 async def test_newer_state(

@@ -34,6 +34,7 @@ from custom_components.esp_weather.data import DATA
 from custom_components.esp_weather.protocol.identity import reading_id
 from custom_components.esp_weather.recording import backfill, journal
 from custom_components.esp_weather.recording.durability import DatabaseFiles
+from custom_components.esp_weather.station import NotReadyError
 from homeassistant.components.recorder import Recorder
 from homeassistant.components.recorder.tasks import RecorderTask
 from homeassistant.const import (
@@ -405,6 +406,36 @@ async def test_stored(
     assert sorted(state for state, _ in database.rows) == ["20.0", "21.0", "22.0"]
 
 
+async def test_half_taken(
+    hass: HomeAssistant,
+    database: Database,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    pass_seconds: PassSeconds,
+) -> None:
+    """What was taken of a report that then fails is stored once, and not confirmed."""
+    await signed.report(reading(20), stream="9f3a1c22", first=1)
+    await pass_seconds(60)
+    readings = [reading(21), reading(50, field=2), reading(22)]
+    with patch.object(station.runtime_data, "_factory", side_effect=NotReadyError):
+        answer = await signed.report(*readings, stream="9f3a1c22", first=2)
+    assert answer.status == UNAVAILABLE
+    await pass_seconds(12)
+    await hass.config_entries.async_reload(station.entry_id)
+    # A station may send fewer at once after that.
+    answer = await signed.report(readings[0], stream="9f3a1c22", first=2)
+    assert answer.content["stored"] == 2
+    await signed.report(*readings, stream="9f3a1c22", first=2)
+    await pass_seconds(12)
+    answer = await signed.report(stream="9f3a1c22", first=5)
+
+    assert answer.content["stored"] == 4
+    rows = "SELECT count(*) FROM states WHERE context_id_bin = ?"
+    for number in range(1, 5):
+        identity = reading_id(OUTDOOR, "9f3a1c22", number)
+        assert database.connection.execute(rows, (identity,)).fetchone() == (1,)
+
+
 async def test_known_to_database(
     hass: HomeAssistant,
     database: Database,
@@ -418,10 +449,14 @@ async def test_known_to_database(
     hass.data[DATA].journal._stations.clear()
     await hass.config_entries.async_reload(station.entry_id)
 
-    await signed.report(
+    answer = await signed.report(
         reading(20, 12), reading(21, 12), reading(22), stream="9f3a1c22", first=1
     )
+    # The kill may have come before the sync.
+    assert answer.content["stored"] == 0
     await pass_seconds(12)
+    answer = await signed.report(stream="9f3a1c22", first=4)
+    assert answer.content["stored"] == 3
 
     states = [state for state, _ in database.rows]
     # The reload writes the last value once more.

@@ -85,6 +85,7 @@ class ExactlyOnce(RuleBasedStateMachine):
             if number not in known:
                 self.memory.append(reading_id(MAC, NAME, number))
         self.stream.async_took(numbers)
+        self.stream.async_took_all(numbers)
         if lost_answer:
             return
         self.taken += len(numbers)
@@ -145,11 +146,18 @@ async def test_stored() -> None:
     waiting: set[str] = set()
     stream = _stream(waiting)
     assert stream.stored == -1
-    stream.async_took([3, 4])
-    assert stream.stored == 4
+    stream.async_took([3, 5])
+    assert stream.stored == -1  # the rest of the report has failed
+    stream.async_took_all([3])
+    assert stream.stored == 3
+    stream.async_took_all([4, 5])
+    assert stream.stored == 5
+    stream.async_took_all([])
+    assert stream.stored == 5
 
     waiting.update(stream.context(number).id for number in (9, 10))
-    stream.async_took([9, 10, 11])
+    stream.async_took([9, 10])
+    stream.async_took_all([9, 10, 11])
     assert stream.stored == 8
     assert stream.is_busy
     waiting.remove(stream.context(9).id)

@@ -6,6 +6,7 @@ from http import HTTPStatus
 import json
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from aiohttp.test_utils import TestClient
 from freezegun.api import FrozenDateTimeFactory
@@ -18,7 +19,8 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.esp_weather.const import CONF_LEGACY, DOMAIN
-from custom_components.esp_weather.protocol.nonces import NONCE_LIFETIME
+from custom_components.esp_weather.data import DATA
+from custom_components.esp_weather.protocol.nonces import NONCE_LIFETIME, Nonces
 from homeassistant.config_entries import (
     SOURCE_IGNORE,
     SOURCE_INTEGRATION_DISCOVERY,
@@ -464,6 +466,27 @@ async def test_not_ready(
         assert int(answer.headers["Retry-After"]) > 0
     assert entity_id(hass, "1") is None
     assert (await signed.post(body)).status == HTTPStatus.OK
+
+
+async def test_not_ready_after_restart(
+    hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
+) -> None:
+    """No answer lets a station pass the 401 that says what was started anew.
+
+    What Home Assistant had taken and not stored would be skipped.
+    """
+    await signed.report(reading(20), stream="9f3a1c22", first=1)
+    old = signed.nonce
+    hass.data[DATA].nonces = Nonces()
+
+    journal = hass.data[DATA].journal
+    with patch.object(type(journal), "is_behind", new=True):
+        answer = await signed.post(signed.body())
+    assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+    assert answer.is_believed
+    assert signed.nonce == old
+    _assert_unauthorized(await signed.post(signed.body()), believed=True)
+    assert (await signed.post(signed.body())).status == HTTPStatus.OK
 
 
 async def test_at_the_same_time(

@@ -24,8 +24,8 @@ _MAX_RUNS: Final = 64
 class Stream:
     """One stream of a station. Never waits for the recorder.
 
-    Hold `lock` from async_known() to async_took(): a report that is sent again while
-    the first one is still being taken has to find its readings known.
+    Hold `lock` from async_known() to async_took_all(): a report that is sent again
+    while the first one is still being taken has to find its readings known.
     """
 
     def __init__(
@@ -103,13 +103,24 @@ class Stream:
 
     @callback
     def async_took(self, numbers: Collection[int]) -> None:
-        """Note that readings were taken; call it when their states are in the journal."""
+        """Note that readings were taken; call it when their states are in the journal.
+
+        They may be a part of a report whose rest fails: `stored` does not pass them.
+        """
         for number in numbers:
             self._add(number)
-            self._highest = max(self._highest, number)
             context_id = bytes_to_ulid(self.identity(number))
             if self._is_waiting(context_id):
                 heappush(self._waiting, (number, context_id))
+
+    @callback
+    def async_took_all(self, numbers: Collection[int]) -> None:
+        """Note that a report was taken, with what is known of it or never recorded.
+
+        What the database has is not necessarily on the disk.
+        """
+        self.async_took(numbers)
+        self._highest = max(self._highest, *numbers, -1)
 
     def _first_waiting(self) -> int | None:
         while self._waiting and not self._is_waiting(self._waiting[0][1]):

@@ -44,7 +44,10 @@ _SIGNATURE_WANTED: Final = 'sig=("@method" "@path" "content-digest");nonce="{}"'
 
 
 class SignedCredential:
-    """The signature of a request and, once verified, its key."""
+    """The signature of a request, and the key that it was found to be made with.
+
+    `is_nonce_spent` says that the station needs another nonce for its next report.
+    """
 
     is_signed = True
 
@@ -52,6 +55,7 @@ class SignedCredential:
         """Initialize the credential, not verified yet."""
         self.signature = signature
         self.key: bytes | None = None
+        self.is_nonce_spent = False
         try:
             self.mac: str | None = normalize_mac(signature.keyid)
         except ValueError:
@@ -73,7 +77,8 @@ class SignedReportView(HomeAssistantView):
     """The signed report: readings and status as JSON in the body of a POST.
 
     The table of its answers is in docs/protocol.md, "The signed report". Each answer
-    brings the nonce for the next report, and is signed if the report was.
+    brings the nonce for the next report, the same one if it was not looked at, and is
+    signed if the report was.
     """
 
     name = f"{DOMAIN}:report"
@@ -104,6 +109,8 @@ class SignedReportView(HomeAssistantView):
         try:
             content = await self._take_report(hass, request, credential, body, arrived)
         except RefusedError as refusal:
+            if refusal.status is HTTPStatus.UNAUTHORIZED:
+                credential.is_nonce_spent = True
             return await _async_refuse(hass, refusal, credential)
         return _answer(hass, content, credential)
 
@@ -119,10 +126,10 @@ class SignedReportView(HomeAssistantView):
         sender = await async_authenticate(hass, request, credential)
         if (mac := credential.mac) is None:
             raise await async_bad_request(hass, ReportError(Reason.INVALID_MAC))
-        if isinstance(sender, Station) and not hass.data[DATA].nonces.use(
-            mac, credential.signature.nonce
-        ):
-            raise unauthorized()
+        if isinstance(sender, Station):
+            if not hass.data[DATA].nonces.use(mac, credential.signature.nonce):
+                raise unauthorized()
+            credential.is_nonce_spent = True
         try:
             report = parse_report(body, mac)
             if isinstance(sender, Pairing):
@@ -195,14 +202,18 @@ def _answer(
 ) -> web.Response:
     """Return the answer in JSON, signed with the key of the request."""
     body = orjson.dumps(content)
+    nonce = (
+        hass.data[DATA].nonces.issue()
+        if credential is None or credential.is_nonce_spent
+        # A new one would hide from the station that Home Assistant was started anew,
+        # which the 401 to the old one says.
+        else credential.signature.nonce
+    )
     all_headers = CIMultiDict(
         [
             _JSON,
             _NO_STORE,
-            (
-                _ACCEPT_SIGNATURE,
-                _SIGNATURE_WANTED.format(hass.data[DATA].nonces.issue()),
-            ),
+            (_ACCEPT_SIGNATURE, _SIGNATURE_WANTED.format(nonce)),
             *headers.items(),
         ]
     )
