@@ -204,6 +204,7 @@ async def test_firmware(home_assistant: HomeAssistant, tmp_path: Path) -> None:
     config = json.loads(shown["description_placeholders"]["config"])
     config["wifi"] = {"ssid": "Home", "password": "password"}
     config["interval"] = 1
+    config["signed"] = True  # not the default of an ESP8266
 
     async with _board(OUTDOOR, tmp_path / "outdoor", config) as board:
         while await _step_of(home_assistant, flow) != "name":
@@ -280,6 +281,7 @@ async def test_weather_station(home_assistant: HomeAssistant, tmp_path: Path) ->
     config = json.loads(shown["description_placeholders"]["config"])
     config["wifi"] = {"ssid": "Home", "password": "password"}
     config["interval"] = 3  # A DHT22 takes 2.
+    config["signed"] = True
     config["sensors"] = WEATHER
 
     async with _board(OUTDOOR, tmp_path / "outdoor", config) as board:
