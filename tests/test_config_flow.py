@@ -173,6 +173,7 @@ async def test_what_to_put_into_the_station(
     assert config["key"] == KEY
     assert config["server"] == server
     assert config["sensors"][0]["field"] == 1
+    assert "signed" not in config  # The default is what the chip can do.
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from .helpers import (
     state_of,
     station_entry,
 )
+from .signed_station import SignedStation, reading
 
 
 def _fields(hass: HomeAssistant) -> dict[str, tuple[str, str | None]]:
@@ -202,6 +203,37 @@ async def test_unknown_declaration(
     assert state.state == "-1000000.0"
     assert state.attributes.get("unit_of_measurement") == unit
     assert issues(hass) == []
+
+
+@pytest.mark.parametrize("declared", [("2",), ("1", "2")])
+@pytest.mark.parametrize("is_numbered", [False, True])
+async def test_field_beside_a_guess(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    client: TestClient[Any, Any],
+    get: Get,
+    declared: tuple[str, ...],
+    is_numbered: bool,
+) -> None:
+    """A field that is declared at once is right, beside one that was guessed.
+
+    It costs no second report that the station says of the guess that it was right.
+    """
+    await get(legacy_url("18.1"))
+    before = loaded(station)
+    kinds = {"1": {"kind": "temperature"}, "2": {"kind": "humidity"}}
+    answer = await SignedStation(client).report(
+        reading(18.2),
+        reading(62, field=2),
+        fields={number: kinds[number] for number in declared},
+        **({"stream": "9f3a1c22", "first": 1} if is_numbered else {}),
+    )
+    assert (answer.status, answer.content["taken"]) == (HTTPStatus.OK, 2)
+    assert _fields(hass) == {
+        "sensor.outdoor_humidity": ("62.0", "%"),
+        "sensor.outdoor_temperature": ("18.2", "°C"),
+    }
+    assert loaded(station) is before
 
 
 async def test_declared_without_a_value(

@@ -5,6 +5,7 @@ from collections.abc import Generator
 from http import HTTPStatus
 from typing import Any
 
+from aiohttp.test_utils import TestClient
 import pytest
 
 from custom_components.esp_weather import config_flow
@@ -15,6 +16,7 @@ from homeassistant.config_entries import SOURCE_USER, ConfigEntry, ConfigFlowRes
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from tools.signature import Signer
 
 from .helpers import (
     INDOOR,
@@ -26,6 +28,7 @@ from .helpers import (
     legacy_url,
     state_of,
 )
+from .signed_station import SignedStation, reading
 
 pytestmark = pytest.mark.usefixtures("client")
 
@@ -169,6 +172,40 @@ async def test_declared(hass: HomeAssistant, get: Get) -> None:
     assert state.attributes.get("device_class") == suggested["kind_3"]
     # A declared kind that the user has left as it is may be declared anew.
     assert set(entry.options.get("fields", {})) == {"3"}
+
+
+async def test_name_and_place_are_enough(
+    hass: HomeAssistant, client: TestClient[Any, Any]
+) -> None:
+    """Who answers nothing else gets what the station has declared."""
+    step, key = await _pair(hass)
+    signed = SignedStation(client, Signer(OUTDOOR, key))
+    answer = await signed.report(
+        reading(21.5),
+        reading(1013.2, field=2),
+        reading(5, field=3),
+        fields={
+            "1": {"kind": "temperature", "unit": "°C"},
+            "2": {"kind": "pressure", "unit": "hPa"},
+            "3": {"kind": "magnetism", "unit": "µT"},
+        },
+    )
+    assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+    form = await _name_step(hass, step)
+
+    entry = await _submit(hass, form, name="Garden", place="outside")
+
+    assert "fields" not in entry.options
+    answer = await signed.report(
+        reading(21.5), reading(1013.2, field=2), reading(5, field=3)
+    )
+    assert answer.status == HTTPStatus.OK
+    assert [entity_id(hass, field) for field in "123"] == [
+        "sensor.garden_temperature",
+        "sensor.garden_pressure",
+        "sensor.garden_field_3",
+    ]
+    assert issues(hass) == []
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,6 @@ def setup_placeholders(
         "key": key,
         "interval": _INTERVAL,
         "deep_sleep": False,
-        "signed": True,
         "sensors": [{"type": "mcp9808", "field": 1, "scl": 5, "sda": 4, "address": 24}],
     }
     address = str(server).rstrip("/")

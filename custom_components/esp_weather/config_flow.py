@@ -28,7 +28,7 @@ from .data import DATA, EspWeatherConfigEntry
 from .field import KINDS, guess_kind
 from .options_flow import KIND_SELECTOR, PLACE_SELECTOR, EspWeatherOptionsFlow, place_of
 from .pairing import Pairing
-from .protocol.readings import MacError, normalize_mac
+from .protocol.readings import Declaration, MacError, normalize_mac
 
 # HTML is not allowed in translations. The JSON is collapsed so that the address is on
 # the first screen of a phone, and left-aligned, since Home Assistant centres the text
@@ -210,11 +210,18 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
                     station, {**place_of(user_input), **self._chosen_kinds(user_input)}
                 )
         kinds = self._kinds()
+        declared = self._declared()
         schema = vol.Schema(
             {
                 vol.Required(CONF_NAME): TextSelector(),
                 vol.Required(CONF_PLACE): PLACE_SELECTOR,
-                **{vol.Required(_kind_key(number)): KIND_SELECTOR for number in kinds},
+                **{
+                    # What the station has declared holds without an answer.
+                    (vol.Optional if number in declared else vol.Required)(
+                        _kind_key(number)
+                    ): KIND_SELECTOR
+                    for number in kinds
+                },
             }
         )
         return self.async_show_form(
@@ -315,9 +322,13 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         """Return the values that the fields have sent during pairing."""
         return {} if self._pairing is None else self._pairing.values
 
+    def _declared(self) -> Mapping[int, Declaration]:
+        """Return what the station has declared while it was being paired."""
+        return {} if self._pairing is None else self._pairing.fields
+
     def _kinds(self) -> dict[int, str]:
         """Return the kind of each field that has reported: declared or guessed."""
-        declared = {} if self._pairing is None else self._pairing.fields
+        declared = self._declared()
         return {
             number: declared[number].kind
             if number in declared and declared[number].kind in KINDS
@@ -327,7 +338,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
 
     def _chosen_kinds(self, user_input: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options of the fields whose kind the user has decided."""
-        declared = {} if self._pairing is None else self._pairing.fields
+        declared = self._declared()
         fields = {
             str(number): {CONF_KIND: user_input[_kind_key(number)]}
             for number in self._kinds()
@@ -350,7 +361,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         if is_first:
             # The frontend was loaded before the dashboard strategy was registered.
             description = f"first_{description}" if description else "first"
-        declared = {} if self._pairing is None else self._pairing.fields
+        declared = self._declared()
         return self.async_create_entry(
             title=station.pop(CONF_NAME),
             data={**station, CONF_FIELDS: declared_settings(declared)},

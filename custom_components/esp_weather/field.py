@@ -1,7 +1,7 @@
 """What the field of a station measures: the table of kinds, and one field of one kind."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Final
 
@@ -329,8 +329,9 @@ class Field:
     tolerance: float
     # Whether an earlier field of the station has the same kind
     is_numbered: bool
-    # Whether neither the user nor the station has described the field
-    is_guessed: bool
+    # Whether neither the user nor the station has said what the field measures; one
+    # whose guess turns out to be right is the same
+    is_guessed: bool = field(compare=False)
 
     @property
     def kind(self) -> Kind:

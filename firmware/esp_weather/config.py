@@ -54,7 +54,8 @@ def load(path: str = CONFIG) -> dict:
             letter.isalpha() or letter.isdigit(),
             "is of letters, digits, - and _",
         )
-    _get(config, "signed", bool, False)
+    # The heap of an ESP8266 is too small for it, as docs/firmware.md says.
+    _get(config, "signed", bool, sys.platform != "esp8266")
     _check_battery(config)
     deep_sleep = _get(config, "deep_sleep", bool, False)
     limit = _LONGEST_SLEEP if deep_sleep else _DAY

@@ -1,10 +1,12 @@
-"""Simulates a board with an MCP9808 in MicroPython: board.py MAC MEAN SWING.
+"""A board with sensors that MicroPython stands in for: board.py MAC MEAN SWING.
 
 Runs the firmware, unchanged, in the folder with its config.json. The temperature
-in °C follows a day that takes an hour. With one more argument, `rising`, it is a
-sixteenth more at each measurement, from MEAN on: no two are the same. To
-see how the firmware copes, make a file `no-wifi` or `no-sensor` in that folder, and
-remove it again.
+in °C of the MCP9808 follows a day that takes an hour. With one more argument, `rising`,
+it is a sixteenth more at each measurement, from MEAN on: no two are the same. There
+are also a BME280, a DHT22 at pin 13, and a rain gauge at pin 14, whose bucket tips
+once while the BME280 measures. Who wants to see the firmware cope makes a file
+`no-wifi` or `no-sensor` in that folder, and removes it again. The file `report` has
+what was sent last.
 """
 
 from binascii import unhexlify
@@ -13,17 +15,28 @@ import json
 from math import cos, pi
 import os
 import random
+import socket
 import sys
 import time
 
-from chips import MCP9808
+from chips import BME280, DHT22, MCP9808
 import esp8266  # noqa: F401 # before what asks for the platform
+from recorded import Recorded
 import world
 
 DAY = 3600  # seconds of a simulated day: short enough to watch the curve
 COLDEST = 5 / 24  # when in the day
 
 AMBIENT_TEMPERATURE = 5  # a register of the MCP9808
+
+MEASURE = 0xF4  # a register of the BME280
+# Of the example in section 3.12 of the data sheet of the BMP280, which gives 25.08 °C
+# and 1006.53 hPa; and of a BME280, for the humidity
+CALIBRATION = (27504, 26435, -1000, 36477, -10685, 3024, 2855, 140, -7)
+CALIBRATION += (15500, -14600, 6000, 75, 370, 0, 305, 50, 30)
+MEASURED = (519888, 28_000, 415148)
+
+RAIN_GAUGE = 14  # its pin
 
 
 def exists(name):
@@ -73,6 +86,16 @@ class Sensor(MCP9808):
         return data
 
 
+class Weather(BME280):
+    """Stands outside, where it rains."""
+
+    def write(self, register, data):
+        """Take a byte at an address."""
+        super().write(register, data)
+        if register == MEASURE and RAIN_GAUGE in world.handlers:
+            world.handlers[RAIN_GAUGE](None)
+
+
 def run():
     """Run the firmware from each reset to the next."""
     while True:
@@ -91,5 +114,7 @@ swing = float(sys.argv[3])
 world.password_of = password_of
 world.patience_ms = 10_000  # Home Assistant may take its time.
 sensor = Sensor(rising if "rising" in sys.argv else temperature)
-world.i2c[5, 4] = {24: sensor}
+world.i2c[5, 4] = {24: sensor, 118: Weather(CALIBRATION, MEASURED)}
+world.dhts[13] = DHT22(21.5, 48.2)
+socket.socket = Recorded
 run()

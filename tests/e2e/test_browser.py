@@ -126,6 +126,7 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
         **await _shown_config(page),
         "wifi": {"ssid": "Home", "password": "password"},
         "interval": 1,
+        "signed": True,
     }
     key = str(config["key"])
     indoor = Reporter(bare_url, replace(INDOOR, key=key), 24.6)

@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from tools.home_assistant import HomeAssistant
 from tools.station import (
     CHECKOUT,
@@ -22,14 +24,16 @@ from tools.station import (
     run_station,
 )
 
-from .helpers import rows
+from .helpers import rows_by_reading
 
 CLOCK = CHECKOUT / "firmware" / "simulator" / "clock"
 TEMPERATURE = "sensor.outdoor_temperature"
 FLOWS = "/api/config/config_entries/flow"
 LIMIT = 60  # seconds for what is waited for
 BATCH = 12  # readings in a full report
+MOST = 5000  # readings in a test
 STORED = "field 1 = "  # says the console of what the server took
+DERIVED = ("dew_point", "absolute_humidity", "signal_strength")  # of no field
 TENTH = 0.1  # s, the step of the station's clock
 
 
@@ -49,9 +53,12 @@ class Board:
         """Return what the sensor gave."""
         return _numbers(self.console, "sensor gives ")
 
-    def stored(self) -> list[float]:
-        """Return what the server took, says the station."""
-        return _numbers(self.console, STORED)
+    def stored(self, field: int = 1) -> list[float]:
+        """Return what the server took of a field, says the station.
+
+        A server that has begun anew is given once more what it has not confirmed.
+        """
+        return _numbers(self.console, f"field {field} = ")
 
     def rounds(self) -> list[list[float]]:
         """Return the same in lists: what was taken without measuring meanwhile."""
@@ -62,6 +69,17 @@ class Board:
             )
             if is_stored
         ]
+
+    async def stream(self) -> str:
+        """Return the name under which the station numbers its readings."""
+
+        def sent() -> bytes:
+            return (self.folder / "report").read_bytes().partition(b"\r\n\r\n")[2]
+
+        # It may be about to be written.
+        await self.until(lambda: sent().endswith(b"}"))
+        name: str = json.loads(sent())["stream"]
+        return name
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something is so. Raises TimeoutError with the console."""
@@ -97,7 +115,7 @@ class Sent(NamedTuple):
 def _sent(board: Board) -> dict[float, Sent]:
     """Return how each value was sent that the server took, says outage.py."""
     measured: dict[float, int] = {}
-    sent = {}
+    sent: dict[float, Sent] = {}
     clock = begin = end = 0
     for line in board.console:
         match line.split():
@@ -109,32 +127,38 @@ def _sent(board: Board) -> dict[float, Sent]:
                 end = int(moment)
             case ["field", "1", "=", value]:
                 age = clock - measured[float(value)]
-                sent[float(value)] = Sent(
-                    age / 1000, (begin - age) / 1000, (end - age) / 1000
+                # What is sent again is the same row.
+                sent.setdefault(
+                    float(value),
+                    Sent(age / 1000, (begin - age) / 1000, (end - age) / 1000),
                 )
     return sent
 
 
-def _recorded(home_assistant: HomeAssistant) -> list[tuple[float, float]]:
-    """Return the temperatures that are rows, with their times."""
-    return [
-        (float(state), moment.timestamp())
-        for state, moment in rows(home_assistant.database, TEMPERATURE)
-        if state != "unavailable"
-    ]
+class Recorded(NamedTuple):
+    """What the recorder has stored of an entity, less what is unavailable."""
+
+    # The reading of each row that is one, in the order of their numbers, with its time
+    readings: list[tuple[float, float]]
+    # What Home Assistant has written itself, as after a restart
+    others: list[float]
+
+    @property
+    def values(self) -> list[float]:
+        """Return the values of the readings."""
+        return [value for value, _ in self.readings]
 
 
-def _values(recorded: list[tuple[float, float]]) -> list[float]:
-    return [value for value, _ in recorded]
-
-
-def _rising(values: list[float]) -> tuple[list[float], list[float]]:
-    """Return the values that are higher than all before, and the others."""
-    rising: list[float] = []
-    others: list[float] = []
-    for value in values:
-        (others if rising and value <= rising[-1] else rising).append(value)
-    return rising, others
+def _recorded(
+    home_assistant: HomeAssistant, stream: str, entity_id: str = TEMPERATURE
+) -> Recorded:
+    readings, others = rows_by_reading(
+        home_assistant.database, entity_id, OUTDOOR.mac, stream, MOST
+    )
+    return Recorded(
+        [(float(state), time.timestamp()) for _, state, time in readings],
+        [float(state) for state in others if state not in ("unavailable", "unknown")],
+    )
 
 
 def _numbers(lines: list[str], prefix: str) -> list[float]:
@@ -180,11 +204,14 @@ async def test_firmware(home_assistant: HomeAssistant, tmp_path: Path) -> None:
     config = json.loads(shown["description_placeholders"]["config"])
     config["wifi"] = {"ssid": "Home", "password": "password"}
     config["interval"] = 1
+    config["signed"] = True  # not the default of an ESP8266
 
     async with _board(OUTDOOR, tmp_path / "outdoor", config) as board:
         while await _step_of(home_assistant, flow) != "name":
             await asyncio.sleep(0.1)
-        await home_assistant.rest("POST", flow, {"name": OUTDOOR.name})
+        await home_assistant.rest(
+            "POST", flow, {"name": OUTDOOR.name, "place": OUTDOOR.place}
+        )
         await board.stores(3)
         async with _board(INDOOR, tmp_path / "indoor", config) as stranger:
             # Nobody has set this one up.
@@ -203,8 +230,9 @@ async def test_firmware(home_assistant: HomeAssistant, tmp_path: Path) -> None:
         (board.folder / "no-sensor").unlink()
         await board.stores(2)
 
+        stream = await board.stream()
         await home_assistant.stop()
-        before = _values(_recorded(home_assistant))
+        before = _recorded(home_assistant, stream).values
         await board.says("The server: no answer")
         await home_assistant.start()
         await board.stores(2)
@@ -212,19 +240,119 @@ async def test_firmware(home_assistant: HomeAssistant, tmp_path: Path) -> None:
         # Else HA might have a reading while its answer is lost.
         (board.folder / "no-wifi").touch()
         await board.says("Wi-Fi: no such network in reach", times=2)
+        assert await board.stream() == stream
     await home_assistant.stop()
-    rising, again = _rising(_values(_recorded(home_assistant)))
-    stored = board.stored()
-    assert stored == board.measured()[: len(stored)]
-    assert rising == stored
-    # A second row, of the time when HA wrote it, has what HA restored. So may what made
-    # the new sensor, if it was a tenth old, and what ended a full report after a restart
-    # that took long: there, too, the state cannot be older than the one before.
-    rounds = board.rounds()
-    full = [value for delivered in rounds for value in delivered[BATCH - 1 :: BATCH]]
-    assert before[-1] in again
-    assert set(again) <= {rounds[0][:BATCH][-1], before[-1], *full}
-    assert len(set(again)) == len(again)
+    recorded = _recorded(home_assistant, stream)
+    # None is lost, none is there twice.
+    taken = sorted(set(board.stored()))
+    assert recorded.values == taken == board.measured()[: len(taken)]
+    # A row that is no reading, of the time when HA wrote it, has what HA restored. So
+    # may what ended a full report after a restart that took long: there, too, the state
+    # cannot be older than the one before.
+    full = [each for round_ in board.rounds() for each in round_[BATCH - 1 :: BATCH]]
+    assert before[-1] in recorded.others
+    assert set(recorded.others) <= {before[-1], *full}
+    assert len(set(recorded.others)) == len(recorded.others)
+
+
+WEATHER = [
+    {"type": "bme280", "field": 1, "scl": 5, "sda": 4},
+    {"type": "dht22", "field": 4, "pin": 13},
+    {"type": "pulse", "field": 6, "pin": 14, "per_pulse": 0.2794},
+]
+# Entity, unit, device class and state class of each field, and its values
+SHOWN = {
+    1: ("temperature", "°C", "temperature", "measurement"),
+    2: ("humidity", "%", "humidity", "measurement"),
+    3: ("pressure", "hPa", "atmospheric_pressure", "measurement"),
+    4: ("temperature_4", "°C", "temperature", "measurement"),
+    5: ("humidity_5", "%", "humidity", "measurement"),
+    6: ("rain", "mm", "precipitation", "total_increasing"),
+}
+
+
+async def test_weather_station(home_assistant: HomeAssistant, tmp_path: Path) -> None:
+    """A BME280, a DHT22 and a rain gauge are right from the first reading on.
+
+    Nobody has said more of them to Home Assistant than name and place.
+    """
+    flow = f"{FLOWS}/{await _start_flow(home_assistant)}"
+    shown = await home_assistant.rest("POST", flow, {"next_step_id": "pair"})
+    config = json.loads(shown["description_placeholders"]["config"])
+    config["wifi"] = {"ssid": "Home", "password": "password"}
+    config["interval"] = 3  # A DHT22 takes 2.
+    config["signed"] = True
+    config["sensors"] = WEATHER
+
+    async with _board(OUTDOOR, tmp_path / "outdoor", config) as board:
+        while await _step_of(home_assistant, flow) != "name":
+            await asyncio.sleep(0.1)
+        step = await home_assistant.rest(
+            "POST", flow, {"name": OUTDOOR.name, "place": OUTDOOR.place}
+        )
+        assert step["type"] == "create_entry"
+        await board.stores(2)
+        states = await _fields(home_assistant)
+        assert {
+            name: (unit, device_class, state_class)
+            for name, (_, unit, device_class, state_class) in states.items()
+        } == {name: tuple(rest) for name, *rest in SHOWN.values()}
+        assert states["temperature"][0] == 25.08
+        assert states["pressure"][0] == pytest.approx(1006.5325, abs=0.001)
+        assert (states["temperature_4"][0], states["humidity_5"][0]) == (21.5, 48.2)
+        assert states["rain"][0] in [round(0.2794 * tips, 4) for tips in range(1, 30)]
+        assert await _issues(home_assistant) == []
+
+        stream = await board.stream()
+        await home_assistant.stop()
+        await board.says("The server: no answer")
+        await home_assistant.start()
+        await board.stores(3)
+        assert set(await _fields(home_assistant)) == set(states)
+        (board.folder / "no-wifi").touch()
+        await board.says("Wi-Fi: no such network in reach")
+        assert await board.stream() == stream
+    await home_assistant.stop()
+    counts = set()
+    for field, (name, *_) in SHOWN.items():
+        recorded = _recorded(home_assistant, stream, f"sensor.outdoor_{name}")
+        assert set(recorded.values) == set(board.stored(field))
+        counts.add(len(recorded.values))
+        if name == "rain":
+            # Each is one tip more: none is lost, none is there twice.
+            tips = [round(value / 0.2794) for value in recorded.values]
+            assert tips == list(range(tips[0], tips[0] + len(tips)))
+            assert tips[0] <= 2
+    assert len(counts) == 1
+
+
+async def _fields(
+    home_assistant: HomeAssistant,
+) -> dict[str, tuple[float, str, str, str]]:
+    """Return state, unit and classes of each field, by what the entity ID ends with."""
+    return {
+        state["entity_id"].removeprefix("sensor.outdoor_"): (
+            float(state["state"]),
+            *(
+                state["attributes"].get(name)
+                for name in ("unit_of_measurement", "device_class", "state_class")
+            ),
+        )
+        for state in await home_assistant.rest("GET", "/api/states")
+        if "state_class" in state["attributes"]
+        and state["entity_id"].startswith("sensor.outdoor_")
+        and not state["entity_id"].endswith(DERIVED)
+    }
+
+
+async def _issues(home_assistant: HomeAssistant) -> list[str]:
+    """Return the repair issues of the integration."""
+    listed = await home_assistant.websocket("repairs/list_issues")
+    return [
+        issue["issue_id"]
+        for issue in listed["issues"]
+        if issue["domain"] == "esp_weather"
+    ]
 
 
 async def test_legacy_firmware(home_assistant: HomeAssistant, tmp_path: Path) -> None:
@@ -282,10 +410,13 @@ async def test_outage(home_assistant: HomeAssistant, tmp_path: Path) -> None:
             process.kill()
         await process.wait()
 
-    stored = board.stored()
-    assert stored == board.measured()
+    # The last ones before the outage were not confirmed yet, and are sent once more.
+    delivered = board.stored()
+    taken = sorted(set(delivered))
+    assert taken == board.measured()
+    assert delivered == taken[:3] + taken[len(taken) - len(delivered) + 3 :]
     state = await home_assistant.rest("GET", f"/api/states/{TEMPERATURE}")
-    assert float(state["state"]) == stored[-1]
+    assert float(state["state"]) == taken[-1]
 
     # What was recorded on the network is worth nothing.
     reader, writer = await asyncio.open_connection("127.0.0.1", home_assistant.port)
@@ -294,19 +425,16 @@ async def test_outage(home_assistant: HomeAssistant, tmp_path: Path) -> None:
     writer.close()
     await home_assistant.stop()
 
-    recorded = _recorded(home_assistant)
-    times = dict(reversed(recorded))  # of the first row of each value
-    assert sorted(times) == stored
+    recorded = _recorded(home_assistant, await board.stream())
+    # None is lost, none is there twice.
+    assert recorded.values == taken
     sent = _sent(board)
     assert max(each.age for each in sent.values()) > 3 * 3600 - 120
     # As in test_firmware; but here the console tells one report from another.
     old = {value for *_, value in board.rounds() if sent[value].age}
-    again = sorted(_values(recorded))
-    for value in times:
-        again.remove(value)
-    assert {stored[2]} <= set(again) <= {stored[2], *old}
-    assert len(set(again)) == len(again)
-    for value, at in times.items():
+    assert {taken[2]} <= set(recorded.others) <= {taken[2], *old}
+    assert len(set(recorded.others)) == len(recorded.others)
+    for value, at in recorded.readings:
         # The station's clock shows whole tenths of when it measured and when it sent,
         # and each of at most three resets has cost it less than one more.
         assert at > sent[value].first - TENTH

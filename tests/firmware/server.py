@@ -94,6 +94,8 @@ class ReportServer:
         self.disk: dict[tuple[str, int], float] = {}
         self.memory: dict[tuple[str, int], float] = {}
         self.received = 0  # bytes
+        # Readings with the number of another one: they would be passed over
+        self.mistaken: list[tuple[str, int, float]] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self._issued = 0
         self._used = 0
@@ -146,6 +148,8 @@ class ReportServer:
             elif line == "REQUESTS\n":
                 writer.write(json.dumps(self.requests).encode() + b"\n")
                 self.requests = []
+            elif line == "MISTAKEN\n":
+                writer.write(json.dumps(self.mistaken).encode() + b"\n")
             elif line == "STORED\n":
                 writer.write(json.dumps(self.stored).encode() + b"\n")
             elif line:
@@ -223,8 +227,8 @@ class ReportServer:
                 self.disk[stream, number] = reading["value"]
             elif (stream, number) not in self.disk:
                 self.memory[stream, number] = reading["value"]
-            else:
-                assert self.disk[stream, number] == reading["value"]
+            elif self.disk[stream, number] != reading["value"]:
+                self.mistaken.append((stream, number, reading["value"]))
         numbers = [number for name, number in self.disk if name == stream]
         answer: dict[str, object] = {
             "taken": len(report["readings"]) - len(refused),

@@ -165,7 +165,13 @@ class Timer:
     def deinit(self):
         """Stop."""
         world.enter("Timer.deinit")
-        world.timers.remove(self)
+        if self in world.timers:
+            world.timers.remove(self)
+
+
+def _stop_timers():
+    """Stop the board's timers, not those of whoever looks at it: a reset does that."""
+    world.timers[:] = [each for each in world.timers if not isinstance(each, Timer)]
 
 
 def reset_cause():
@@ -178,6 +184,7 @@ def reset():
     """Start anew."""
     world.enter("reset")
     network.restart()
+    _stop_timers()
     world.reset_cause = SOFT_RESET
     raise world.Reset
 
@@ -186,6 +193,7 @@ def deepsleep(ms):
     """Sleep, and start anew."""
     world.enter("deepsleep")
     network.restart()
+    _stop_timers()
     if ms * 1000 >= 1 << 32:  # ports/esp8266/modmachine.c counts in an uint32_t
         raise AssertionError("The ESP8266 would wake too soon")
     world.reset_cause = DEEPSLEEP_RESET

@@ -80,6 +80,7 @@ def _try_all(times, minutes, errors, **changes):
             _live(70 if times > 1 else 7)
             assert starts < 12, (name, error, starts)
             assert bodies(), (name, error)
+            assert not control("MISTAKEN"), (name, error)
 
 
 def test_each_call_fails_once():

@@ -31,6 +31,18 @@ def test_defaults():
     ]
 
 
+def test_signed_is_the_default_where_it_fits():
+    import board_sys
+
+    for platform, is_default in (("esp8266", False), ("esp32", True), ("rp2", True)):
+        board_sys.platform = platform
+        config()
+        assert settings.load()["signed"] == is_default
+        for chosen in (False, True):
+            config(signed=chosen)
+            assert settings.load()["signed"] == chosen
+
+
 def test_no_led():
     config(led=None)
     assert settings.load()["led"] is None

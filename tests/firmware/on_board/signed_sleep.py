@@ -1,5 +1,7 @@
 """Signed reports of a station that sleeps deeply."""
 
+import json
+
 from helpers import Console, Warming, answers, bodies, config, requests, run, stored
 import world
 
@@ -29,6 +31,48 @@ def test_nonce_is_kept():
     _room()
     _wake(4)
     assert len(requests()) == 1 + 4
+
+
+def _cost():
+    """Let the station wake once; return what that cost: readings, requests, bytes, ms.
+
+    The time is that of its waits: what the chip takes to start and to reckon comes to it.
+    """
+    with Console() as said:
+        _wake()
+    (awake,) = [int(line.split(" ")[4]) for line in said if line.startswith("wake")]
+    sent = requests()
+    readings = [
+        len(json.loads(each.split("\r\n\r\n", 1)[1])["readings"]) for each in sent
+    ]
+    return sum(readings), len(sent), sum(len(each) for each in sent), awake
+
+
+def test_what_a_waking_costs():
+    """The table in docs/firmware.md, "On a battery": one request, whatever was kept."""
+    _room()
+    _wake(2)
+    requests()
+    for _ in range(5):
+        count, asked, size, awake = _cost()
+        assert (count, asked) == (1, 1)
+        assert size <= 660, size
+        assert awake <= 2_100, awake
+    print("one reading:", asked, "request of", size, "bytes, awake for", awake, "ms")
+    for _ in range(40):
+        # How long it goes on to keep them after an outage is a matter of chance.
+        world.networks = {}
+        _wake(5)
+        world.networks = {"Home": "password"}
+        cost = (0, 0, 0, 0)
+        while not cost[0]:
+            cost = _cost()
+        if cost[0] == 1 + 10:
+            break
+    print("and ten kept ones: %d, requests %d, bytes %d, awake for %d ms" % cost)
+    assert cost[:2] == (1 + 10, 1)
+    assert cost[2] <= 1_060, cost
+    assert cost[3] <= 2_100, cost
 
 
 def test_outage():
