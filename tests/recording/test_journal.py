@@ -449,9 +449,10 @@ async def test_known_to_database(
     hass.data[DATA].journal._stations.clear()
     await hass.config_entries.async_reload(station.entry_id)
 
-    answer = await signed.report(
-        reading(20, 12), reading(21, 12), reading(22), stream="9f3a1c22", first=1
-    )
+    async with hass.data[DATA].journal._syncing:
+        answer = await signed.report(
+            reading(20, 12), reading(21, 12), reading(22), stream="9f3a1c22", first=1
+        )
     # The kill may have come before the sync.
     assert answer.content["stored"] == 0
     await pass_seconds(12)
