@@ -17,7 +17,11 @@ from sqlalchemy import Row, Select, func, select, update
 from sqlalchemy.orm import Session
 
 from homeassistant.components.sensor import ATTR_STATE_CLASS, SensorStateClass
-from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT
+from homeassistant.const import (
+    ATTR_UNIT_OF_MEASUREMENT,
+    STATE_UNAVAILABLE,
+    STATE_UNKNOWN,
+)
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 
@@ -145,9 +149,12 @@ class _History:
         """Read the states; return the kind of statistics, None if there are none."""
         time = States.last_updated_ts
         start, end = first * PERIOD, (last + 1) * PERIOD
-        # The whole period of the next state: a reading counts until then.
-        following = self._states().where(time >= end).order_by(time).limit(1)
-        if row := self._session.execute(following).first():
+        # The whole period of the next reading: a meter's sum grows up to that, however
+        # long the sensor is unavailable before.
+        following = self._states().where(
+            time >= end, States.state.not_in((STATE_UNAVAILABLE, STATE_UNKNOWN))
+        )
+        if row := self._session.execute(following.order_by(time).limit(1)).first():
             end = (int(row.last_updated_ts) // PERIOD + 1) * PERIOD
         before = self._states().where(time < start).order_by(time.desc()).limit(1)
         during = self._states().where(time >= start, time < end)
