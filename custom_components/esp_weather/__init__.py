@@ -75,15 +75,14 @@ async def async_migrate_entry(
 ) -> bool:
     """Bring an entry of an earlier version up to date.
 
-    Home Assistant does not load an entry of a newer major version. One of a newer
-    minor version is taken as it is.
+    One of a newer major version is not loaded, which older versions of Home Assistant
+    leave to the integration. One of a newer minor version is taken as it is.
     """
-    if entry.version > VERSION:
-        return False
-    if entry.minor_version < MINOR_VERSION:
+    is_known = entry.version <= VERSION
+    if is_known and entry.minor_version < MINOR_VERSION:
         # The field data that 1.2 added is completed at each setup.
         hass.config_entries.async_update_entry(entry, minor_version=MINOR_VERSION)
-    return True
+    return is_known
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: EspWeatherConfigEntry) -> bool:

@@ -13,8 +13,6 @@ _LAST_TIME: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 # The format of spreadsheets where the day comes first
 _DAY_FIRST: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})[ T]+(\d{1,2}:\d\d.*)")
 _SHORT_HOUR: Final = re.compile(r"(\d{4}-\d\d-\d\d)[ T]+(\d:\d\d.*)")
-# Number of sources whose order in a repeated hour is tracked
-_REMEMBERED: Final = 1_000
 
 
 class Clock:
@@ -33,9 +31,10 @@ class Clock:
     def parse(self, text: str, source: Hashable = None) -> float:
         """Return the time in seconds since 1970.
 
-        Each `source` has an order of its own: in an hour that is
-        repeated, a time that is not later than the previous one belongs to the second
-        one. Raises ReportError.
+        `source` tells apart what has an order of its own: in an hour that comes
+        twice, what does not come later than the one before belongs to the second
+        one. Of each source its place in such an hour is remembered. Raises
+        ReportError.
         """
         try:
             time = datetime.fromisoformat(text)
@@ -53,11 +52,8 @@ class Clock:
         self.without_zone += 1
         if self._zone is None:
             raise ReportError(Reason.TIME_WITHOUT_ZONE)
-        try:
-            first = time.replace(tzinfo=self._zone, fold=0).timestamp()
-            second = time.replace(tzinfo=self._zone, fold=1).timestamp()
-        except OverflowError:
-            raise ReportError(Reason.INVALID_TIME) from None
+        first = time.replace(tzinfo=self._zone, fold=0).timestamp()
+        second = time.replace(tzinfo=self._zone, fold=1).timestamp()
         if first == second:
             return first
         if first > second:
@@ -70,8 +66,6 @@ class Clock:
             fold = 0
         elif last is not None and time <= last:
             fold = 1
-        if len(self._last_doubled) >= _REMEMBERED:
-            self._last_doubled.clear()
         self._last_doubled[source] = (time, fold)
         return second if fold else first
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from itertools import batched, count
+from itertools import batched, chain, count
 from math import inf
 import os
 from pathlib import Path
@@ -407,9 +407,6 @@ def export_folder(hass: HomeAssistant) -> Path:
 
 def _free_path(folder: Path, stem: str, suffix: str) -> Path:
     """Return the path of a file that does not exist."""
-    path = folder / f"{stem}.{suffix}"
-    for number in count(2):
-        if not path.exists():
-            break
-        path = folder / f"{stem}-{number}.{suffix}"
-    return path
+    numbered = (f"{stem}-{number}" for number in count(2))
+    paths = (folder / f"{name}.{suffix}" for name in chain([stem], numbered))
+    return next(path for path in paths if not path.exists())

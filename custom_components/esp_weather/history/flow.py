@@ -377,12 +377,11 @@ class HistoryFlow(OptionsFlowWithReload):
         assert self._task is not None
         if not self._task.done():
             return self._async_show_history_progress(step_id)
-        error = self._task.exception()
-        if isinstance(error, ServiceValidationError):
-            self._error = error
+        try:
+            self._task.result()
+        except ServiceValidationError as err:
+            self._error = err
             then = failed
-        elif error is not None:
-            raise error
         return self.async_show_progress_done(next_step_id=then)
 
     @callback

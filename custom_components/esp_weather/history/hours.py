@@ -98,8 +98,6 @@ class HourStore:
             hours.flush()
         self._write_runs()
         for hours in self._all:
-            if is_stopped():
-                raise StoppedError
             runs = map(_Run._make, self._database.execute(_RUNS, [hours.number]))
             for lot in batched(_hours(runs, hours.timeout), _HOURS_AT_ONCE):
                 self._database.executemany(
