@@ -9,11 +9,15 @@ from typing import Any
 from aiohttp.test_utils import TestClient
 from freezegun.api import FrozenDateTimeFactory
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 
 from custom_components.esp_weather import backup
 from custom_components.esp_weather.const import DOMAIN
 from custom_components.esp_weather.data import DATA
+from custom_components.esp_weather.recording import archive
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -42,6 +46,21 @@ async def _stop(hass: HomeAssistant) -> None:
     """Have everything written, as at the end of Home Assistant."""
     hass.bus.async_fire_internal(EVENT_HOMEASSISTANT_FINAL_WRITE)
     await hass.async_block_till_done()
+
+
+async def _write(hass: HomeAssistant) -> None:
+    """Have everything written that waits, as a backup does."""
+    await hass.data[DATA].archive.async_lock()
+    hass.data[DATA].archive.async_unlock()
+
+
+async def _let_write(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    """Let the seconds pass after which what waits is written."""
+    freezer.tick(6)
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done()
+    async with hass.data[DATA].archive._writing:
+        pass
 
 
 def _rows(hass: HomeAssistant) -> list[tuple[Any, ...]]:
@@ -76,8 +95,7 @@ async def test_off_by_default(
 ) -> None:
     """Without the option there is no file; the dialog switches it on."""
     assert (await get(legacy_url())).status == 200
-    await hass.data[DATA].archive.async_lock()
-    hass.data[DATA].archive.async_unlock()
+    await _write(hass)
     assert not hass.data[DATA].archive.path.exists()
 
     flow = hass.config_entries.options
@@ -101,16 +119,32 @@ async def test_past_and_repeated(
     client: TestClient[Any, Any],
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """A reading has the time when it was measured, and is written once."""
+    """A reading has the time when it was measured, and is written once.
+
+    A station that has lost the answer sends the same numbers again, a minute later and
+    with a new reading after them. Without numbers, equal readings are two.
+    """
     signed = SignedStation(client)
-    await signed.report(reading(20.5, age=600), reading(21.5))
-    await hass.data[DATA].archive.async_lock()
-    hass.data[DATA].archive.async_unlock()
+    numbered = {"stream": "9f3a1c22", "first": 7}
+    await signed.report(reading(20.5, age=600), reading(21.5), **numbered)
+    await _write(hass)
+    freezer.tick(60)
+    for _ in range(2):
+        answer = await signed.report(
+            reading(20.5, age=660), reading(21.5, age=60), reading(22.5), **numbered
+        )
+        assert answer.content["taken"] == 3
+    for _ in range(2):
+        await signed.report(reading(23.5))
     await _stop(hass)
 
     assert [row[2:] for row in _rows(hass)] == [
         ("2026-11-24T12:20:00+00:00", OUTDOOR, 1, 20.5),
         ("2026-11-24T12:30:00+00:00", OUTDOOR, 1, 21.5),
+        *(
+            ("2026-11-24T12:31:00+00:00", OUTDOOR, 1, value)
+            for value in (22.5, 23.5, 23.5)
+        ),
     ]
 
 
@@ -140,22 +174,60 @@ async def test_disk_that_fails(
     in_the_way.write_text("no folder")
     for value in ("20", "21"):
         assert (await get(legacy_url(value))).status == 200
-        await archive.async_lock()
-        archive.async_unlock()
+        await _write(hass)
     assert issue_registry.async_get_issue(DOMAIN, "archive_failed")
 
     in_the_way.unlink()
-    await archive.async_lock()
-    archive.async_unlock()
+    await _write(hass)
     assert not issue_registry.async_get_issue(DOMAIN, "archive_failed")
     assert [row[5] for row in _rows(hass)] == [20.0, 21.0]
 
     # What is there now is not a database.
     archive.path.write_bytes(b"x" * 4096)
     assert (await get(legacy_url("22"))).status == 200
-    await archive.async_lock()
-    archive.async_unlock()
+    await _write(hass)
     assert issue_registry.async_get_issue(DOMAIN, "archive_failed")
     archive.path.unlink()
     await _stop(hass)
     assert [row[5] for row in _rows(hass)] == [22.0]
+
+
+async def test_changed_by_another_program(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    get: Get,
+    freezer: FrozenDateTimeFactory,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """What cannot be written to the open file is when that is opened anew."""
+    path = hass.data[DATA].archive.path
+    assert (await get(legacy_url("20"))).status == 200
+    await _let_write(hass, freezer)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("DROP TABLE data")
+
+    assert (await get(legacy_url("21"))).status == 200
+    await _let_write(hass, freezer)
+    assert issue_registry.async_get_issue(DOMAIN, "archive_failed")
+    await _stop(hass)
+    assert not issue_registry.async_get_issue(DOMAIN, "archive_failed")
+    assert [row[5] for row in _rows(hass)] == [21.0]
+
+
+async def test_too_many_wait(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    get: Get,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Memory is bounded however long nothing can be written: the newest are kept."""
+    monkeypatch.setattr(archive, "_MOST_WAITING", 3)
+    in_the_way = hass.data[DATA].archive.path.parent
+    in_the_way.write_text("no folder")
+    for value in range(20, 25):
+        assert (await get(legacy_url(str(value)))).status == 200
+    await _write(hass)
+    assert (await get(legacy_url("25"))).status == 200
+    in_the_way.unlink()
+    await _stop(hass)
+    assert [row[5] for row in _rows(hass)] == [23.0, 24.0, 25.0]
