@@ -16,6 +16,7 @@ from custom_components.esp_weather.const import DOMAIN
 from homeassistant.components.recorder import Recorder
 from homeassistant.config_entries import HANDLERS, ConfigEntryState
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 
@@ -104,4 +105,13 @@ async def test_missing(
     assert state_of(hass, "1") == "22.5"
 
     issues = ir.async_get(hass).issues.values()
-    assert [issue for issue in issues if issue.domain == DOMAIN and issue.active]
+    found = {issue.issue_id for issue in issues if issue.domain == DOMAIN}
+    assert found
+    for action, data in (
+        ("import_history", {"path": "data.db"}),
+        ("export_history", {}),
+    ):
+        if "history_unsupported" in found:
+            with pytest.raises(ServiceValidationError) as error:
+                await hass.services.async_call(DOMAIN, action, data, blocking=True)
+            assert error.value.translation_key == "history_unsupported"

@@ -245,3 +245,23 @@ def test_stop_within_a_row(tmp_path: Path) -> None:
         reader.read(path, lambda done: None)
     assert reader.lines <= 500
     reader.close()
+
+
+def test_stop_within_a_statement(tmp_path: Path) -> None:
+    """Nor while SQLite looks through a schema that is made to take long."""
+    path = _database(
+        tmp_path / "data.db",
+        TABLE,
+        "PRAGMA writable_schema = ON",
+        """
+        WITH RECURSIVE rows(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM rows LIMIT 20000)
+        INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, sql)
+        SELECT 'trigger', 't' || n, 'data', 0, NULL FROM rows
+        """,
+    )
+    reader = HistoryReader({}, datetime(2026, 11, 24, tzinfo=UTC).timestamp())
+    reader.stop()
+    with pytest.raises(StoppedError):
+        reader.read(path, lambda done: None)
+    assert reader.lines == 0
+    reader.close()

@@ -15,6 +15,7 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.esp_weather.const import DOMAIN
+from custom_components.esp_weather.history import exporter
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import entity_registry as er
@@ -154,6 +155,38 @@ async def test_nothing(
         with pytest.raises(ServiceValidationError) as error:
             await _call(hass, "export_history")
         assert error.value.translation_key == key
+    assert list((tmp_path / "media" / DOMAIN).iterdir()) == []
+
+
+async def test_windows_of_time(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    get: Get,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each reading is there once, in order, however many there are at a time."""
+    monkeypatch.setattr(exporter, "_LEAST_ROWS", 2)
+    monkeypatch.setattr(exporter, "_MOST_ROWS", 5)
+    value = 0
+    for readings in (3, 0, 1, 20, 20, 4, 0, 0, 0, 4, 1, 30):
+        for _ in range(readings):
+            value += 1
+            assert (await get(legacy_url(str(value)))).status == 200
+            freezer.tick(timedelta(hours=1) / (readings + 1))
+        freezer.tick(timedelta(hours=1) / (readings + 1))
+    rows = await _rows(hass)
+    assert [float(row[3]) for row in rows] == list(range(1, value + 1))
+
+
+async def test_nothing_at_that_time(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get, tmp_path: Path
+) -> None:
+    """A sensor that has no readings in the time that was chosen is told as none."""
+    assert (await get(legacy_url("20"))).status == 200
+    with pytest.raises(ServiceValidationError) as error:
+        await _call(hass, "export_history", start=NOW + timedelta(seconds=1))
+    assert error.value.translation_key == "export_nothing"
     assert list((tmp_path / "media" / DOMAIN).iterdir()) == []
 
 

@@ -1,8 +1,10 @@
 """Importing the history of an old server, through to the recorder's database."""
 
-from collections.abc import Iterator
-from contextlib import closing
+import asyncio
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from math import sin
 from pathlib import Path
 import sqlite3
@@ -18,6 +20,8 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.esp_weather.const import DOMAIN
+from custom_components.esp_weather.history.importer import HistoryImport
+from custom_components.esp_weather.protocol.readings import Reading
 from homeassistant.components.persistent_notification import (
     Notification,
     UpdateType,
@@ -26,6 +30,7 @@ from homeassistant.components.persistent_notification import (
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import entity_registry as er
+from homeassistant.util.async_ import run_callback_threadsafe
 from tests.helpers import INDOOR, KEY, OUTDOOR, Get, entity_id, legacy_url, upload
 from tests.old_server import OldServer, Report
 
@@ -711,3 +716,60 @@ async def test_damaged_database(
     assert "50 % of the file is missing" in damaged
     assert "-wal" in without_log
     assert 1_000 < report["entities"][0]["readings"] < 5_000
+
+
+def _stop(hass: HomeAssistant) -> None:
+    """Stop what would hold Home Assistant up, as it does when it stops."""
+    for job in list(hass._shutdown_jobs):
+        hass.async_run_hass_job(job.job, *job.args)
+
+
+async def test_stopped_before_it_reads(
+    hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
+) -> None:
+    """An import that has just been asked for does not begin any more."""
+    opened: list[str] = []
+
+    @contextmanager
+    def open_file() -> Generator[Path]:
+        opened.append("read")
+        yield old_server.database
+
+    history = HistoryImport(hass, open_file)
+    _stop(hass)
+    with pytest.raises(ServiceValidationError) as error:
+        await history.async_read(lambda percentage: None)
+    assert _failure(error) == "history_stopped"
+    assert opened == []
+    await history.async_close()
+
+
+async def test_stopped_while_it_reads(
+    hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
+) -> None:
+    """Home Assistant does not wait for the end of the file."""
+    old_server.fill(_minutes(5_000))
+
+    @contextmanager
+    def open_file() -> Generator[Path]:
+        run_callback_threadsafe(hass.loop, partial(_stop, hass)).result()
+        yield old_server.database
+
+    history = HistoryImport(hass, open_file)
+    try:
+        with pytest.raises(ServiceValidationError) as error:
+            await history.async_read(lambda percentage: None)
+    finally:
+        await history.async_close()
+    assert _failure(error) == "history_stopped"
+
+
+async def test_field_that_two_make(
+    hass: HomeAssistant, station: MockConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two imports at once of a field without an entity make one."""
+    await asyncio.gather(
+        *(station.runtime_data.async_add_field(Reading(2, 20.0)) for _ in range(2))
+    )
+    assert hass.states.async_entity_ids("sensor") == [entity_id(hass, "2")]
+    assert "unique" not in caplog.text

@@ -355,6 +355,15 @@ def test_clock_changes(tmp_path: Path) -> None:
             [],
             id="field as a spreadsheet has it",
         ),
+        pytest.param(
+            "mac;field;data;date;time\n"
+            f"{OUTDOOR};1;21,5;01.05.2019;14:00\n"
+            f"{OUTDOOR};1;22,5;01.05.2019;25:00\n"
+            f"{OUTDOOR};1;23,5\n",
+            {f"{OUTDOOR} 1": (1, 21.5, 21.5)},
+            [(3, "date_time", "01.05.2019 25:00", "invalid_time", 2)],
+            id="the old server's columns with date and time apart",
+        ),
     ],
 )
 def test_tables(
@@ -454,6 +463,18 @@ def test_what_is_shown(tmp_path: Path) -> None:
         assert reader.unlisted == 909
 
 
+def test_many_sorts_of_faults(tmp_path: Path) -> None:
+    """A report stays short in whatever many ways a file is wrong."""
+    path = tmp_path / "data.csv"
+    columns = [f"t{number}" for number in range(30)]
+    path.write_text(
+        f"time,{','.join(columns)}\n2019-05-01T12:00:00Z,{','.join(30 * ['x'])}\n"
+    )
+    with _read(path) as reader:
+        assert reader.faults == 30
+        assert [fault.column for fault in reader.first_faults] == columns[:20]
+
+
 def test_long_line(tmp_path: Path) -> None:
     """What is longer than a line can be is cut off, and the count goes on."""
     path = tmp_path / "data.csv"
@@ -505,10 +526,31 @@ def test_stop_at_the_end(tmp_path: Path) -> None:
     """Nor for the hours of what was read."""
     path = tmp_path / "data.csv"
     path.write_text(HEADER + _row("2019-05-01T12:00:00Z", OUTDOOR, 1, 20))
-    reader = HistoryReader({SOURCES[0]: Target(float, 0)}, END.timestamp())
-    reader.read(path, lambda done: reader.stop() if done < 1 else None)
-    # A station that may be silent for ever is not drawn as a line for ever.
-    assert reader.store.span(reader.hours[SOURCES[0]]).hours == 25
+    reader = HistoryReader({SOURCES[0]: TARGET}, END.timestamp())
+    done: list[float] = []
+
+    def stop(part: float) -> None:
+        done.append(part)
+        reader.stop()
+
     with pytest.raises(StoppedError):
-        reader.store.compile(END.timestamp(), lambda: True)
+        reader.read(path, stop)
+    assert done == [1.0]
     reader.close()
+
+
+def test_silent_for_ever(tmp_path: Path) -> None:
+    """A station that may be silent for ever is not drawn as a line for ever."""
+    path = tmp_path / "data.csv"
+    path.write_text(HEADER + _row("2019-05-01T12:00:00Z", OUTDOOR, 1, 20))
+    reader = HistoryReader({SOURCES[0]: Target(float, 0)}, END.timestamp())
+    reader.read(path, lambda done: None)
+    assert reader.store.span(reader.hours[SOURCES[0]]).hours == 25
+    reader.close()
+
+
+def test_unreadable(tmp_path: Path) -> None:
+    """A file that the system does not let be read is told as that."""
+    with pytest.raises(HistoryError) as error, _read(tmp_path):
+        pass
+    assert error.value.reason == "history_unreadable"
