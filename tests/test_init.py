@@ -11,7 +11,7 @@ from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.esp_weather.const import DOMAIN
 from homeassistant.components.recorder import Recorder
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import (
@@ -120,6 +120,36 @@ async def test_remove_device(
     assert registry.async_get(device.id) is None
     assert entity_id(hass, "1") is None
     assert (await get(legacy_url())).status == HTTPStatus.FORBIDDEN
+
+
+async def test_device_removed_while_unloading(
+    hass: HomeAssistant, station: MockConfigEntry, get: Get
+) -> None:
+    """A station that the user unloads stays so, whoever removes its device."""
+    await get(legacy_url())
+    registry = dr.async_get(hass)
+    (device,) = dr.async_entries_for_config_entry(registry, station.entry_id)
+
+    registry.async_remove_device(device.id)
+    assert await hass.config_entries.async_unload(station.entry_id)
+    await hass.async_block_till_done()
+
+    assert station.state is ConfigEntryState.NOT_LOADED
+
+
+async def test_dialog_before_the_first_station(
+    hass: HomeAssistant,
+    enable_custom_integrations: None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whoever closes the dialog at its menu has not had anything set up."""
+    menu = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_USER}
+    )
+    hass.config_entries.flow.async_abort(menu["flow_id"])
+
+    assert DOMAIN not in hass.config.components
+    assert not [each for each in caplog.records if each.levelname == "ERROR"]
 
 
 async def test_remove_entry(

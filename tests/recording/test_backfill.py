@@ -14,6 +14,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_capture_events,
+    flush_store,
 )
 from pytest_homeassistant_custom_component.components.recorder.common import (
     async_wait_recording_done,
@@ -23,14 +24,22 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 from custom_components.esp_weather.data import DATA
 from custom_components.esp_weather.recording import (
     corrections,
+    journal,
     recorder_internals,
     statistics,
 )
 from custom_components.esp_weather.recording.journal import Journal
 from homeassistant.components.recorder import Recorder
-from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNAVAILABLE
-from homeassistant.core import HomeAssistant
+from homeassistant.const import (
+    EVENT_HOMEASSISTANT_STOP,
+    EVENT_STATE_CHANGED,
+    STATE_UNAVAILABLE,
+)
+from homeassistant.core import CoreState, HomeAssistant
+from homeassistant.core_config import DATA_CUSTOMIZE
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity_values import EntityValues
+from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
 from tests.helpers import PassTime, connectivity, state_of, station_entry
 from tests.signed_station import INDOOR, SignedStation, reading
 
@@ -294,6 +303,59 @@ async def test_unit_of_the_user(
     assert short_term[-1][4:] == ("°C", "temperature")
 
 
+async def test_unit_system_changed(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """What comes of the past has the unit that Home Assistant shows by then."""
+    await signed.report(reading(20))
+    await async_recorded(hass)
+    freezer.tick(60)
+    hass.config.units = US_CUSTOMARY_SYSTEM
+    # Older than the state
+    await signed.report(reading(10, 120))
+
+    assert state_of(hass, "1") == "68.0"
+    assert (await select(*STATES))[:2] == [("50.0", 60 - 120), ("20.0", 0)]
+
+
+async def test_no_statistics(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A sensor whose state class the user has taken away has rows, and no statistics."""
+    hass.data[DATA_CUSTOMIZE] = EntityValues(exact={SENSOR: {"state_class": "none"}})
+    await signed.report(reading(20))
+    freezer.tick(480)
+    do_adhoc_statistics(hass)
+    await signed.report(reading(30, 400), reading(21))
+
+    assert ("30.0", 80) in await select(*STATES)
+    assert await _statistics(select, SENSOR) == [[], []]
+
+
+async def test_nothing_compiled_yet(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """What the recorder has not compiled, it compiles with the readings of the past."""
+    await signed.report(reading(20))
+    freezer.tick(240)
+    await signed.report(reading(30, 230), reading(21))
+    assert await _statistics(select, SENSOR) == [[], []]
+
+    freezer.tick(60)
+    do_adhoc_statistics(hass)
+    short_term, _ = await _statistics(select, SENSOR)
+    assert [row[2:4] for row in short_term] == [(20, 30)]
+
+
 @pytest.mark.parametrize("purged", [True, False])
 async def test_other_quantity(
     hass: HomeAssistant,
@@ -457,6 +519,29 @@ async def test_older_than_is_kept(
     assert len(await select(*STATES)) == 3
 
 
+@pytest.mark.parametrize(
+    "recorder_config", [{"purge_keep_days": 1, "auto_purge": False}]
+)
+async def test_all_kept(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Where nothing is deleted, readings of any age are taken, statistics included."""
+    do_adhoc_statistics(hass)
+    await async_recorded(hass)
+    freezer.tick(3 * 24 * 3600)
+    await signed.report(reading(20))
+    do_adhoc_statistics(hass)
+    age = 3 * 24 * 3600 - 240
+    assert (await signed.report(reading(30, age))).content["taken"] == 1
+
+    assert ("30.0", 240) in await select(*STATES)
+    short_term, _ = await _statistics(select, SENSOR)
+    assert [row[0] - START.timestamp() for row in short_term][0] == 180
+
+
 async def test_not_measured(
     hass: HomeAssistant,
     signed: SignedStation,
@@ -480,6 +565,7 @@ async def test_not_measured(
     assert [row[3] for row in hourly if row not in before[1]] == [50]
 
 
+@pytest.mark.parametrize("first", [15, -1], ids=["known", "never heard before"])
 @pytest.mark.parametrize("options", [{"fields": {"1": {"kind": "rain"}}}])
 async def test_meter(
     hass: HomeAssistant,
@@ -488,6 +574,7 @@ async def test_meter(
     client: TestClient[Any, Any],
     freezer: FrozenDateTimeFactory,
     options: dict[str, Any],
+    first: int,
 ) -> None:
     """The sum of a backfilled meter is that of one that was online, reset included."""
     other = station_entry(INDOOR.mac, "Indoor", options=options)
@@ -498,7 +585,7 @@ async def test_meter(
     for minute in range(3 * 60):
         value = float(minute % 100)
         await heard.report(reading(value))
-        if 15 < minute < 150:
+        if first < minute < 150:
             late.append((monotonic(), value))
         else:
             await signed.report(reading(value))
@@ -514,6 +601,68 @@ async def test_meter(
         expected = await select(sql, ("sensor.indoor_rain",))
         assert expected
         assert await select(sql, ("sensor.outdoor_rain",)) == expected
+
+
+@pytest.mark.parametrize("options", [{"fields": {"1": {"kind": "rain"}}}])
+async def test_meter_at_once(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+    options: dict[str, Any],
+) -> None:
+    """The first report of a meter may bring hours that are compiled already."""
+    freezer.tick(3600)
+    do_adhoc_statistics(hass)
+    await signed.report(
+        *(reading(value, 3600 - 600 * value) for value in range(6)), reading(6)
+    )
+
+    short_term, hourly = [
+        await select(
+            f"""SELECT start_ts - ?, state, sum
+            FROM {table} JOIN statistics_meta ON metadata_id = statistics_meta.id
+            WHERE statistic_id = ? ORDER BY start_ts""",  # noqa: S608
+            (START.timestamp(), "sensor.outdoor_rain"),
+        )
+        for table in ("statistics_short_term", "statistics")
+    ]
+    # Each stands until the next: 11:55 to 12:55, with 0 as the zero point
+    assert short_term == [
+        (300 * period - 120, value, value)
+        for period, value in enumerate([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5])
+    ]
+    assert hourly == [(-57 * 60, 0, 0)]
+
+
+@pytest.mark.parametrize("options", [{"fields": {"1": {"kind": "rain"}}}])
+async def test_meter_not_heard(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    pass_time: PassTime,
+    options: dict[str, Any],
+) -> None:
+    """While a meter was unavailable it has no statistics, and its sum goes on after it."""
+    sums = (
+        """SELECT start_ts - ?, state, sum
+        FROM statistics_short_term JOIN statistics_meta
+        ON metadata_id = statistics_meta.id WHERE statistic_id = ? ORDER BY start_ts""",
+        (START.timestamp(), "sensor.outdoor_rain"),
+    )
+    for value in (1, None, None, None, None, None, None, None, 4, 4):
+        if value is not None:
+            await signed.report(reading(value))
+        await pass_time(5)
+        do_adhoc_statistics(hass)
+    before = await select(*sums)
+
+    await signed.report(reading(2, 45 * 60 + 30))
+
+    after = await select(*sums)
+    assert [row[0] for row in after] == [row[0] for row in before]
+    assert after[-1] == before[-1]
+    assert {row[1:] for row in after} >= {(2, 1), (4, 3)}
 
 
 async def _interrupted(
@@ -561,6 +710,36 @@ async def test_killed_meanwhile(
     short_term, _ = await _statistics(select, entity_id)
     assert short_term[0][3] == 30
     assert hass_storage["esp_weather.statistics"]["data"] == []
+
+
+async def test_stop(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+    hass_storage: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At the end of Home Assistant the row is written, and its statistics wait."""
+    await signed.report(reading(20))
+    freezer.tick(480)
+    do_adhoc_statistics(hass)
+    await async_recorded(hass)
+    monkeypatch.setattr(journal, "_CHECK_PAST_EVERY", 60)
+    await signed.report(reading(30, 400), reading(21))
+    hass.set_state(CoreState.stopping)
+    hass.bus.async_fire_internal(EVENT_HOMEASSISTANT_STOP)
+    await hass.async_block_till_done()
+    assert ("30.0", 80) in await select(*STATES)
+    short_term, _ = await _statistics(select, SENSOR)
+    assert short_term[0][3] == 20
+
+    await flush_store(hass.data[DATA].journal._corrections._store)
+    assert hass_storage["esp_weather.statistics"]["data"]
+    hass.set_state(CoreState.running)
+    await _restart(hass)
+    short_term, _ = await _statistics(select, SENSOR)
+    assert short_term[0][3] == 30
 
 
 async def test_cannot_be_corrected(

@@ -17,14 +17,16 @@ from homeassistant.components.recorder.statistics import (
     validate_statistics,
 )
 from homeassistant.components.recorder.tasks import StatisticsTask
-from homeassistant.core import HomeAssistant
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.util.unit_system import (
     METRIC_SYSTEM,
     US_CUSTOMARY_SYSTEM,
     UnitSystem,
 )
-from tests.helpers import START, Get, entity_id, legacy_url
+from tests.helpers import START, Get, entity_id, legacy_url, state_of
 
 HOUR = timedelta(hours=1)
 PERIOD = timedelta(minutes=5)
@@ -193,6 +195,37 @@ async def test_another_unit(
         pytest.approx(expected)
     ] * 3
     await _assert_nothing_to_repair(hass)
+
+
+async def test_removed_meanwhile(
+    recorder_mock: Recorder,
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    get: Get,
+) -> None:
+    """An entity that is deleted as soon as it is there comes back with a reading."""
+    assert (await get(legacy_url("1013.2"))).status == 200
+    before = str(entity_id(hass, "1"))
+
+    @callback
+    def remove(event: Event[EventStateChangedData]) -> None:
+        if (new := event.data["new_state"]) and new.attributes.get(
+            "device_class"
+        ) == "atmospheric_pressure":
+            end()
+            er.async_get(hass).async_remove(new.entity_id)
+
+    end = hass.bus.async_listen(EVENT_STATE_CHANGED, remove)
+    await _choose(hass, station, kind="pressure")
+    assert station.state is ConfigEntryState.LOADED
+    await hass.async_block_till_done()
+    assert entity_id(hass, "1") is None
+    assert hass.states.get(before) is None
+
+    assert (await get(legacy_url("1013.2"))).status == 200
+    # Home Assistant gives what was deleted its ID back.
+    assert entity_id(hass, "1") == before
+    assert state_of(hass, "1") == "1013.2"
 
 
 async def test_renamed_by_the_user(
