@@ -14,7 +14,7 @@ RECORDER = "homeassistant.components.recorder"
 
 # The integration from the bottom to the top. A module imports from its own package and
 # from lower rows, a module at the root also from its own row. What is in no row belongs
-# to the last: the files that Home Assistant looks for, which nothing below imports.
+# to the last: the files that Home Assistant looks for, with what only they need.
 LAYERS = (
     # Plain Python: parsing, checking and signing
     {"protocol"},
