@@ -1,9 +1,12 @@
 """Backfill: rows with their own times, and statistics as if reported in time."""
 
+from contextlib import closing
 from datetime import timedelta
 from http import HTTPStatus
 import logging
+from pathlib import Path
 from random import Random
+import sqlite3
 from time import monotonic
 from typing import Any
 from unittest.mock import DEFAULT, patch
@@ -338,14 +341,23 @@ async def test_no_statistics(
     assert await _statistics(select, SENSOR) == [[], []]
 
 
+@pytest.mark.parametrize("moved", [False, True])
 async def test_nothing_compiled_yet(
     hass: HomeAssistant,
     signed: SignedStation,
     select: Select,
     freezer: FrozenDateTimeFactory,
+    recorder_db_url: str,
+    moved: bool,
 ) -> None:
     """What the recorder has not compiled, it compiles with the readings of the past."""
     await signed.report(reading(20))
+    await async_recorded(hass)
+    if moved:
+        # The recorder notes when it has made the database; other programs move states.
+        file = Path(recorder_db_url.removeprefix("sqlite:///"))
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute("DELETE FROM statistics_runs")
     freezer.tick(240)
     await signed.report(reading(30, 230), reading(21))
     assert await _statistics(select, SENSOR) == [[], []]
