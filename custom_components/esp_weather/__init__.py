@@ -75,12 +75,12 @@ async def async_migrate_entry(
 ) -> bool:
     """Bring an entry of an earlier version up to date.
 
-    One of a newer major version is not loaded; of Home Assistant, only newer versions
-    see to that. One of a newer minor version is taken as it is.
+    One of a newer major version is not loaded, which older versions of Home Assistant
+    leave to the integration. One of a newer minor version is taken as it is.
     """
     is_known = entry.version <= VERSION
     if is_known and entry.minor_version < MINOR_VERSION:
-        # What 1.2 keeps of the fields is completed at each setup.
+        # The field data that 1.2 added is completed at each setup.
         hass.config_entries.async_update_entry(entry, minor_version=MINOR_VERSION)
     return is_known
 

@@ -1,9 +1,12 @@
 """Backfill: rows with their own times, and statistics as if reported in time."""
 
+from contextlib import closing
 from datetime import timedelta
 from http import HTTPStatus
 import logging
+from pathlib import Path
 from random import Random
+import sqlite3
 from time import monotonic
 from typing import Any
 from unittest.mock import DEFAULT, patch
@@ -42,7 +45,7 @@ from homeassistant.core_config import DATA_CUSTOMIZE
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_values import EntityValues
 from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
-from tests.helpers import OUTDOOR, PassTime, connectivity, state_of, station_entry
+from tests.helpers import PassTime, connectivity, state_of, station_entry
 from tests.signed_station import INDOOR, SignedStation, reading
 
 from .helpers import START, Select, async_recorded
@@ -412,14 +415,23 @@ async def test_no_statistics(
     assert await _statistics(select, SENSOR) == [[], []]
 
 
+@pytest.mark.parametrize("moved", [False, True])
 async def test_nothing_compiled_yet(
     hass: HomeAssistant,
     signed: SignedStation,
     select: Select,
     freezer: FrozenDateTimeFactory,
+    recorder_db_url: str,
+    moved: bool,
 ) -> None:
     """What the recorder has not compiled, it compiles with the readings of the past."""
     await signed.report(reading(20))
+    await async_recorded(hass)
+    if moved:
+        # The recorder notes when it has made the database; other programs move states.
+        file = Path(recorder_db_url.removeprefix("sqlite:///"))
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute("DELETE FROM statistics_runs")
     freezer.tick(240)
     await signed.report(reading(30, 230), reading(21))
     assert await _statistics(select, SENSOR) == [[], []]
