@@ -99,7 +99,7 @@ async def test_fields_one_by_one(hass: HomeAssistant, get: Get) -> None:
     assert [shown[f"value_{field}"] for field in "123"] == ["21.5", "48.2", "1013.2"]
     assert _suggested(form) == {
         "name": None,
-        "place": None,
+        "place": "outside",
         "kind_1": "temperature",
         "kind_2": "temperature",
         "kind_3": "number",
