@@ -11,6 +11,7 @@ from custom_components.esp_weather.field import KINDS
 
 CHECKOUT = Path(__file__).parents[1]
 MANIFEST = CHECKOUT / "custom_components" / "esp_weather" / "manifest.json"
+README_LINES = 200
 PAGES = sorted(
     path
     for path in CHECKOUT.rglob("*.md")
@@ -46,6 +47,11 @@ def test_links(page: Path) -> None:
         if not linked.exists() or (anchor and anchor not in _anchors(linked)):
             dead.append(target)
     assert not dead
+
+
+def test_length_of_the_readme() -> None:
+    """The first page stays one that people read to its end."""
+    assert len((CHECKOUT / "README.md").read_text().splitlines()) <= README_LINES
 
 
 def test_address_of_the_repository() -> None:
