@@ -39,7 +39,8 @@ def _anchors(page: Path) -> set[str]:
 def test_links(page: Path) -> None:
     """Each link to a page, a place on it, or a picture leads there."""
     dead = []
-    for target in re.findall(r"\]\(([^)\s]+)\)", _text(page)):
+    links = r"\]\(([^)\s]+)\)|<img src=\"([^\"]+)\""
+    for target in map("".join, re.findall(links, _text(page))):
         path, _, anchor = target.partition("#")
         if "://" in target or target.startswith("mailto:"):
             continue
