@@ -166,7 +166,7 @@ async def test_dialogs_of_a_station(
     await page.get_by_role("button", name="Add integration").click()
     await page.get_by_placeholder("Search for a brand name").fill("ESP W")
     await page.get_by_text("ESP Weather", exact=True).last.click()
-    await page.get_by_text("Enter the station").click()
+    await page.get_by_text("Add the station manually").click()
     await page.get_by_role("textbox", name="Name").fill(INDOOR.name)
     await page.get_by_role("textbox", name="MAC address").fill(INDOOR.mac)
     await page.get_by_role("textbox", name="Key").fill(INDOOR.key)
@@ -200,7 +200,7 @@ async def test_dialogs_of_a_station(
         assert await _send(url, wrong, 1, 21.5) == HTTPStatus.FORBIDDEN
     await page.goto(f"{url}/config/repairs")
     await page.get_by_text("Indoor sends a wrong key").click()
-    await expect(page.get_by_text("Somebody reports with the MAC")).to_be_visible()
+    await expect(page.get_by_text("reports with the MAC")).to_be_visible()
     await page.get_by_role("textbox", name="Key").fill("another-key")
     await look(page, tmp_path / "13-key")
     await page.get_by_role("button", name="Submit").click()
