@@ -19,7 +19,7 @@ from .past import temperature_at
 from .station import open_on_dashboard, report_signed
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
-DIALOG = (480, 760)  # pixels, of a screen that a dialog fills
+DIALOG = (480, 980)  # pixels, of a screen that a dialog fills
 # width, height in pixels, and whether it is dark
 PICTURES = {"dashboard": (1280, 1150, False), "dashboard-phone": (390, 844, True)}
 COLOURS = 256  # enough for a page, and a third of the size

@@ -236,7 +236,8 @@ async def test_dashboard(
                 await sleep(0.1)
         page = await open_page(home_assistant.url, PHONE, dark=True)
         await _expect_dashboard(page, "Outdoor", "-7.4")
-        await expect(page.get_by_text(re.compile("seconds? ago")).first).to_be_visible()
+        ago = page.get_by_text(re.compile(r"^\s*Now\s*$|seconds? ago"))
+        await expect(ago.first).to_be_visible()
         background = await page.evaluate(
             "getComputedStyle(document.querySelector('html')).backgroundColor"
         )
