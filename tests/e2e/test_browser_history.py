@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
-from playwright.async_api import Download, expect
+from playwright.async_api import Download, Page, expect
 import pytest
 from yarl import URL
 
@@ -27,6 +27,12 @@ EXCEL = (
 )
 
 
+async def _upload(page: Page, file: Path) -> None:
+    """Choose a file, and wait until Home Assistant has it."""
+    await page.locator("input[type=file]").set_input_files(file)
+    await expect(page.get_by_text(file.name, exact=True)).to_be_visible()
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("socket_enabled")
 async def test_import_and_export(home_assistant: HomeAssistant, tmp_path: Path) -> None:
@@ -46,11 +52,11 @@ async def test_import_and_export(home_assistant: HomeAssistant, tmp_path: Path) 
         await open_options(page, home_assistant.url, "Import old readings")
 
         # A file without readings says so, and there is no Import button.
-        await page.locator("input[type=file]").set_input_files(wrong)
+        await _upload(page, wrong)
         await page.get_by_role("button", name="Next").click()
         await expect(page.get_by_text("The file contains no readings")).to_be_visible()
         await look(page, tmp_path / "1-empty")
-        await page.locator("input[type=file]").set_input_files(file)
+        await _upload(page, file)
         await page.get_by_role("button", name="Next").click()
 
         # What the file contains, and what belongs where
