@@ -120,6 +120,18 @@ async def test_fresh_keys(hass: HomeAssistant) -> None:
     assert len(keys) == 3
 
 
+async def test_place_is_suggested(hass: HomeAssistant) -> None:
+    """Whoever has a station outside adds the next one for a room."""
+    form = await _choose(hass, "manual")
+    assert _filled_in(form, "place") == "outside"
+    await _submit(hass, form, **{**MANUAL, "place": "inside"})
+    form = await _choose(hass, "manual")
+    assert _filled_in(form, "place") == "outside"
+    await _submit(hass, form, **{**MANUAL, CONF_MAC: INDOOR})
+
+    assert _filled_in(await _choose(hass, "manual"), "place") == "inside"
+
+
 @pytest.mark.parametrize(
     ("source", "address", "server"),
     [

@@ -11,6 +11,7 @@ from custom_components.esp_weather.field import KINDS
 
 CHECKOUT = Path(__file__).parents[1]
 MANIFEST = CHECKOUT / "custom_components" / "esp_weather" / "manifest.json"
+README_LINES = 200
 PAGES = sorted(
     path
     for path in CHECKOUT.rglob("*.md")
@@ -38,7 +39,8 @@ def _anchors(page: Path) -> set[str]:
 def test_links(page: Path) -> None:
     """Each link to a page, a place on it, or a picture leads there."""
     dead = []
-    for target in re.findall(r"\]\(([^)\s]+)\)", _text(page)):
+    links = r"\]\(([^)\s]+)\)|<img src=\"([^\"]+)\""
+    for target in map("".join, re.findall(links, _text(page))):
         path, _, anchor = target.partition("#")
         if "://" in target or target.startswith("mailto:"):
             continue
@@ -46,6 +48,11 @@ def test_links(page: Path) -> None:
         if not linked.exists() or (anchor and anchor not in _anchors(linked)):
             dead.append(target)
     assert not dead
+
+
+def test_length_of_the_readme() -> None:
+    """The first page stays one that people read to its end."""
+    assert len((CHECKOUT / "README.md").read_text().splitlines()) <= README_LINES
 
 
 def test_address_of_the_repository() -> None:

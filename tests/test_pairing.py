@@ -91,7 +91,7 @@ async def test_fields_one_by_one(hass: HomeAssistant, get: Get) -> None:
     for field, data in (("1", "21.5"), ("2", "48.2"), ("3", "1013.2")):
         answer = await get(legacy_url(data, key=key, field=field))
         assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
-        assert answer.text.startswith("Station found, give it a name")
+        assert answer.text.startswith("Station found. Give it a name")
         assert answer.headers["Retry-After"] == "10"
     form = await _name_step(hass, step)
     shown = form["description_placeholders"]
@@ -99,7 +99,7 @@ async def test_fields_one_by_one(hass: HomeAssistant, get: Get) -> None:
     assert [shown[f"value_{field}"] for field in "123"] == ["21.5", "48.2", "1013.2"]
     assert _suggested(form) == {
         "name": None,
-        "place": None,
+        "place": "outside",
         "kind_1": "temperature",
         "kind_2": "temperature",
         "kind_3": "number",

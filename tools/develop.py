@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 import fcntl
@@ -16,19 +16,33 @@ import time
 from homeassistant.const import __version__
 
 from .home_assistant import HomeAssistant, HomeAssistantError, free_port
+from .house import MORE_STATIONS
 from .past import add_past
-from .station import INDOOR, OUTDOOR, add_station, open_on_dashboard, run_station
+from .station import (
+    INDOOR,
+    OUTDOOR,
+    Station,
+    add_station,
+    open_on_dashboard,
+    run_station,
+)
 
 CHECKOUT = Path(__file__).parents[1]
 FIRST_PORT = 8123  # HA's own
-STATIONS = (OUTDOOR, INDOOR)
+STATIONS: tuple[Station, ...] = (OUTDOOR, INDOOR)
 INTERVAL = 5  # seconds between two reports of a station
 
 
 def main() -> None:
     """Run until Ctrl-C, or until HA is ended from its own pages."""
     parser = argparse.ArgumentParser(prog="scripts/develop", description=__doc__)
-    parser.add_argument("--bare", action="store_true", help="start without stations")
+    number = parser.add_mutually_exclusive_group()
+    number.add_argument("--bare", action="store_true", help="start without stations")
+    number.add_argument(
+        "--many",
+        action="store_true",
+        help=f"start with {len(MORE_STATIONS)} more stations",
+    )
     parser.add_argument("--config", type=Path, help="another folder for HA's files")
     parser.add_argument(
         "--port", type=int, default=FIRST_PORT, help=f"a port other than {FIRST_PORT}"
@@ -36,10 +50,13 @@ def main() -> None:
     arguments = parser.parse_args()
     # Without stations means without those of an earlier run, too.
     default = CHECKOUT / ("config-bare" if arguments.bare else "config")
+    stations = STATIONS
+    if arguments.bare:
+        stations = ()
+    elif arguments.many:
+        stations += MORE_STATIONS
     try:
-        asyncio.run(
-            develop(arguments.config or default, arguments.port, arguments.bare)
-        )
+        asyncio.run(develop(arguments.config or default, arguments.port, stations))
     except asyncio.CancelledError:
         print("Stopped.")
     except HomeAssistantError as err:
@@ -51,8 +68,8 @@ def main() -> None:
         sys.exit("\n".join(str(failure) for failure in failures.exceptions))
 
 
-async def develop(config: Path, port: int, bare: bool) -> None:
-    """Run HA, and two stations unless `bare`, until a signal or HA's end.
+async def develop(config: Path, port: int, stations: Sequence[Station]) -> None:
+    """Run HA and these stations until a signal or HA's end.
 
     Beside another one that runs already, in the next free folder and on the next
     free port. Raises HomeAssistantError if HA fails, and an ExceptionGroup of it if
@@ -67,13 +84,12 @@ async def develop(config: Path, port: int, bare: bool) -> None:
             folder = stack.enter_context(_free_folder(config))
             home_assistant = HomeAssistant(folder, free_port(port))
             await stack.enter_async_context(home_assistant)
-        if not bare:
-            for station in STATIONS:
-                if await add_station(home_assistant, station):
-                    await add_past(home_assistant, station)
-                    await open_on_dashboard(home_assistant)
+        for station in stations:
+            if await add_station(home_assistant, station):
+                await add_past(home_assistant, station)
+                await open_on_dashboard(home_assistant)
         print(f"Running after {time.monotonic() - started:.0f} s.\n")
-        print(_explanation(home_assistant, bare), flush=True)
+        print(_explanation(home_assistant, stations), flush=True)
         async with asyncio.TaskGroup() as tasks:
             boards = [
                 tasks.create_task(
@@ -83,7 +99,7 @@ async def develop(config: Path, port: int, bare: bool) -> None:
                         station.config(home_assistant.port, INTERVAL),
                     )
                 )
-                for station in (() if bare else STATIONS)
+                for station in stations
             ]
             await home_assistant.wait()
             for board in boards:
@@ -147,11 +163,11 @@ def _end_on_signal() -> None:
         asyncio.get_running_loop().add_signal_handler(number, end)
 
 
-def _explanation(home_assistant: HomeAssistant, bare: bool) -> str:
+def _explanation(home_assistant: HomeAssistant, stations: Sequence[Station]) -> str:
     """Return instructions to try the integration out."""
     lines = [f"Open           {home_assistant.url}"]
     station = OUTDOOR
-    if bare:
+    if not stations:
         lines += [
             "Add a station  Settings > Devices & services > Add integration > ESP Weather",
             "               > Pair a station. The dialog shows what to put into it.",

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
-from math import cos, pi, sin
 from random import gauss
+from runpy import run_path
 import sqlite3
 import time
 
@@ -15,23 +15,22 @@ from yarl import URL
 from homeassistant.util import slugify
 
 from .home_assistant import HomeAssistant
-from .station import Station
+from .station import ENTRIES, SIMULATOR, Station, find_entry
 
-DAY = 86400  # seconds
-COLDEST = 5 / 24  # when in the day
-SPELL = 9  # days from one warm spell to the next
-HISTORY = 25 * 3600  # seconds: a day, and what is cut off its beginning
+# What the simulated boards measure goes on from it.
+_WEATHER = run_path(str(SIMULATOR / "modules" / "weather.py"))
+HISTORY = 10 * 24 * 3600  # seconds that HA keeps states
 HISTORY_INTERVAL = 300  # seconds between two states
 STATISTICS_HOURS = 31 * 24
 POLL = 0.2  # seconds between two looks whether the first report is stored
 
 
 async def add_past(home_assistant: HomeAssistant, station: Station) -> None:
-    """Give field 1 of a new station states of a day and statistics of a month.
+    """Give field 1 of a new station states of 10 days and statistics of a month.
 
     Reports once, since only what has reported has a past. Home Assistant (HA)
     takes statistics of hours from outside, but neither states nor statistics of
-    5 minutes: these go into its database.
+    5 minutes: these go into its database. Then it looks at them.
     """
     now = time.time()
     path = station.report_path(1, f"{temperature_at(station, now):.2f}")
@@ -57,14 +56,14 @@ async def add_past(home_assistant: HomeAssistant, station: Station) -> None:
     )
     while not _add_short_statistics(home_assistant, entity_id, states):
         await asyncio.sleep(POLL)
+    entry = await find_entry(home_assistant, station)
+    await home_assistant.rest("POST", f"{ENTRIES}/{entry}/reload")
 
 
 def temperature_at(station: Station, time: float) -> float:
     """Return what a sensor with some noise measures at a time in seconds."""
-    day = time / DAY
-    daily = -cos(2 * pi * (day - COLDEST))
-    spell = sin(2 * pi * day / SPELL)
-    return station.mean + station.swing * (daily + spell / 2) + gauss(sigma=0.05)
+    exact: float = _WEATHER["temperature"](station.mean, station.swing, time)
+    return exact + gauss(sigma=0.05)
 
 
 def _states(station: Station, now: float) -> Iterator[tuple[str, float]]:

@@ -8,11 +8,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from .home_assistant import HomeAssistant, HomeAssistantError, ending_with_this_process
+from .signature import SIGNED_PATH, Signer, nonce_in
 
 CHECKOUT = Path(__file__).parents[1]
 MICROPYTHON = CHECKOUT / ".tools" / "micropython" / "bin" / "micropython"
 CONSOLE = "console.log"
+ENTRIES = "/api/config/config_entries/entry"
 SIMULATOR = CHECKOUT / "firmware" / "simulator"
 MODULES = (CHECKOUT / "firmware", SIMULATOR / "modules")
 
@@ -76,6 +80,27 @@ async def add_station(home_assistant: HomeAssistant, station: Station) -> Any:
     if shown.get("type") != "create_entry":
         raise HomeAssistantError(f"{station.name} was not set up: {shown}")
     return shown
+
+
+async def find_entry(home_assistant: HomeAssistant, station: Station) -> str:
+    """Return the ID of the config entry of a station that is set up."""
+    entries = await home_assistant.rest("GET", f"{ENTRIES}?domain=esp_weather")
+    (found,) = (each["entry_id"] for each in entries if each["title"] == station.name)
+    return str(found)
+
+
+async def report_signed(url: str, station: Station, **report: Any) -> int:
+    """Send a signed report of a station; return the status of the answer.
+
+    `report` holds what is in the report beside the MAC.
+    """
+    body = json.dumps({"mac": station.mac, "readings": [], **report}).encode()
+    async with aiohttp.ClientSession(url) as session:
+        async with session.post(SIGNED_PATH) as refusal:
+            nonce = nonce_in(refusal.headers["Accept-Signature"])
+        headers = Signer(station.mac, station.key).headers(body, nonce)
+        async with session.post(SIGNED_PATH, data=body, headers=headers) as answer:
+            return answer.status
 
 
 async def open_on_dashboard(home_assistant: HomeAssistant, **options: Any) -> None:

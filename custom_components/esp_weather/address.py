@@ -9,6 +9,14 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.network import NoURLAvailableError, get_url
 
 _INTERVAL: Final = 60  # seconds
+# HTML is not allowed in translations. The JSON is collapsed so that the address is on
+# the first screen of a phone, and left-aligned, since Home Assistant centres the text
+# of a progress step, which makes JSON unreadable.
+_FOLD: Final = {
+    "fold": "<details><summary>",
+    "folded": '</summary><table role="presentation"><tr><td align="left"><pre>',
+    "end": "</pre></td></tr></table></details>",
+}
 
 
 def server_url(hass: HomeAssistant) -> URL:
@@ -36,7 +44,11 @@ def server_url(hass: HomeAssistant) -> URL:
 def setup_placeholders(
     hass: HomeAssistant, key: str, mac: str = "MAC"
 ) -> dict[str, str]:
-    """Return the placeholders of the texts that say what to configure in a station."""
+    """Return the placeholders of the texts that say what to configure in a station.
+
+    Between `fold` and `folded` is the line that a click opens `config` with, which
+    `end` follows.
+    """
     server = server_url(hass)
     config = {
         "wifi": {"ssid": "", "password": ""},
@@ -55,4 +67,5 @@ def setup_placeholders(
         "server": address,
         "url": f"{address}/update/API_key={key}/mac={mac}/field=1/data=21.5",
         "config": json.dumps(config, indent=1),
+        **_FOLD,
     }

@@ -22,7 +22,7 @@ from homeassistant.helpers.typing import DiscoveryInfoType
 from homeassistant.setup import async_setup_component
 
 from .address import setup_placeholders
-from .config import MINOR_VERSION, VERSION, declared_settings
+from .config import MINOR_VERSION, VERSION, Place, declared_settings
 from .const import CONF_FIELDS, CONF_KIND, CONF_PLACE, DOMAIN
 from .data import DATA, EspWeatherConfigEntry
 from .field import KINDS, guess_kind
@@ -30,14 +30,6 @@ from .options_flow import KIND_SELECTOR, PLACE_SELECTOR, EspWeatherOptionsFlow, 
 from .pairing import Pairing
 from .protocol.readings import Declaration, MacError, normalize_mac
 
-# HTML is not allowed in translations. The JSON is collapsed so that the address is on
-# the first screen of a phone, and left-aligned, since Home Assistant centres the text
-# of a progress step, which makes JSON unreadable.
-_FOLDED: Final = {
-    "fold": "<details><summary>",
-    "folded": '</summary><table role="presentation"><tr><td align="left"><pre>',
-    "end": "</pre></td></tr></table></details>",
-}
 _KEY_BYTES: Final = 10
 _MAX_KEY_LENGTH: Final = 64
 # A shorter key of an existing station is accepted once the user has been warned.
@@ -83,6 +75,9 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Choose how to provide the key."""
+        # Until there is a first station, nothing has set up what it reports to and the
+        # dashboard, which the next page that is loaded offers.
+        await async_setup_component(self.hass, DOMAIN, {})
         return self.async_show_menu(step_id="user", menu_options=["pair", "manual"])
 
     @override
@@ -141,7 +136,12 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
             step_id="manual",
             data_schema=self.add_suggested_values_to_schema(
                 _MANUAL_SCHEMA,
-                user_input or {CONF_API_KEY: self._key, CONF_MAC: self.unique_id},
+                user_input
+                or {
+                    CONF_API_KEY: self._key,
+                    CONF_MAC: self.unique_id,
+                    CONF_PLACE: self._likely_place(),
+                },
             ),
             errors=errors,
             last_step=True,
@@ -152,7 +152,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> ConfigFlowResult:
         """Show a new key and wait for a station to report with it."""
         if self._waiting is None:
-            # Before the first station is added, the views for reports are not registered.
+            # A station that was discovered may be the first one, too.
             await async_setup_component(self.hass, DOMAIN, {})
             self._pairing = self.hass.data[DATA].pairings.async_start(self._key)
             self._waiting = self.hass.async_create_background_task(
@@ -162,10 +162,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
             return self.async_show_progress(
                 step_id="pair",
                 progress_action="pair",
-                description_placeholders={
-                    **setup_placeholders(self.hass, self._key),
-                    **_FOLDED,
-                },
+                description_placeholders=setup_placeholders(self.hass, self._key),
                 progress_task=self._waiting,
             )
         return self.async_show_progress_done(
@@ -229,6 +226,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
             data_schema=self.add_suggested_values_to_schema(
                 schema,
                 {
+                    CONF_PLACE: self._likely_place(),
                     **{_kind_key(number): kind for number, kind in kinds.items()},
                     **(user_input or {}),
                 },
@@ -349,6 +347,14 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
             )
         }
         return {CONF_FIELDS: fields} if fields else {}
+
+    def _likely_place(self) -> Place:
+        """Return the place to suggest: one station outside is enough for most."""
+        is_watched = any(
+            entry.options.get(CONF_PLACE) == Place.OUTSIDE
+            for entry in self._async_current_entries()
+        )
+        return Place.INSIDE if is_watched else Place.OUTSIDE
 
     @callback
     def _create_entry(

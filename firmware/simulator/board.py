@@ -1,7 +1,7 @@
 """A board with sensors that MicroPython stands in for: board.py MAC MEAN SWING.
 
 Runs the firmware, unchanged, in the folder with its config.json. The temperature
-in °C of the MCP9808 follows a day that takes an hour. With one more argument, `rising`,
+in °C of the MCP9808 follows that of weather.py. With one more argument, `rising`,
 it is a sixteenth more at each measurement, from MEAN on: no two are the same. There
 are also a BME280, a DHT22 at pin 13, and a rain gauge at pin 14, whose bucket tips
 once while the BME280 measures. Who wants to see the firmware cope makes a file
@@ -12,7 +12,6 @@ what was sent last.
 from binascii import unhexlify
 import errno
 import json
-from math import cos, pi
 import os
 import random
 import socket
@@ -22,10 +21,8 @@ import time
 from chips import BME280, DHT22, MCP9808
 import esp8266  # noqa: F401 # before what asks for the platform
 from recorded import Recorded
+import weather
 import world
-
-DAY = 3600  # seconds of a simulated day: short enough to watch the curve
-COLDEST = 5 / 24  # when in the day
 
 AMBIENT_TEMPERATURE = 5  # a register of the MCP9808
 
@@ -50,8 +47,8 @@ def exists(name):
 
 def temperature():
     """Return the temperature of now, with a sensor's noise."""
-    phase = 2 * pi * (time.time() / DAY - COLDEST)
-    return mean - swing * cos(phase) + random.uniform(-0.1, 0.1)
+    noise = random.uniform(-0.1, 0.1)
+    return weather.temperature(mean, swing, time.time()) + noise
 
 
 def rising():

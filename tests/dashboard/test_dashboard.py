@@ -11,6 +11,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.esp_weather import dashboard
 from custom_components.esp_weather.const import DOMAIN
+from homeassistant.config_entries import SOURCE_USER
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
@@ -24,17 +25,20 @@ async def _set_up(
     hass_storage: dict[str, Any],
     enable_custom_integrations: None,
 ) -> None:
-    """Set up the integration in a Home Assistant that has a frontend and an owner."""
+    """Begin to add a station to a Home Assistant that has a frontend and an owner."""
     hass_storage["onboarding"] = {
         "version": 4,
         "data": {"done": ["user", "core_config", "analytics", "integration"]},
     }
     assert await async_setup_component(hass, "frontend", {})
-    assert await async_setup_component(hass, DOMAIN, {})
+    await hass.config_entries.flow.async_init(DOMAIN, context={"source": SOURCE_USER})
 
 
 async def test_browsers_load_it(hass_client_no_auth: ClientSessionGenerator) -> None:
-    """Home Assistant's page names the module, and a browser may keep its files."""
+    """Home Assistant's page names the module, and a browser may keep its files.
+
+    There is no station yet.
+    """
     client = await hass_client_no_auth()
 
     page = await (await client.get("/")).text()

@@ -57,6 +57,8 @@ async def browse(folder: Path) -> AsyncGenerator[OpenPage]:
             if console:
                 page.on("console", log)
             await page.goto(url)
+            # After the login, which ends where it began, or what is no page of HA
+            await page.locator("home-assistant-main, main[class]").first.wait_for()
             return page
 
         yield open_page
@@ -64,6 +66,28 @@ async def browse(folder: Path) -> AsyncGenerator[OpenPage]:
             for number, page in enumerate(context.pages):
                 await page.screenshot(path=folder / f"end-{number}.png")
     assert errors == []
+
+
+async def look(page: Page, file: Path) -> None:
+    """Take pictures on a wide screen and on a phone; nothing sticks out of either."""
+    size = page.viewport_size
+    assert size is not None
+    for name, (width, height) in (("wide", WIDE), ("phone", PHONE)):
+        await page.set_viewport_size({"width": width, "height": height})
+        await page.screenshot(path=file.with_name(f"{file.name}-{name}.png"))
+        await expect_no_overflow(page)
+    await page.set_viewport_size(size)
+
+
+async def expect_no_overflow(page: Page) -> None:
+    """Expect that nothing is cut off at the right edge of the page."""
+    assert await page.evaluate(
+        "document.scrollingElement.scrollWidth <= window.innerWidth"
+    )
+    # These scroll within what is around them.
+    assert await page.locator("table:visible, pre:visible").evaluate_all(
+        "all => all.every((e) => e.getBoundingClientRect().right <= innerWidth)"
+    )
 
 
 async def open_options(page: Page, url: str, choice: str) -> None:

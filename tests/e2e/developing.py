@@ -1,4 +1,4 @@
-"""Running `scripts/develop --bare` while a test goes on."""
+"""Running `scripts/develop` while a test goes on."""
 
 import asyncio
 from asyncio.subprocess import PIPE, STDOUT
@@ -15,13 +15,15 @@ LIMIT = 240  # seconds in which it has to start or to end
 
 
 @asynccontextmanager
-async def developing(config: Path, port: int) -> AsyncGenerator[str]:
+async def developing(
+    config: Path, port: int, stations: str = "--bare"
+) -> AsyncGenerator[str]:
     """Run it until the block ends; return the address that it prints.
 
     Ctrl-C has to end it and all that it has started.
     """
     develop = await asyncio.create_subprocess_exec(
-        *ending_with_this_process(sys.executable, "-m", "tools.develop", "--bare"),
+        *ending_with_this_process(sys.executable, "-m", "tools.develop", stations),
         *("--config", str(config), "--port", str(port)),
         stdout=PIPE,
         stderr=STDOUT,
@@ -35,7 +37,7 @@ async def developing(config: Path, port: int) -> AsyncGenerator[str]:
                 line = await develop.stdout.readline()
                 assert line, printed
                 printed += line.decode()
-        (home_assistant,) = _children(develop.pid)
+        home_assistant, *_ = _children(develop.pid)
         (url,) = re.findall(r"^Open +(\S+)$", printed, re.MULTILINE)
         yield url
         develop.send_signal(signal.SIGINT)

@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-import json
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
-from tools.signature import SIGNED_PATH, Signer, nonce_in
 from tools.station import Station, run_station
 
 INTERVAL = 0.5  # seconds between two reports
@@ -29,17 +27,6 @@ async def firmware(
         board.cancel()
         with suppress(asyncio.CancelledError):
             await board
-
-
-async def report_status(url: str, station: Station, **status: float) -> None:
-    """Send the status of a station in a signed report."""
-    body = json.dumps({"mac": station.mac, "readings": [], "status": status}).encode()
-    async with aiohttp.ClientSession(url) as session:
-        async with session.post(SIGNED_PATH) as refusal:
-            nonce = nonce_in(refusal.headers["Accept-Signature"])
-        headers = Signer(station.mac, station.key).headers(body, nonce)
-        async with session.post(SIGNED_PATH, data=body, headers=headers) as answer:
-            answer.raise_for_status()
 
 
 @dataclass

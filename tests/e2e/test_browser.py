@@ -15,10 +15,25 @@ import pytest
 from homeassistant.const import MAJOR_VERSION, MINOR_VERSION
 from tools.home_assistant import HomeAssistant
 from tools.house import furnish, house
-from tools.station import INDOOR, OUTDOOR, Station, add_station, open_on_dashboard
+from tools.station import (
+    INDOOR,
+    OUTDOOR,
+    Station,
+    add_station,
+    open_on_dashboard,
+    report_signed,
+)
 
-from .browsing import PHONE, TABLET, TIME_LIMIT, WIDE, OpenPage, browse
-from .reporter import Reporter, firmware, report_status
+from .browsing import (
+    PHONE,
+    TABLET,
+    TIME_LIMIT,
+    WIDE,
+    OpenPage,
+    browse,
+    expect_no_overflow,
+)
+from .reporter import Reporter, firmware
 
 IS_OLD = (MAJOR_VERSION, MINOR_VERSION) < (2026, 5)
 SILENCE_LIMIT = 90_000  # ms in which a station falls silent
@@ -89,9 +104,7 @@ async def _expect_dashboard(page: Page, *texts: str) -> None:
 async def _expect_no_faults(page: Page) -> None:
     """Expect a page without cards in error, on which nothing sticks out."""
     await expect(page.locator("hui-error-card, hui-warning")).to_have_count(0)
-    assert await page.evaluate(
-        "document.scrollingElement.scrollWidth <= window.innerWidth"
-    )
+    await expect_no_overflow(page)
 
 
 async def _bottom(locator: Locator) -> float:
@@ -99,6 +112,13 @@ async def _bottom(locator: Locator) -> float:
     box = await locator.bounding_box()
     assert box is not None
     return box["y"] + box["height"]
+
+
+async def _add_integration(page: Page) -> None:
+    """Open the dialog that adds a station."""
+    await page.get_by_role("button", name="Add integration").click()
+    await page.get_by_placeholder("Search for a brand name").fill("ESP W")
+    await page.get_by_text("ESP Weather", exact=True).click()
 
 
 async def _open_settings(page: Page, name: str) -> None:
@@ -115,11 +135,17 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
     """A new user gets there with the mouse alone, and a name typed here and there."""
     page = await open_page(bare_url)
 
-    # A station is paired.
+    # The dashboard is offered as soon as somebody thinks of adding a station.
     await _open_settings(page, "Devices & services")
-    await page.get_by_role("button", name="Add integration").click()
-    await page.get_by_placeholder("Search for a brand name").fill("ESP W")
-    await page.get_by_text("ESP Weather", exact=True).click()
+    await _add_integration(page)
+    await expect(page.get_by_text("Pair a station")).to_be_visible()
+    await page.goto(f"{bare_url}/config/lovelace/dashboards")
+    await page.get_by_role("button", name="Add dashboard").click()
+    await expect(page.get_by_text("ESP Weather", exact=True)).to_be_visible()
+
+    # A station is paired.
+    await page.goto(f"{bare_url}/config/integrations/dashboard")
+    await _add_integration(page)
     await page.get_by_text("Pair a station").click()
     await _expect_address_on_a_phone(page, tmp_path)
     config = {
@@ -210,7 +236,8 @@ async def test_dashboard(
                 await sleep(0.1)
         page = await open_page(home_assistant.url, PHONE, dark=True)
         await _expect_dashboard(page, "Outdoor", "-7.4")
-        await expect(page.get_by_text(re.compile("seconds? ago")).first).to_be_visible()
+        ago = page.get_by_text(re.compile(r"^\s*Now\s*$|seconds? ago"))
+        await expect(ago.first).to_be_visible()
         background = await page.evaluate(
             "getComputedStyle(document.querySelector('html')).backgroundColor"
         )
@@ -227,7 +254,8 @@ async def test_dashboard(
             await expect(fields).to_have_count(2)
 
             # So does its self-reported status, in a separate view.
-            await report_status(home_assistant.url, INDOOR, battery=3.712)
+            report = {"status": {"battery": 3.712}}
+            assert await report_signed(home_assistant.url, INDOOR, **report) == 200
             await page.get_by_role("tab", name="Diagnostics").click()
             await expect(page.get_by_text("Battery voltage")).to_be_visible()
             await expect(page.get_by_text("3.71 V")).to_be_visible()
@@ -308,17 +336,22 @@ async def _expect_page_of_a_report(
     home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
 ) -> None:
     """Expect that who opens the legacy URL sees what was taken, or what to do next."""
-    for value, dark, color, text in (
-        ("21.5", False, "rgb(250, 250, 250)", "21.5 °C"),
-        ("21.5", True, "rgb(17, 17, 17)", "Outdoor"),
-        ("warm", False, "rgb(250, 250, 250)", "Correct the address"),
+    light, black = "rgb(250, 250, 250)", "rgb(17, 17, 17)"
+    unknown = replace(OUTDOOR, key="unknown-key")
+    for number, (station, value, dark, color, text) in enumerate(
+        (
+            (OUTDOOR, "21.5", False, light, "21.5 °C"),
+            (OUTDOOR, "21.5", True, black, "Outdoor"),
+            (OUTDOOR, "warm", False, light, "Correct the address"),
+            (unknown, "21.5", True, black, "Compare both"),
+        )
     ):
-        url = home_assistant.url + OUTDOOR.report_path(1, value)
+        url = home_assistant.url + station.report_path(1, value)
         page = await open_page(url, PHONE, dark=dark, console=False)
         await expect(page.get_by_text(text)).to_be_visible()
         # Its style is let through by its own policy.
         assert color == await page.evaluate(
             "getComputedStyle(document.body).backgroundColor"
         )
-        await page.screenshot(path=tmp_path / f"report-{value}-{dark}.png")
+        await page.screenshot(path=tmp_path / f"report-{number}.png")
         await page.context.close()

@@ -1,6 +1,8 @@
-"""More than one `scripts/develop` at a time."""
+"""What `scripts/develop` runs, and more than one of it at a time."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -8,11 +10,46 @@ import pytest
 from tools.home_assistant import free_port
 
 from .developing import developing
+from .helpers import rows
+
+STATIONS = (
+    *("outdoor", "indoor", "bed", "bath"),
+    *("cellar", "freezer", "attic", "greenhouse"),
+)
+STEP = 1  # °C between two values; the fastest one changes by 0.2 in 5 minutes
 
 
 def _databases(folder: Path) -> list[str]:
     """Return the names of the folders with a database."""
     return sorted(path.parent.name for path in folder.glob("*/home-assistant_v2.db"))
+
+
+@pytest.mark.usefixtures("socket_enabled")
+@pytest.mark.timeout(600)
+async def test_demo(tmp_path: Path) -> None:
+    """What eight live stations measure goes on from the past that they were given."""
+    async with developing(tmp_path, free_port(), "--many"):
+        started = datetime.now(UTC)
+        for station in STATIONS:
+            entity_id = f"sensor.{station}_temperature"
+            async with asyncio.timeout(60):
+                while True:
+                    recorded = [
+                        (float(state), moment)
+                        for state, moment in rows(
+                            tmp_path / "home-assistant_v2.db", entity_id
+                        )
+                        if state not in {"unavailable", "unknown"}
+                    ]
+                    if recorded[-1][1] > started:
+                        break
+                    await asyncio.sleep(1)
+            assert recorded[0][1] < started - timedelta(days=9)
+            steps = [
+                abs(after - before)
+                for (before, _), (after, _) in pairwise(recorded[-50:])
+            ]
+            assert max(steps) < STEP, station
 
 
 @pytest.mark.usefixtures("socket_enabled")

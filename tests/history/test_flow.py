@@ -90,7 +90,8 @@ async def test_import(
     assert confirm["step_id"] == "history_confirm"
     shown = texts(confirm)
     assert shown["entities"] == (
-        f"| {entity_id(hass, '1')} | 2026-11-23 23:00 | 2026-11-23 23:00 | 1 | 1 | 0 |"
+        "- **Temperature**: 2026-11-23 23:00 to 2026-11-23 23:00,"
+        " 1 readings, 1 new hours, 0 unchanged"
     )
     assert shown["first_faults"] == (
         "- 2: field `12`: field is not a number from 1 to 9."

@@ -12,6 +12,7 @@ import voluptuous as vol
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
 from homeassistant.core import callback
 from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.selector import (
     BooleanSelector,
     DateTimeSelector,
@@ -409,22 +410,28 @@ class HistoryFlow(OptionsFlowWithReload):
 
     async def _async_placeholders(self, report: dict[str, Any]) -> dict[str, str]:
         """Return the summary of the import as placeholders of the dialog."""
-        new = await async_translate(
-            self.hass, "common.history_new_entity", {"field": "{field}"}
-        )
+        entities = [
+            await async_translate(
+                self.hass,
+                "common.history_entity",
+                {
+                    "name": await self._async_name(found["entity_id"], found["field"]),
+                    "first": _local_time(found["first_hour"]),
+                    "last": _local_time(found["last_hour"]),
+                    "readings": str(found["readings"]),
+                    "new": str(found["hours_imported"]),
+                    "kept": str(found["hours_kept"]),
+                },
+            )
+            for found in report["entities"]
+        ]
         return {
             **{
                 key: str(value)
                 for key, value in report.items()
                 if isinstance(value, int)
             },
-            "entities": "\n".join(
-                f"| {entity['entity_id'] or new.format(field=entity['field'])}"
-                f" | {_local_time(entity['first_hour'])}"
-                f" | {_local_time(entity['last_hour'])} | {entity['readings']}"
-                f" | {entity['hours_imported']} | {entity['hours_kept']} |"
-                for entity in report["entities"]
-            ),
+            "entities": "\n".join(f"- {entity}" for entity in entities),
             "first_faults": "\n".join(
                 [
                     *(f"**{warning}**\n" for warning in report["warnings"]),
@@ -432,6 +439,15 @@ class HistoryFlow(OptionsFlowWithReload):
                 ]
             ),
         }
+
+    async def _async_name(self, entity_id: str | None, field: int) -> str:
+        """Return what a person calls the sensor of a field, which may be a new one."""
+        entity = er.async_get(self.hass).async_get(entity_id or "")
+        if entity is None:
+            return await async_translate(
+                self.hass, "common.history_new_entity", {"field": str(field)}
+            )
+        return entity.name or entity.original_name or entity.entity_id
 
 
 def _is_called(field: Field, column: str) -> bool:

@@ -406,7 +406,7 @@ suite("trouble and diagnostics", () => {
       badges.map(({ name, visibility }) => [name, visibility]),
       [
         [
-          "Outdoor is silent",
+          "Outdoor no longer reports",
           [
             {
               condition: "state",
@@ -420,7 +420,7 @@ suite("trouble and diagnostics", () => {
           [{ condition: "numeric_state", entity: "sensor.outdoor_battery", below: 20 }],
         ],
         [
-          "Living is silent",
+          "Living no longer reports",
           [
             {
               condition: "state",

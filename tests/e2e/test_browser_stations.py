@@ -1,0 +1,237 @@
+"""Pairing and changing a station with the mouse, in a real browser."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from http import HTTPStatus
+from pathlib import Path
+import re
+
+import aiohttp
+from playwright.async_api import Locator, Page, expect
+import pytest
+from yarl import URL
+
+from tools.home_assistant import HomeAssistant
+from tools.station import INDOOR, OUTDOOR, Station, report_signed
+
+from .browsing import PHONE, TIME_LIMIT, WIDE, OpenPage, browse, look, open_options
+
+expect.set_options(timeout=TIME_LIMIT)
+
+BME280 = ("temperature", "humidity", "pressure")
+VALUES = {1: 21.5, 2: 48.2, 3: 1013.2}
+DECLARING = replace(OUTDOOR, name="Garden")
+SILENT = replace(INDOOR, name="Cellar")  # It does not say what it measures.
+
+
+@pytest.fixture
+async def open_page(socket_enabled: None, tmp_path: Path) -> AsyncGenerator[OpenPage]:
+    """Return a function that opens a page; the pages must stay free of errors."""
+    async with browse(tmp_path) as open_page:
+        yield open_page
+
+
+async def _expect_on_a_phone(page: Page, locator: Locator) -> None:
+    """Expect the whole of an element on the first screen of a phone."""
+    await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    await expect(locator).to_be_visible()
+    box = await locator.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE[0]
+    assert box["y"] + box["height"] <= PHONE[1]
+    await page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+
+
+async def _start_pairing(page: Page, url: str) -> str:
+    """Open the dialog that pairs a station; return the key that it shows."""
+    await page.goto(f"{url}/config/integrations/dashboard")
+    await page.get_by_role("button", name="Add integration").click()
+    await page.get_by_placeholder("Search for a brand name").fill("ESP W")
+    await page.get_by_text("ESP Weather", exact=True).last.click()
+    await page.get_by_text("Pair a station").click()
+    shown = page.locator("step-flow-progress code").first
+    await expect(shown).to_contain_text("/update/API_key=")
+    return (await shown.inner_text()).partition("API_key=")[2].partition("/")[0]
+
+
+async def _send(url: str, station: Station, field: int, value: float) -> int:
+    """Send a legacy report; return the status of the answer."""
+    address = URL(url + station.report_path(field, f"{value:g}"), encoded=True)
+    async with aiohttp.request("GET", address) as answer:
+        return answer.status
+
+
+async def _expect_kinds(page: Page, *kinds: str) -> None:
+    """Expect the naming step to show these fields, with what each has sent."""
+    for (field, value), kind in zip(VALUES.items(), kinds, strict=True):
+        label = f"Field {field}: {value}"
+        selector = page.locator("ha-selector-select").filter(has_text=label)
+        await expect(selector).to_have_js_property("value", kind)
+
+
+async def _choose_kind(page: Page, field: str, kind: str) -> None:
+    """Choose what a field measures."""
+    selector = page.locator("ha-selector-select").filter(has_text=field)
+    await selector.click()
+    await selector.get_by_text(kind, exact=True).click()
+
+
+async def _sensors(home_assistant: HomeAssistant, name: str) -> dict[str, str]:
+    """Return the fields of a station with their values and units."""
+    states = {
+        state["entity_id"]: state
+        for state in await home_assistant.rest("GET", "/api/states")
+    }
+    return {
+        kind: " ".join(
+            [
+                state["state"],
+                state["attributes"].get("unit_of_measurement", ""),
+            ]
+        )
+        for kind in BME280
+        if (state := states.get(f"sensor.{name}_{kind}"))
+    }
+
+
+@pytest.mark.timeout(240)
+async def test_pairing_shows_what_is_measured(
+    home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
+) -> None:
+    """Whether a station says what it measures or not: its entities come out right."""
+    url = home_assistant.url
+    page = await open_page(url)
+
+    # One that declares its fields needs a name and a place only.
+    key = await _start_pairing(page, url)
+    await look(page, tmp_path / "1-pair")
+    declaring = replace(DECLARING, key=key)
+    report = {
+        "fields": {str(n): {"kind": kind} for n, kind in enumerate(BME280, 1)},
+        "readings": [
+            {"field": field, "value": value, "age": 0}
+            for field, value in VALUES.items()
+        ],
+    }
+    assert await report_signed(url, declaring, **report) != HTTPStatus.OK
+    await _expect_kinds(page, *BME280)
+    await look(page, tmp_path / "2-declared")
+    await page.get_by_role("textbox", name="Name").fill("Garden")
+    await page.get_by_text("Outside", exact=True).click()
+    await page.get_by_role("button", name="Submit").click()
+    await expect(page.get_by_text("reload the page in your browser")).to_be_visible()
+    await look(page, tmp_path / "3-created")
+    await page.get_by_role("button", name="Finish").click()
+    assert await report_signed(url, declaring, **report) == HTTPStatus.OK
+    assert await _sensors(home_assistant, "garden") == {
+        "temperature": "21.5 °C",
+        "humidity": "48.2 %",
+        "pressure": "1013.2 hPa",
+    }
+
+    # One that says nothing, and sends its fields one by one, is asked about.
+    silent = replace(SILENT, key=await _start_pairing(page, url))
+    for field, value in VALUES.items():
+        assert await _send(url, silent, field, value) == HTTPStatus.SERVICE_UNAVAILABLE
+    await _expect_kinds(page, "temperature", "temperature", "number")
+    await page.get_by_role("textbox", name="Name").fill("Cellar")
+    await page.get_by_text("Inside", exact=True).click()
+    await _choose_kind(page, "Field 2: 48.2", "Humidity")
+    await _choose_kind(page, "Field 3: 1013.2", "Air pressure")
+    await look(page, tmp_path / "4-asked")
+    await page.get_by_role("button", name="Submit").click()
+    await page.get_by_role("button", name="Finish").click()
+    for field, value in reversed(VALUES.items()):
+        assert await _send(url, silent, field, value) == HTTPStatus.OK
+    assert await _sensors(home_assistant, "cellar") == {
+        "temperature": "21.5 °C",
+        "humidity": "48.2 %",
+        "pressure": "1013.2 hPa",
+    }
+    issues = await home_assistant.websocket("repairs/list_issues")
+    assert [each for each in issues["issues"] if each["domain"] == "esp_weather"] == []
+
+
+@pytest.mark.timeout(240)
+async def test_dialogs_of_a_station(
+    home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
+) -> None:
+    """What a person changes later, or is asked to mend, is there and fits the screen."""
+    url = home_assistant.url
+    page = await open_page(url)
+
+    # Entered by hand: the address is what one sees first.
+    await page.goto(f"{url}/config/integrations/dashboard")
+    await page.get_by_role("button", name="Add integration").click()
+    await page.get_by_placeholder("Search for a brand name").fill("ESP W")
+    await page.get_by_text("ESP Weather", exact=True).last.click()
+    await page.get_by_text("Add the station manually").click()
+    await page.get_by_role("textbox", name="Name").fill(INDOOR.name)
+    await page.get_by_role("textbox", name="MAC address").fill(INDOOR.mac)
+    await page.get_by_role("textbox", name="Key").fill(INDOOR.key)
+    await page.get_by_text("Inside", exact=True).click()
+    await look(page, tmp_path / "01-manual")
+    await page.get_by_role("button", name="Submit").click()
+    address = page.locator("step-flow-create-entry code").first
+    await expect(address).to_contain_text(INDOOR.mac)
+    await look(page, tmp_path / "02-created")
+    await _expect_on_a_phone(page, address)
+    config = page.locator("step-flow-create-entry pre")
+    await expect(config).to_be_hidden()
+    await page.locator("step-flow-create-entry summary").click()
+    await expect(config).to_be_visible()
+    await look(page, tmp_path / "03-config")
+    await page.get_by_role("button", name="Finish").click()
+
+    # An unknown field and a wrong key are issues that a dialog mends.
+    await _send(url, INDOOR, 1, 21.5)
+    await _send(url, INDOOR, 3, 1013.2)
+    await page.goto(f"{url}/config/repairs")
+    await page.get_by_text("Field 3 of Indoor sends 1013.2").click()
+    await expect(page.get_by_text("What it measures")).to_be_visible()
+    await look(page, tmp_path / "10-kind")
+    await _choose_kind(page, "What it measures", "Air pressure")
+    await page.get_by_role("button", name="Submit").click()
+    await page.get_by_role("button", name=re.compile("Close|Finish")).last.click()
+    assert (await _sensors(home_assistant, "indoor"))["pressure"] == "1013.2 hPa"
+    wrong = replace(INDOOR, key="another-key")
+    for _ in range(3):
+        assert await _send(url, wrong, 1, 21.5) == HTTPStatus.FORBIDDEN
+    await page.goto(f"{url}/config/repairs")
+    await page.get_by_text("Indoor sends a wrong key").click()
+    await expect(page.get_by_text("reports with the MAC")).to_be_visible()
+    await page.get_by_role("textbox", name="Key").fill("another-key")
+    await look(page, tmp_path / "13-key")
+    await page.get_by_role("button", name="Submit").click()
+    await page.get_by_role("button", name=re.compile("Close|Finish")).last.click()
+    assert await _send(url, wrong, 1, 21.5) == HTTPStatus.OK
+
+    # The fields: those that report are open and show their newest value.
+    await open_options(page, url, "Kind, name and calibration of the fields")
+    for text in ("Field 1: 21.5", "Field 3: 1013.2", "Field 2: –"):
+        await expect(page.get_by_text(text).first).to_be_attached()
+    await look(page, tmp_path / "20-fields")
+    await open_options(page, url, "Place, inactivity timeout and unsigned reports")
+    await expect(page.get_by_text("Accept unsigned reports").first).to_be_visible()
+    await look(page, tmp_path / "21-station")
+    await open_options(
+        page, url, "Windows: the sensor outside, limits and notifications"
+    )
+    await expect(page.get_by_text("warmer inside than this")).to_be_visible()
+    await look(page, tmp_path / "22-windows")
+
+    # Reconfigure shows the address again.
+    await page.goto(f"{url}/config/integrations/integration/esp_weather")
+    await page.locator(
+        "ha-config-entry-row ha-dropdown, ha-config-entry-row ha-md-button-menu"
+    ).first.click()
+    await page.get_by_text("Reconfigure", exact=True).click()
+    await expect(page.get_by_text("Show address and config.json")).to_be_visible()
+    await look(page, tmp_path / "30-reconfigure")
+    await page.get_by_text("Show address and config.json").click()
+    address = page.locator("step-flow-form code").first
+    await expect(address).to_contain_text("another-key")
+    await look(page, tmp_path / "31-address")
+    await _expect_on_a_phone(page, address)
+    await expect(page.locator("step-flow-form pre")).to_be_hidden()
