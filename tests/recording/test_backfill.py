@@ -45,7 +45,7 @@ from homeassistant.core_config import DATA_CUSTOMIZE
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_values import EntityValues
 from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
-from tests.helpers import PassTime, connectivity, state_of, station_entry
+from tests.helpers import OUTDOOR, PassTime, connectivity, state_of, station_entry
 from tests.signed_station import INDOOR, SignedStation, reading
 
 from .helpers import START, Select, async_recorded
