@@ -11,7 +11,7 @@ from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.esp_weather.const import DOMAIN
 from homeassistant.components.recorder import Recorder
-from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
+from homeassistant.config_entries import SOURCE_DHCP, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import (
@@ -19,6 +19,7 @@ from homeassistant.helpers import (
     entity_registry as er,
     issue_registry as ir,
 )
+from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 from homeassistant.setup import async_setup_component
 
 from .helpers import OUTDOOR, Get, entity_id, legacy_url, state_of
@@ -142,9 +143,13 @@ async def test_dialog_before_the_first_station(
     enable_custom_integrations: None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Whoever closes the dialog at its menu has not had anything set up."""
+    """A discovered station whose dialog is closed has not set anything up."""
     menu = await hass.config_entries.flow.async_init(
-        DOMAIN, context={"source": SOURCE_USER}
+        DOMAIN,
+        context={"source": SOURCE_DHCP},
+        data=DhcpServiceInfo(
+            ip="192.0.2.7", hostname="esp-weather-1", macaddress="5ccf7f2b0ea8"
+        ),
     )
     hass.config_entries.flow.async_abort(menu["flow_id"])
 

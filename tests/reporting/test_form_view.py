@@ -370,7 +370,7 @@ async def test_pairing(
 
     answer = await post("/update", {"api_key": "waiting", "mac": NEW, "field2": 48.2})
     assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
-    assert answer.text.startswith("Station found, give it a name")
+    assert answer.text.startswith("Station found. Give it a name")
     assert await pairing.mac == NEW
     assert pairing.values == {2: 48.2}
     pairings.async_end("waiting")
