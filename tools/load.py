@@ -21,7 +21,7 @@ from .station import Station, add_station
 
 NO_ANSWER = 0  # in place of a status
 STEP = 0.0001  # °C; the smallest that is kept, so that each report has its own value
-FIRST = 1_000_000  # values start at 100 °C
+FIRST = 200_000  # values start at 20 °C, so that a field is taken for a temperature
 TIMEOUT = 20  # seconds until a report counts as not answered
 
 

@@ -4,8 +4,9 @@ The real Stream and a model of the database; the recorder itself is tested elsew
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
 from hashlib import sha256
+from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from hypothesis import settings
@@ -27,6 +28,15 @@ def test_identity() -> None:
     assert identity == sha256(b"5c:cf:7f:2b:0e:68/9f3a1c22/4711").digest()[:16]
     others = {reading_id(MAC, NAME, 471), reading_id(MAC, "9f3a1c23", 4711)}
     assert identity not in others
+
+
+def _result[T](coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a loop of its own, and leave the test's alone."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(coroutine)
+    finally:
+        loop.close()
 
 
 class ExactlyOnce(RuleBasedStateMachine):
@@ -80,7 +90,7 @@ class ExactlyOnce(RuleBasedStateMachine):
             self.is_nonce_known = True
             self.taken = 0
             return
-        known = asyncio.run(self.stream.async_known(numbers, [0.0] * len(numbers)))
+        known = _result(self.stream.async_known(numbers, [0.0] * len(numbers)))
         for number in numbers:
             if number not in known:
                 self.memory.append(reading_id(MAC, NAME, number))
