@@ -26,10 +26,11 @@ from .server import ReportServer, report_server
 ESP8266 = 38 * 1024  # bytes, says ports/esp8266/main.c
 # The station lives in less, in kB. Less is better.
 SMALLEST = {
-    ("legacy", "source"): 35,
-    ("legacy", "compiled"): 28,
-    ("signed", "source"): 42,
-    ("signed", "compiled"): 37,  # with updates over the air
+    # Updates over the air took 1 to 2 kB of each.
+    ("legacy", "source"): 36,
+    ("legacy", "compiled"): 29,
+    ("signed", "source"): 44,
+    ("signed", "compiled"): 37,
 }
 FLASH = 42_000  # bytes of all compiled modules
 REPORTS = 2_500
