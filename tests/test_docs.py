@@ -15,7 +15,14 @@ README_LINES = 200
 PAGES = sorted(
     path
     for path in CHECKOUT.rglob("*.md")
-    if not {".venv", ".venv-oldest", ".venv-bench", ".tools", ".pytest_cache"}
+    if not {
+        ".venv",
+        ".venv-oldest",
+        ".venv-bench",
+        ".tools",
+        ".pytest_cache",
+        "node_modules",
+    }
     & {*path.relative_to(CHECKOUT).parts}
 )
 
