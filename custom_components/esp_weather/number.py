@@ -2,21 +2,14 @@
 
 from typing import Any, override
 
-from homeassistant.components.number import (
-    DOMAIN as NUMBER_DOMAIN,
-    NumberDeviceClass,
-    NumberEntity,
-    NumberMode,
-)
-from homeassistant.const import EntityCategory, UnitOfTime
+from homeassistant.components.number import NumberDeviceClass, NumberEntity, NumberMode
+from homeassistant.const import EntityCategory, Platform, UnitOfTime
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.restore_state import ExtraStoredData, RestoreEntity
 
-from .const import DOMAIN
 from .data import EspWeatherConfigEntry
-from .entity import EspWeatherEntity
+from .entity import EspWeatherEntity, async_add_once_reported
 from .station import Station
 
 PARALLEL_UPDATES = 0
@@ -31,25 +24,14 @@ async def async_setup_entry(
 ) -> None:
     """Add the interval as soon as the station says which one it has."""
     station = entry.runtime_data
-    added = False
-
-    @callback
-    def async_add_interval() -> None:
-        nonlocal added
-        if not added:
-            added = True
-            async_add_entities([IntervalNumber(station)])
-
-    @callback
-    def async_report() -> None:
-        if station.status.interval is not None:
-            async_add_interval()
-
-    if er.async_get(hass).async_get_entity_id(
-        NUMBER_DOMAIN, DOMAIN, f"{station.mac}_interval"
-    ):
-        async_add_interval()
-    entry.async_on_unload(station.async_listen(async_report))
+    async_add_once_reported(
+        hass,
+        entry,
+        Platform.NUMBER,
+        "interval",
+        lambda: station.status.interval is not None,
+        lambda: async_add_entities([IntervalNumber(station)]),
+    )
 
 
 class IntervalNumber(EspWeatherEntity, NumberEntity, RestoreEntity):

@@ -4,18 +4,18 @@ from typing import Any, override
 
 from homeassistant.components.update import (
     ATTR_IN_PROGRESS,
-    DOMAIN as UPDATE_DOMAIN,
     UpdateDeviceClass,
     UpdateEntity,
     UpdateEntityFeature,
 )
+from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .const import DOMAIN, FIRMWARE_VERSION
+from .const import FIRMWARE_VERSION
 from .data import DATA, EspWeatherConfigEntry
-from .entity import EspWeatherEntity
+from .entity import EspWeatherEntity, async_add_once_reported
 from .messages import async_translate
 from .ota import Firmware
 from .station import Station
@@ -42,25 +42,14 @@ async def async_setup_entry(
 ) -> None:
     """Add the update entity once the station reports its firmware version."""
     station = entry.runtime_data
-    added = False
-
-    @callback
-    def async_add_firmware() -> None:
-        nonlocal added
-        if not added:
-            added = True
-            async_add_entities([FirmwareUpdate(station, hass.data[DATA].firmware)])
-
-    @callback
-    def async_report() -> None:
-        if station.status.firmware:
-            async_add_firmware()
-
-    if er.async_get(hass).async_get_entity_id(
-        UPDATE_DOMAIN, DOMAIN, f"{station.mac}_firmware"
-    ):
-        async_add_firmware()
-    entry.async_on_unload(station.async_listen(async_report))
+    async_add_once_reported(
+        hass,
+        entry,
+        Platform.UPDATE,
+        "firmware",
+        lambda: bool(station.status.firmware),
+        lambda: async_add_entities([FirmwareUpdate(station, hass.data[DATA].firmware)]),
+    )
 
 
 class FirmwareUpdate(EspWeatherEntity, UpdateEntity):

@@ -11,13 +11,13 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractRouter
 from multidict import CIMultiDict, istr
 
-from homeassistant.config_entries import SIGNAL_CONFIG_ENTRY_CHANGED, ConfigEntryState
+from homeassistant.config_entries import SIGNAL_CONFIG_ENTRY_CHANGED
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.helpers.http import HomeAssistantView
 from homeassistant.util import dt as dt_util
 
-from ..config import StationConfig, key_of
+from ..config import accepts_unsigned, key_of
 from ..const import DOMAIN
 from ..data import EspWeatherConfigEntry
 from ..messages import async_translate
@@ -249,7 +249,7 @@ class FormReportView(HomeAssistantView):
                 self._keys[key_of(entry).decode()].append(entry)
         # How long this takes says nothing of a key that is almost right: hash() decides.
         entries = self._keys.get(key, ())
-        accepting = [entry for entry in entries if _accepts_unsigned(entry)]
+        accepting = [entry for entry in entries if accepts_unsigned(entry)]
         if len(accepting) > 1:
             raise RefusedError(HTTPStatus.BAD_REQUEST, "shared_key")
         return next((entry.unique_id for entry in (*accepting, *entries)), None)
@@ -263,12 +263,6 @@ class FormReportView(HomeAssistantView):
 def _require_method(request: web.Request, *methods: str) -> None:
     if request.method not in methods:
         raise method_not_allowed(", ".join(methods))
-
-
-def _accepts_unsigned(entry: EspWeatherConfigEntry) -> bool:
-    if entry.state is ConfigEntryState.LOADED:
-        return entry.runtime_data.legacy
-    return StationConfig.from_entry(entry).legacy
 
 
 async def _async_updates(form: Form, *, is_bulk: bool) -> Updates:
