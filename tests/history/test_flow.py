@@ -107,6 +107,8 @@ async def test_import(
         FIVE_HOURS_AGO: (10.0, 10.0, 10.0)
     }
     assert await stored_hours(hass, entity_id(hass, "1", mac=INDOOR)) == {}
+    # Home Assistant ends the flow, and with it the upload, in a task of its own.
+    await hass.async_block_till_done()
     assert _uploads() == []
 
 
