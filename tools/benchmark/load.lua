@@ -2,23 +2,9 @@
 -- prints what came of it as JSON. After the file may follow how:
 --   patient           A connection that was answered 503 waits a second. A station would
 --                     wait longer, but there are more of them than connections here.
---   signed NONCE …    Each request is followed, after a byte 1 each, by what has to be
---                     signed and by the key. In both, NONCE and SIGNATURE stand for
---                     theirs. Each answer brings the nonce of a request to come.
-local ffi = require("ffi")
-ffi.cdef([[
-    const void *EVP_sha256(void);
-    unsigned char *HMAC(const void *hash, const void *key, int key_length,
-                        const char *data, size_t length, unsigned char *code, void *);
-    int EVP_EncodeBlock(unsigned char *text, const unsigned char *data, int length);
-]])
-local code = ffi.new("unsigned char[32]")
-local base64 = ffi.new("unsigned char[45]")
-
 local requests = {}
 local turn = 0
 local refused = 0
-local nonces = {}
 
 local function be_patient()
     function response(status)
@@ -28,26 +14,6 @@ local function be_patient()
         if refused == 0 then return 0 end
         refused = refused - 1
         return 1000
-    end
-end
-
-local function sign(args)
-    local oldest, newest = 1, #args - 2
-    for i = 3, #args do nonces[i - 2] = args[i] end
-    function response(status, headers)
-        newest = newest + 1
-        nonces[newest] = headers["Accept-Signature"]:match('nonce="(%x+)"')
-    end
-    function request()
-        turn = turn % #requests + 1
-        local text, base, key = requests[turn]:match("^([^\1]*)\1([^\1]*)\1(.*)$")
-        local nonce = nonces[oldest]
-        nonces[oldest] = nil
-        oldest = oldest + 1
-        base = base:gsub("NONCE", nonce)
-        ffi.C.HMAC(ffi.C.EVP_sha256(), key, #key, base, #base, code, nil)
-        ffi.C.EVP_EncodeBlock(base64, code, 32)
-        return (text:gsub("NONCE", nonce):gsub("SIGNATURE", ffi.string(base64, 44)))
     end
 end
 
@@ -61,7 +27,6 @@ function init(args)
         requests[#requests + 1] = request
     end
     if args[2] == "patient" then be_patient() end
-    if args[2] == "signed" then sign(args) end
 end
 
 function done(summary, latency)

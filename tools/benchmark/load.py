@@ -13,7 +13,6 @@ import time
 from typing import NamedTuple
 
 PATIENT = "patient"  # waits when it is answered 503
-SIGNED = "signed"  # signs each request, with the nonces that follow
 
 SCRIPT = Path(__file__).with_name("load.lua")
 # The load runs on a core of its own. Otherwise the kernel moves client and server

@@ -8,6 +8,7 @@ import re
 
 from .growth import CONNECTIONS, SETTLE, report_all
 from .home_assistant import BENCH_VIEW, BenchHomeAssistant, many_stations
+from .load import load
 from .plan import Plan
 from .systems import BENCH_PROGRAMS, STATIONS, System, without_recorder
 from .table import table
@@ -32,7 +33,7 @@ async def profile(plan: Plan, folder: Path) -> str:
     async with home_assistant:
         lines = [
             await _time_line(system, plan.seconds, folder / "samples")
-            for system in without_recorder(home_assistant)[:4]
+            for system in without_recorder(home_assistant)[:5]
         ]
     held = []
     for domain in (BENCH_VIEW.name, "esp_weather"):
@@ -53,14 +54,17 @@ Bytes of memory per station by the file that has allocated them, from `tracemall
 
 async def _time_line(system: System, seconds: int, samples: Path) -> list[str]:
     """Return the processor time of a request, and how much of it each group has."""
-    await system.load(CONNECTIONS, 1)
-    before = system.server.cpu_seconds()
-    load = await system.load(CONNECTIONS, seconds)
-    microseconds = 1e6 * (system.server.cpu_seconds() - before) / load.taken
-    loading = asyncio.create_task(system.load(CONNECTIONS, SECONDS + 2))
+    server = system.server
+    await load(server.port, await system.prepare(1), CONNECTIONS, 1)
+    requests = await system.prepare(seconds)
+    before = server.cpu_seconds()
+    loaded = await load(server.port, requests, CONNECTIONS, seconds)
+    microseconds = 1e6 * (server.cpu_seconds() - before) / loaded.taken
+    requests = await system.prepare(SECONDS + 2)
+    loading = asyncio.create_task(load(server.port, requests, CONNECTIONS, SECONDS + 2))
     await asyncio.sleep(1)
     recording = await asyncio.create_subprocess_exec(
-        *(BENCH_PROGRAMS / "py-spy", "record", "--pid", str(system.server.pid)),
+        *(BENCH_PROGRAMS / "py-spy", "record", "--pid", str(server.pid)),
         *("--duration", str(SECONDS), "--rate", str(SAMPLES)),
         *("--format", "raw", "--output", samples),
         stdout=DEVNULL,

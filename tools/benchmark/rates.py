@@ -8,7 +8,7 @@ from pathlib import Path
 import time
 
 from .home_assistant import BenchHomeAssistant
-from .load import PATIENT, Load, trickle
+from .load import PATIENT, Load, load, trickle
 from .plan import Plan
 from .systems import (
     STATIONS,
@@ -147,14 +147,16 @@ async def _in_turns(
     """Load the systems one after the other, `rounds` times."""
     for system in systems:
         before = system.server.rows()
-        warm = await system.load(connections, 1)
+        requests = await system.prepare(1)
+        warm = await load(system.server.port, requests, connections, 1)
         await system.server.wait_for_rows(before + warm.taken * system.readings)
     measured: dict[str, list[Measured]] = {system.name: [] for system in systems}
     for _ in range(rounds):
         for system in systems:
+            requests = await system.prepare(seconds)
             rows = system.server.rows()
             cpu = system.server.cpu_seconds()
-            result = await system.load(connections, seconds)
+            result = await load(system.server.port, requests, connections, seconds)
             written = await system.server.wait_for_rows(
                 rows + result.taken * system.readings
             )
@@ -202,7 +204,13 @@ async def _long_runs(systems: Sequence[System], plan: Plan) -> dict[str, list[fl
             server = system.server
             before = server.rows()
             start = time.monotonic()
-            result = await system.load(CONNECTIONS, plan.long_run, PATIENT)
+            result = await load(
+                system.server.port,
+                system.requests,
+                CONNECTIONS,
+                plan.long_run,
+                [PATIENT],
+            )
             written = await server.wait_for_rows(
                 before + result.taken * system.readings
             )

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from hmac import digest
 import json
 import os
 from pathlib import Path
@@ -19,7 +20,6 @@ from tools.home_assistant import free_port
 from tools.station import OUTDOOR, Station
 
 from .home_assistant import BenchHomeAssistant, many_stations
-from .load import SIGNED, Load, load
 from .server import Server
 
 OLD_SERVER = Path(__file__).with_name("old_server.py")
@@ -28,6 +28,7 @@ BENCH_PROGRAMS = Path(__file__).parents[2] / ".venv-bench" / "bin"
 REQUESTS = 2000
 
 SIGNED_PATH = "/api/esp_weather/report"
+MAX_SIGNED_RATE = 15_000  # per second, which is more than can be taken
 # Enough that none of them reports twice at the same time
 STATIONS = many_stations(50)
 
@@ -46,14 +47,14 @@ class System:
     server: Server
     requests: Sequence[bytes]
     readings: int = 1  # in each request
-    # Returns a number of nonces to begin with, if the requests are signed.
-    nonces: Callable[[int], Awaitable[list[str]]] | None = None
+    # Returns as many requests, none of which can be sent twice
+    sign: Callable[[int], Awaitable[Sequence[bytes]]] | None = None
 
-    async def load(self, connections: int, seconds: int, *how: str) -> Load:
-        """Load the system; see `load`."""
-        if self.nonces:
-            how = (SIGNED, *await self.nonces(2 * connections))
-        return await load(self.server.port, self.requests, connections, seconds, how)
+    async def prepare(self, seconds: int) -> Sequence[bytes]:
+        """Return the requests to load it with."""
+        if self.sign is None:
+            return self.requests
+        return await self.sign(seconds * MAX_SIGNED_RATE)
 
 
 def values() -> list[str]:
@@ -207,23 +208,46 @@ def signed_reports(
     one with the newest nonce might be taken first, and the others would be refused.
     """
 
-    async def nonces(number: int) -> list[str]:
-        async with aiohttp.ClientSession(home_assistant.url) as session:
-            answers = [await session.get(SIGNED_PATH) for _ in range(number)]
-        wanted = [answer.headers["Accept-Signature"] for answer in answers]
-        return [text.partition('nonce="')[2].rstrip('"') for text in wanted]
+    unsigned = [_unsigned(turn, readings) for turn in range(REQUESTS)]
+
+    async def sign(number: int) -> list[bytes]:
+        # A station signs while it has nothing else to do: that is not what is measured.
+        async with (
+            aiohttp.ClientSession(home_assistant.url) as session,
+            session.get(f"/bench_nonces/{number}") as answer,
+        ):
+            nonces = await answer.json()
+        return [
+            unsigned[turn % REQUESTS].sign(nonce) for turn, nonce in enumerate(nonces)
+        ]
 
     return System(
         f"signed report, {readings} reading{'s'[: readings - 1]}",
         server,
-        [_signed(turn, readings) for turn in range(REQUESTS)],
+        [],
         readings,
-        nonces,
+        sign,
     )
 
 
-def _signed(turn: int, readings: int) -> bytes:
-    """Return a request and what load.lua has to sign, as RFC 9421 has it."""
+@dataclass(frozen=True)
+class _Unsigned:
+    """A signed report without its nonce and signature, which stand for themselves."""
+
+    request: bytes
+    base: bytes
+    key: bytes
+
+    def sign(self, nonce: str) -> bytes:
+        """Return the request, signed as RFC 9421 has it."""
+        base = self.base.replace(b"NONCE", nonce.encode())
+        signature = b64encode(digest(self.key, base, "sha256"))
+        return self.request.replace(b"NONCE", nonce.encode()).replace(
+            b"SIGNATURE", signature
+        )
+
+
+def _unsigned(turn: int, readings: int) -> _Unsigned:
     station = STATIONS[turn % len(STATIONS)]
     numbers = [float(value) for value in values()]
     content = {
@@ -233,22 +257,22 @@ def _signed(turn: int, readings: int) -> bytes:
             for age in range(readings)
         ],
     }
-    digest = b64encode(sha256(json.dumps(content).encode()).digest()).decode()
+    body_digest = b64encode(sha256(json.dumps(content).encode()).digest()).decode()
     parameters = (
         f'("@method" "@path" "content-digest");keyid="{station.mac}";nonce="NONCE"'
     )
     base = (
         f'"@method": POST\n"@path": {SIGNED_PATH}\n'
-        f'"content-digest": sha-256=:{digest}:\n"@signature-params": {parameters}'
+        f'"content-digest": sha-256=:{body_digest}:\n"@signature-params": {parameters}'
     )
     request = post(
         SIGNED_PATH,
         content,
-        f"Content-Digest: sha-256=:{digest}:",
+        f"Content-Digest: sha-256=:{body_digest}:",
         f"Signature-Input: sig={parameters}",
         "Signature: sig=:SIGNATURE:",
     )
-    return b"\1".join([request, base.encode(), station.key.encode()])
+    return _Unsigned(request, base.encode(), station.key.encode())
 
 
 @asynccontextmanager

@@ -35,6 +35,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     hass.http.register_view(StateView(hass))
     hass.http.app.router.add_get("/bench_memory", _tell_memory)
     hass.http.app.router.add_get("/bench_set/{report:.*}", _set_state)
+    hass.http.app.router.add_get("/bench_nonces/{number}", _issue_nonces)
     return True
 
 
@@ -52,6 +53,14 @@ async def _tell_memory(request: web.Request) -> web.Response:
     gc.collect()
     files = tracemalloc.take_snapshot().statistics("filename")
     return web.json_response({file.traceback[0].filename: file.size for file in files})
+
+
+async def _issue_nonces(request: web.Request) -> web.Response:
+    """Answer nonces for signed reports to come."""
+    issue = request.app[KEY_HASS].data["esp_weather"].nonces.issue
+    return web.json_response(
+        [issue() for _ in range(int(request.match_info["number"]))]
+    )
 
 
 async def _set_state(request: web.Request) -> web.Response:
