@@ -217,7 +217,9 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
     @callback
     def _async_record(self, measurements: Sequence[Measurement]) -> None:
         """Record measurements that do not become the state."""
-        if measurements and not self._writer.is_current(self.hass):
+        if not measurements:
+            return
+        if not self._writer.is_current(self.hass):
             self.async_write_ha_state()
         self._station.journal.async_add_past(
             self._writer.as_state(each) for each in measurements

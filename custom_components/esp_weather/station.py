@@ -254,16 +254,16 @@ class Station:
         taken: list[Reading] = []
         first: dict[int, Reading] = {}
         measured: dict[int, list[Measurement]] = {}
-        oldest_first = sorted(report.readings, key=attrgetter("age"), reverse=True)
-        newest = {reading.field: reading for reading in oldest_first}
+        newest = _newest(report.readings)
         for position, reading in enumerate(report.readings, start=1):
             if stream is not None and reading.number in known:
                 continue
             # The first value of a field that nobody has described decides its kind.
             field = self._field(first.get(reading.field, reading))
-            time = arrived - timedelta(seconds=reading.age)
+            time = arrived
             try:
                 if reading.age:
+                    time -= timedelta(seconds=reading.age)
                     self.journal.check_past(
                         time, is_newest=reading is newest[reading.field]
                     )
@@ -502,6 +502,16 @@ class Station:
     def _async_notify(self) -> None:
         for listener in self._listeners:
             listener()
+
+
+def _newest(readings: Sequence[Reading]) -> Mapping[int, Reading]:
+    """Return the newest reading of each field, the last one of equal age."""
+    newest: dict[int, Reading] = {}
+    for reading in readings:
+        other = newest.get(reading.field)
+        if other is None or reading.age <= other.age:
+            newest[reading.field] = reading
+    return newest
 
 
 def seconds_since(time: datetime) -> float:

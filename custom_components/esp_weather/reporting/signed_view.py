@@ -209,16 +209,12 @@ def _answer(
         # which the 401 to the old one says.
         else credential.signature.nonce
     )
-    all_headers = CIMultiDict(
-        [
-            _JSON,
-            _NO_STORE,
-            (_ACCEPT_SIGNATURE, _SIGNATURE_WANTED.format(nonce)),
-            *headers.items(),
-        ]
-    )
+    all_headers = [
+        _JSON,
+        _NO_STORE,
+        (_ACCEPT_SIGNATURE, _SIGNATURE_WANTED.format(nonce)),
+        *headers.items(),
+    ]
     if credential is not None and credential.key is not None:
-        all_headers.extend(
-            sign_answer(credential.signature, credential.key, status, body)
-        )
-    return web.Response(body=body, status=status, headers=all_headers)
+        all_headers += sign_answer(credential.signature, credential.key, status, body)
+    return web.Response(body=body, status=status, headers=CIMultiDict(all_headers))
