@@ -1,8 +1,11 @@
 """Pairing and changing a station with the mouse, in a real browser."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from http import HTTPStatus
+import json
 from pathlib import Path
 import re
 
@@ -12,7 +15,7 @@ import pytest
 from yarl import URL
 
 from tools.home_assistant import HomeAssistant
-from tools.station import INDOOR, OUTDOOR, Station, report_signed
+from tools.station import INDOOR, OUTDOOR, Station, run_station
 
 from .browsing import PHONE, TIME_LIMIT, WIDE, OpenPage, browse, look, open_options
 
@@ -20,7 +23,7 @@ expect.set_options(timeout=TIME_LIMIT)
 
 BME280 = ("temperature", "humidity", "pressure")
 VALUES = {1: 21.5, 2: 48.2, 3: 1013.2}
-DECLARING = replace(OUTDOOR, name="Garden")
+SENSORS = [{"type": "bme280", "field": 1, "scl": 5, "sda": 4}]
 SILENT = replace(INDOOR, name="Cellar")  # It does not say what it measures.
 
 
@@ -43,16 +46,29 @@ async def _expect_on_a_phone(page: Page, locator: Locator) -> None:
     await page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
 
 
-async def _start_pairing(page: Page, url: str) -> str:
-    """Open the dialog that pairs a station; return the key that it shows."""
+async def _start_pairing(page: Page, url: str) -> Locator:
+    """Open the dialog that pairs a station and return it."""
     await page.goto(f"{url}/config/integrations/dashboard")
     await page.get_by_role("button", name="Add integration").click()
     await page.get_by_placeholder("Search for a brand name").fill("ESP W")
     await page.get_by_text("ESP Weather", exact=True).last.click()
     await page.get_by_text("Pair a station").click()
-    shown = page.locator("step-flow-progress code").first
-    await expect(shown).to_contain_text("/update/API_key=")
-    return (await shown.inner_text()).partition("API_key=")[2].partition("/")[0]
+    dialog = page.locator("step-flow-progress")
+    await expect(dialog.locator("code").first).to_contain_text("/update/API_key=")
+    return dialog
+
+
+@asynccontextmanager
+async def _board(folder: Path, config: Mapping[str, object]) -> AsyncGenerator[None]:
+    """Run a board with the firmware and with these settings."""
+    running = asyncio.create_task(run_station(OUTDOOR, folder, config))
+    try:
+        yield
+        assert not running.done()
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
 
 
 async def _send(url: str, station: Station, field: int, value: float) -> int:
@@ -62,10 +78,10 @@ async def _send(url: str, station: Station, field: int, value: float) -> int:
         return answer.status
 
 
-async def _expect_kinds(page: Page, *kinds: str) -> None:
+async def _expect_kinds(page: Page, *kinds: str, values: bool = True) -> None:
     """Expect the naming step to show these fields, with what each has sent."""
     for (field, value), kind in zip(VALUES.items(), kinds, strict=True):
-        label = f"Field {field}: {value}"
+        label = f"Field {field}: {value if values else ''}"
         selector = page.locator("ha-selector-select").filter(has_text=label)
         await expect(selector).to_have_js_property("value", kind)
 
@@ -99,39 +115,51 @@ async def _sensors(home_assistant: HomeAssistant, name: str) -> dict[str, str]:
 async def test_pairing_shows_what_is_measured(
     home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
 ) -> None:
-    """Whether a station says what it measures or not: its entities come out right."""
+    """Whether a station says what it measures or not: its entities come out right.
+
+    One runs the firmware, with what the dialog shows as its config.json.
+    """
     url = home_assistant.url
     page = await open_page(url)
 
     # One that declares its fields needs a name and a place only.
-    key = await _start_pairing(page, url)
+    dialog = await _start_pairing(page, url)
     await look(page, tmp_path / "1-pair")
-    declaring = replace(DECLARING, key=key)
-    report = {
-        "fields": {str(n): {"kind": kind} for n, kind in enumerate(BME280, 1)},
-        "readings": [
-            {"field": field, "value": value, "age": 0}
-            for field, value in VALUES.items()
-        ],
+    config = json.loads(await dialog.locator("pre").text_content() or "")
+    config |= {
+        "wifi": {"ssid": "Home", "password": "password"},
+        "interval": 1,
+        "signed": True,
+        "sensors": SENSORS,
     }
-    assert await report_signed(url, declaring, **report) != HTTPStatus.OK
-    await _expect_kinds(page, *BME280)
-    await look(page, tmp_path / "2-declared")
-    await page.get_by_role("textbox", name="Name").fill("Garden")
-    await page.get_by_text("Outside", exact=True).click()
-    await page.get_by_role("button", name="Submit").click()
-    await expect(page.get_by_text("reload the page in your browser")).to_be_visible()
-    await look(page, tmp_path / "3-created")
-    await page.get_by_role("button", name="Finish").click()
-    assert await report_signed(url, declaring, **report) == HTTPStatus.OK
-    assert await _sensors(home_assistant, "garden") == {
-        "temperature": "21.5 °C",
-        "humidity": "48.2 %",
-        "pressure": "1013.2 hPa",
-    }
+    async with _board(tmp_path / "board", config):
+        await _expect_kinds(page, *BME280, values=False)
+        await look(page, tmp_path / "2-declared")
+        await page.get_by_role("textbox", name="Name").fill("Garden")
+        await page.get_by_text("Outside", exact=True).click()
+        await page.get_by_role("button", name="Submit").click()
+        await expect(
+            page.get_by_text("reload the page in your browser")
+        ).to_be_visible()
+        await look(page, tmp_path / "3-created")
+        await page.get_by_role("button", name="Finish").click()
+        async with asyncio.timeout(TIME_LIMIT / 1000):
+            while len(sensors := await _sensors(home_assistant, "garden")) < len(
+                BME280
+            ):
+                await asyncio.sleep(0.1)
+    # The worked example of the data sheet
+    assert sensors["temperature"] == "25.08 °C"
+    assert sensors["pressure"].startswith("1006.5") and sensors["pressure"].endswith(
+        "hPa"
+    )
+    assert sensors["humidity"].endswith("%")
 
     # One that says nothing, and sends its fields one by one, is asked about.
-    silent = replace(SILENT, key=await _start_pairing(page, url))
+    dialog = await _start_pairing(page, url)
+    shown = await dialog.locator("code").first.inner_text()
+    key = shown.partition("API_key=")[2].partition("/")[0]
+    silent = replace(SILENT, key=key)
     for field, value in VALUES.items():
         assert await _send(url, silent, field, value) == HTTPStatus.SERVICE_UNAVAILABLE
     await _expect_kinds(page, "temperature", "temperature", "number")
