@@ -24,7 +24,16 @@ LAYERS = (
     # States with their own time; knows no station, which hands it what it measured
     {"recording"},
     # Takes reports, and knows neither HTTP nor who asks
-    {"data", "entity", "kind_change", "pairing", "refusals", "station", "wishes"},
+    {
+        "data",
+        "entity",
+        "kind_change",
+        "pairing",
+        "refusals",
+        "report_log",
+        "station",
+        "wishes",
+    },
     # Each knows stations, none knows the other
     {"dashboard", "history", "reporting", "windows"},
 )

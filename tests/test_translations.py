@@ -8,13 +8,22 @@ import string
 from typing import Any
 
 import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    get_system_health_info,
+)
 
 from custom_components.esp_weather.config import Place
+from custom_components.esp_weather.const import DOMAIN
+from custom_components.esp_weather.data import DATA
 from custom_components.esp_weather.field import KINDS
 from custom_components.esp_weather.history.errors import HistoryReason
 from custom_components.esp_weather.history.exporter import FORMATS
 from custom_components.esp_weather.protocol.readings import Reason
 from custom_components.esp_weather.sensor import STATUS
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 
 INTEGRATION = Path(__file__).parents[1] / "custom_components" / "esp_weather"
 TRANSLATIONS = INTEGRATION / "translations"
@@ -216,6 +225,17 @@ def test_selectors() -> None:
     assert ENGLISH["selector"].keys() == SELECTORS.keys()
     for name, options in SELECTORS.items():
         assert ENGLISH["selector"][name]["options"].keys() == options, name
+
+
+async def test_system_health(hass: HomeAssistant, station: MockConfigEntry) -> None:
+    """Each line of the system health has its text, and no other has one."""
+    hass.data[DATA].journal.last_sync = dt_util.utcnow()
+    assert await async_setup_component(hass, "system_health", {})
+    await hass.async_block_till_done()
+
+    info = await get_system_health_info(hass, DOMAIN)
+
+    assert info.keys() == ENGLISH["system_health"]["info"].keys()
 
 
 @pytest.mark.parametrize("kind", KINDS)
