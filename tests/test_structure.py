@@ -32,7 +32,7 @@ LAYERS = (
         "refusals",
         "report_log",
         "station",
-        "wishes",
+        "commands",
     },
     # Each knows stations, none knows the other
     {"dashboard", "history", "reporting", "windows"},

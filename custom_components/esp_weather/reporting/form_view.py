@@ -256,7 +256,7 @@ class FormReportView(HomeAssistantView):
                 DOMAIN, include_ignore=False
             ):
                 self._keys[key_of(entry).decode()].append(entry)
-        # How long this takes says nothing of a key that is almost right: hash() decides.
+        # The time of a lookup by hash reveals nothing about a key that is almost right.
         entries = self._keys.get(key, ())
         accepting = [entry for entry in entries if accepts_unsigned(entry)]
         if len(accepting) > 1:

@@ -79,7 +79,7 @@ class SignedReportView(HomeAssistantView):
     """The signed report: readings and status as JSON in the body of a POST.
 
     The table of its answers is in docs/protocol.md, "The signed report". Each answer
-    brings the nonce for the next report, the same one if it was not looked at, and is
+    brings the nonce for the next report, the same one if it was not checked, and is
     signed if the report was.
     """
 
@@ -158,7 +158,7 @@ class SignedReportView(HomeAssistantView):
             "taken": taken.taken,
             "stored": taken.stored,
             "refused": [await _refused(hass, report, error) for error in taken.refused],
-            **sender.wishes.answer(),
+            **sender.commands.answer(),
         }
 
 
@@ -216,8 +216,8 @@ def _answer(
     nonce = (
         hass.data[DATA].nonces.issue()
         if credential is None or credential.is_nonce_spent
-        # A new one would hide from the station that Home Assistant was started anew,
-        # which the 401 to the old one says.
+        # A new one would hide a restart of Home Assistant from the station, which
+        # learns of it from the 401 that answers the old one.
         else credential.signature.nonce
     )
     all_headers = CIMultiDict(
