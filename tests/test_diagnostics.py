@@ -63,7 +63,7 @@ async def test_last_refusals(
     get: Get,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """The last ten refusals of a station are there, of each protocol."""
+    """The diagnostics list the last ten refusals of a station, in each protocol."""
     for _ in range(12):
         await get(legacy_url(field="0"))
     await get(f"/update?api_key={KEY}&mac={OUTDOOR}&field1=1e9")
@@ -72,7 +72,7 @@ async def test_last_refusals(
     await signed.post(signed.body(reading(21)))
     await signed.report(reading(21), reading(1e9, field=2))
     await signed.report({"field": 1})
-    # What others send does not push them out.
+    # Reports of others do not displace them.
     for _ in range(12):
         await get(legacy_url(mac=INDOOR))
         await signed.post(b"", {})

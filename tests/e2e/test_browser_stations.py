@@ -1,4 +1,4 @@
-"""Pairing and changing a station with the mouse, in a real browser."""
+"""Pairing and changing a station in a real browser."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -21,7 +21,7 @@ expect.set_options(timeout=TIME_LIMIT)
 BME280 = ("temperature", "humidity", "pressure")
 VALUES = {1: 21.5, 2: 48.2, 3: 1013.2}
 DECLARING = replace(OUTDOOR, name="Garden")
-SILENT = replace(INDOOR, name="Cellar")  # It does not say what it measures.
+SILENT = replace(INDOOR, name="Cellar")  # It does not declare its fields.
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ async def _send(url: str, station: Station, field: int, value: float) -> int:
 
 
 async def _expect_kinds(page: Page, *kinds: str) -> None:
-    """Expect the naming step to show these fields, with what each has sent."""
+    """Expect the naming step to show these fields with their values."""
     for (field, value), kind in zip(VALUES.items(), kinds, strict=True):
         label = f"Field {field}: {value}"
         selector = page.locator("ha-selector-select").filter(has_text=label)
@@ -99,11 +99,11 @@ async def _sensors(home_assistant: HomeAssistant, name: str) -> dict[str, str]:
 async def test_pairing_shows_what_is_measured(
     home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
 ) -> None:
-    """Whether a station says what it measures or not: its entities come out right."""
+    """The entities of a station are right, whether it declares its fields or not."""
     url = home_assistant.url
     page = await open_page(url)
 
-    # One that declares its fields needs a name and a place only.
+    # One that declares its fields only needs a name and a place.
     key = await _start_pairing(page, url)
     await look(page, tmp_path / "1-pair")
     declaring = replace(DECLARING, key=key)
@@ -130,7 +130,7 @@ async def test_pairing_shows_what_is_measured(
         "pressure": "1013.2 hPa",
     }
 
-    # One that says nothing, and sends its fields one by one, is asked about.
+    # The kinds of one that sends undeclared fields one by one are asked for.
     silent = replace(SILENT, key=await _start_pairing(page, url))
     for field, value in VALUES.items():
         assert await _send(url, silent, field, value) == HTTPStatus.SERVICE_UNAVAILABLE
@@ -157,11 +157,11 @@ async def test_pairing_shows_what_is_measured(
 async def test_dialogs_of_a_station(
     home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
 ) -> None:
-    """What a person changes later, or is asked to mend, is there and fits the screen."""
+    """The dialogs that change or repair a station work and fit the screen."""
     url = home_assistant.url
     page = await open_page(url)
 
-    # Entered by hand: the address is what one sees first.
+    # Added manually: the address is at the top.
     await page.goto(f"{url}/config/integrations/dashboard")
     await page.get_by_role("button", name="Add integration").click()
     await page.get_by_placeholder("Search for a brand name").fill("ESP W")
@@ -184,7 +184,7 @@ async def test_dialogs_of_a_station(
     await look(page, tmp_path / "03-config")
     await page.get_by_role("button", name="Finish").click()
 
-    # An unknown field and a wrong key are issues that a dialog mends.
+    # An unknown field and a wrong key are issues with a dialog that fixes them.
     await _send(url, INDOOR, 1, 21.5)
     await _send(url, INDOOR, 3, 1013.2)
     await page.goto(f"{url}/config/repairs")
