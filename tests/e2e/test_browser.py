@@ -242,7 +242,8 @@ async def test_dashboard(
             "getComputedStyle(document.querySelector('html')).backgroundColor"
         )
         assert background == "rgb(17, 17, 17)"
-        if IS_OLD:  # Otherwise the dashboard would ask to be refreshed after each change.
+        # The old dashboard would ask to be refreshed after each change.
+        if IS_OLD:
             return
 
         # Another station and its field appear by themselves.

@@ -1,10 +1,10 @@
--- Sends the requests of a file, which are separated by NUL, one after the other, and
--- prints what came of it as JSON. After the file may follow how:
---   patient           A connection that was answered 503 waits a second. A station would
---                     wait longer, but there are more of them than connections here.
---   signed NONCE …    Each request is followed, after a byte 1 each, by what has to be
---                     signed and by the key. In both, NONCE and SIGNATURE stand for
---                     theirs. Each answer brings the nonce of a request to come.
+-- Sends the requests in a file, separated by NUL, one after another, and prints the
+-- result as JSON. After the name of the file, a mode may follow:
+--   patient           After a 503, a connection waits a second. A station would wait
+--                     longer, but there are more stations than connections here.
+--   signed NONCE …    Each request is followed by its signature base and by the key,
+--                     each after a byte 1. NONCE and SIGNATURE in them are replaced.
+--                     Each answer brings the nonce of a later request.
 local ffi = require("ffi")
 ffi.cdef([[
     const void *EVP_sha256(void);

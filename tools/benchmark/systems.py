@@ -1,4 +1,4 @@
-"""The systems that take readings, ours and what people would use instead."""
+"""The systems that take readings: ESP Weather and the alternatives."""
 
 import asyncio
 from asyncio.subprocess import DEVNULL
@@ -24,11 +24,11 @@ from .server import Server
 
 OLD_SERVER = Path(__file__).with_name("old_server.py")
 BENCH_PROGRAMS = Path(__file__).parents[2] / ".venv-bench" / "bin"
-# As many different requests as there are sent before the first one comes again
+# The number of different requests before the first one is repeated
 REQUESTS = 2000
 
 SIGNED_PATH = "/api/esp_weather/report"
-# Enough that none of them reports twice at the same time
+# Enough that no station has two reports in flight
 STATIONS = many_stations(50)
 
 HOME_ASSISTANT_ROWS = (
@@ -40,13 +40,13 @@ OLD_SERVER_ROWS = "SELECT count(*) FROM readings"
 
 @dataclass(frozen=True)
 class System:
-    """A server and the requests with which it takes a reading each."""
+    """A server, and requests that each report one reading."""
 
     name: str
     server: Server
     requests: Sequence[bytes]
     readings: int = 1  # in each request
-    # Returns a number of nonces to begin with, if the requests are signed.
+    # Returns the first nonces, if the requests are signed.
     nonces: Callable[[int], Awaitable[list[str]]] | None = None
 
     async def load(self, connections: int, seconds: int, *how: str) -> Load:
@@ -57,7 +57,7 @@ class System:
 
 
 def values() -> list[str]:
-    """Return temperatures, none the same as the one before."""
+    """Return temperatures, each different from the previous one."""
     return [f"{10 + number % 1500 / 50:.2f}" for number in range(REQUESTS)]
 
 
@@ -82,7 +82,7 @@ def post(path: str, content: object, *headers: str) -> bytes:
 def state_writes(
     stations: Sequence[Station], fields: Sequence[int] = (1,)
 ) -> list[bytes]:
-    """Return the same for the view that only writes states of plain sensors."""
+    """Return requests to the view that only writes states of plain sensors."""
     return [
         request.replace(b"/update/", b"/bench_state/")
         for request in reports(stations, fields)
@@ -112,7 +112,7 @@ def form_reports(stations: Sequence[Station], method: str) -> list[bytes]:
 
 
 def unsigned(home_assistant: BenchHomeAssistant) -> list[System]:
-    """Return our reports that carry the key. The first one is the legacy report."""
+    """Return our unsigned reports. The first one is the legacy report."""
     server = Server(home_assistant.port, home_assistant.process.pid)
     return [
         System("legacy report", server, reports(STATIONS)),
@@ -124,7 +124,7 @@ def unsigned(home_assistant: BenchHomeAssistant) -> list[System]:
 
 
 def without_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
-    """Return what HA can do at most, and ours. The first one is the limit."""
+    """Return the limit of HA, which is the first one, and our reports."""
     server = Server(home_assistant.port, home_assistant.process.pid)
     station = STATIONS[0]
     tails = [
@@ -144,7 +144,7 @@ def without_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
 
 
 def recorded(home_assistant: BenchHomeAssistant, entities: str) -> Server:
-    """Return HA as a server whose rows are those of some entities, as LIKE has it."""
+    """Return HA as a server, which counts the rows of entities that are LIKE it."""
     return Server(
         home_assistant.port,
         home_assistant.process.pid,
@@ -157,8 +157,8 @@ def recorded(home_assistant: BenchHomeAssistant, entities: str) -> Server:
 def with_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
     """Return the ways to get readings of many stations into the database of HA.
 
-    Not of one: to commit n states of the same entity, HA's recorder takes a time
-    that grows with the square of n.
+    A single station would not do: committing n states of one entity takes HA's
+    recorder a time that grows with the square of n.
     """
 
     def server(entities: str) -> Server:
@@ -223,7 +223,7 @@ def signed_reports(
 
 
 def _signed(turn: int, readings: int) -> bytes:
-    """Return a request and what load.lua has to sign, as RFC 9421 has it."""
+    """Return a request and the signature base for load.lua (RFC 9421)."""
     station = STATIONS[turn % len(STATIONS)]
     numbers = [float(value) for value in values()]
     content = {
@@ -253,7 +253,7 @@ def _signed(turn: int, readings: int) -> bytes:
 
 @asynccontextmanager
 async def old_servers(folder: Path) -> AsyncGenerator[list[System]]:
-    """Run the old server, in the two ways that people run it."""
+    """Run the old server in the two usual ways."""
     async with (
         _old_server(
             "old server, gunicorn",
