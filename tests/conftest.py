@@ -32,14 +32,14 @@ logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
 def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     """Return the snapshots in Home Assistant's format.
 
-    Its plugin has the same fixture, which syrupy's own may hide.
+    Its plugin has the same fixture, which syrupy's own may override.
     """
     return snapshot.use_extension(HomeAssistantSnapshotExtension)
 
 
 @pytest.fixture
 def entity_registry_enabled_by_default() -> Generator[None]:
-    """Have all entities enabled, as the fixture of this name in Home Assistant does."""
+    """Enable all entities, as the fixture of this name in Home Assistant does."""
     with patch(
         "homeassistant.helpers.entity.Entity.entity_registry_enabled_default",
         return_value=True,
@@ -98,7 +98,7 @@ def get(hass: HomeAssistant, client: TestClient[Any, Any]) -> Get:
 
 @pytest.fixture
 def pass_time(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> PassTime:
-    """Return a function that lets minutes pass."""
+    """Return a function that advances the clock by some minutes."""
 
     async def _pass_time(minutes: float) -> None:
         freezer.tick(timedelta(minutes=minutes))

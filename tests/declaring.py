@@ -27,7 +27,7 @@ async def declare(
     fields: dict[int, Declaration],
     values: dict[int, float],
 ) -> list[ReportError]:
-    """Have the station report and declare its fields, once more after a reload."""
+    """Report with a declaration of the fields; repeat it if the entry is reloaded."""
     report = Report(
         tuple(Reading(field, value) for field, value in values.items()),
         Status(),

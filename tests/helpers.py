@@ -1,4 +1,4 @@
-"""What the tests of the integration share, beside the fixtures of conftest.py."""
+"""Helpers that the tests of the integration share."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,12 +23,12 @@ from homeassistant.util import dt as dt_util
 KEY = "PHDNGI2345"
 OUTDOOR = "6c:rf:7f:2b:0e:g8"
 INDOOR = "5m:ct:7f:3b:0d:a8"
-# When the tests begin that freeze the time
+# The start of the tests that freeze the time
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 class Answer(NamedTuple):
-    """What the web server answered."""
+    """An answer of the web server."""
 
     status: int
     text: str
@@ -49,7 +49,7 @@ def legacy_url(
 async def raw_get(
     connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], path: str
 ) -> str:
-    """Request a path as it is, on a connection that this closes; return the answer."""
+    """Request a path unchanged, close the connection, and return the answer."""
     reader, writer = connection
     writer.write(
         f"GET {path} HTTP/1.1\r\nHost: hass\r\nConnection: close\r\n\r\n".encode()
@@ -102,7 +102,7 @@ def connectivity(hass: HomeAssistant) -> str:
 
 
 def entities(hass: HomeAssistant, entry: MockConfigEntry) -> list[dict[str, Any]]:
-    """Return what matters of a station's entities, on any version of HA."""
+    """Return the properties of a station's entities that no HA version changes."""
     found = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
     return [
         {
@@ -125,19 +125,19 @@ def issues(hass: HomeAssistant) -> list[tuple[str, str]]:
     return [
         (str(issue.translation_key), issue.translation_placeholders["station"])
         for issue in ir.async_get(hass).issues.values()
-        # The one that a recorder is missing names no station.
+        # The issue of a missing recorder names no station.
         if issue.domain == DOMAIN and issue.active and issue.translation_placeholders
     ]
 
 
 async def follow_up(hass: HomeAssistant) -> None:
-    """Let the second pass after which something follows from wrong keys."""
+    """Let the second pass after which wrong keys are handled."""
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=1))
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
 async def upload(client: TestClient[Any, Any], file: Path) -> str:
-    """Upload a file as a browser does and return its ID."""
+    """Upload a file as a browser does; return its ID."""
     with file.open("rb") as content:
         response = await client.post("/api/file_upload", data={"file": content})
     uploaded: str = (await response.json())["file_id"]

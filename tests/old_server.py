@@ -1,4 +1,4 @@
-"""The storage of the old Flask server, written anew from its description.
+"""The storage of the old Flask server, rewritten from its description.
 
 For each request it checked key and MAC, inserted one row and committed.
 """
@@ -21,10 +21,10 @@ type Report = tuple[datetime, str, int, float]
 
 
 class OldServer:
-    """A data.db and the key and MACs that it takes reports from."""
+    """A data.db, with the key and the MACs that it accepts."""
 
     def __init__(self, database: Path, key: str, macs: Iterable[str]) -> None:
-        """Create the database if it is not there."""
+        """Create the database unless it exists."""
         self.database = database
         self._key = key
         self._macs = frozenset(macs)
@@ -43,7 +43,7 @@ class OldServer:
         return True
 
     def fill(self, reports: Iterable[Report]) -> None:
-        """Store what many requests would have, in one go."""
+        """Store many readings at once, as if each had been requested."""
         with closing(sqlite3.connect(self.database)) as connection, connection:
             connection.executemany(
                 _INSERT,

@@ -1,4 +1,4 @@
-"""What Home Assistant's pytest plugin needs to run on a newer Home Assistant.
+"""Lets Home Assistant's pytest plugin run on a newer Home Assistant.
 
 The plugin trails Home Assistant by a release. Loaded with -p, so before the plugin.
 """

@@ -1,4 +1,4 @@
-"""A station that signs its reports, written without the library that checks them."""
+"""A station that signs its reports, independent of the code that checks them."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,7 +18,7 @@ INDOOR = Signer(helpers.INDOOR, KEY)
 
 
 class SignedAnswer(NamedTuple):
-    """What was answered to a signed report, and whether a station believes it."""
+    """The answer to a signed report, and whether a station believes it."""
 
     status: int
     content: dict[str, Any]
@@ -34,7 +34,7 @@ class SignedAnswer(NamedTuple):
 def taken(
     readings: int, *refused: dict[str, Any], stored: int | None = None
 ) -> dict[str, Any]:
-    """Return what is answered when a report is taken."""
+    """Return the content of the answer to a report that is taken."""
     return {"taken": readings, "stored": stored, "refused": list(refused)}
 
 
@@ -44,15 +44,15 @@ def nonce_of(answer: SignedAnswer) -> str:
 
 
 def reading(value: float, age: float = 0, field: int = 1) -> dict[str, Any]:
-    """Return a reading as a report holds it."""
+    """Return a reading in the format of the report."""
     return {"field": field, "value": value, "age": age}
 
 
 @dataclass
 class SignedStation:
-    """A station with the nonce that it was given last.
+    """A station with its latest nonce.
 
-    `address` is its own if it is behind a reverse proxy.
+    `address` is the station's behind a reverse proxy.
     """
 
     client: TestClient[Any, Any]
@@ -78,7 +78,7 @@ class SignedStation:
         content = await response.read()
         answer = SignedAnswer(
             response.status,
-            # Who is banned gets a page.
+            # A banned sender gets a page.
             json.loads(content) if response.content_type == "application/json" else {},
             response.headers,
             "Signature" in headers
@@ -91,7 +91,7 @@ class SignedStation:
         return answer
 
     async def report(self, *readings: dict[str, Any], **more: Any) -> SignedAnswer:
-        """Report, once more with the nonce of the answer if the first was refused."""
+        """Report; if the nonce is refused, repeat with the one of the answer."""
         body = self.body(*readings, **more)
         answer = await self.post(body)
         if answer.status == HTTPStatus.UNAUTHORIZED:

@@ -1,4 +1,4 @@
-"""The blueprints, run by Home Assistant with states that cross and do not cross."""
+"""The blueprints, run as automations by Home Assistant."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -38,7 +38,7 @@ type SetUp = Callable[..., Awaitable[list[str]]]
 
 @pytest.fixture
 def set_up(hass: HomeAssistant, tmp_path: Path) -> SetUp:
-    """Return a function that makes an automation; it returns what that has done."""
+    """Return a function that creates an automation and returns its actions."""
     folder = tmp_path / "blueprints" / "automation" / BLUEPRINTS.name
     folder.parent.mkdir(parents=True)
     folder.symlink_to(BLUEPRINTS)
@@ -75,14 +75,14 @@ def _note(text: str) -> list[dict[str, Any]]:
 
 
 async def _settle() -> None:
-    """Let the automation go on; Home Assistant's own way waits for its end."""
+    """Let the automation continue; async_block_till_done() would wait for its end."""
     for _ in range(100):
         await asyncio.sleep(0)
 
 
 @pytest.fixture
 def advise(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Advise:
-    """Return a function that sets the advice of a room and lets minutes pass."""
+    """Return a function that sets the advice of a room and advances the clock."""
 
     async def _advise(advice: str, minutes: float = 1) -> None:
         known = advice not in ("unknown", "unavailable")
@@ -101,7 +101,7 @@ def advise(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Advise:
 
 
 async def _windows(hass: HomeAssistant, set_up: SetUp, **inputs: Any) -> list[str]:
-    """Make the automation, as the dialog that saves it does."""
+    """Create the automation as the dialog that saves it does."""
     done = await set_up(
         "windows",
         windows=WINDOWS,
@@ -130,7 +130,7 @@ async def test_windows_when_new(
 
 
 async def test_windows(hass: HomeAssistant, set_up: SetUp, advise: Advise) -> None:
-    """It announces to open, to close, and to open again."""
+    """Each change of the advice is announced: open, close, and open again."""
     await advise("either")
     done = await _windows(hass, set_up)
     assert done == []
@@ -144,7 +144,7 @@ async def test_windows(hass: HomeAssistant, set_up: SetUp, advise: Advise) -> No
 async def test_windows_outage(
     hass: HomeAssistant, set_up: SetUp, advise: Advise, outage: str
 ) -> None:
-    """An outage is no news, but what has changed meanwhile is."""
+    """An outage is not announced; a change in the meantime is."""
     await advise(outage)
     done = await _windows(hass, set_up)
     assert done == []
@@ -167,7 +167,7 @@ async def test_windows_quiet_hours(
     end: str,
     now: int,
 ) -> None:
-    """Quiet hours suppress messages; what still holds is announced after them."""
+    """Quiet hours postpone an announcement, and drop it if it no longer holds."""
     freezer.move_to(datetime(2026, 7, 1, now, tzinfo=dt_util.get_default_time_zone()))
     await advise("open", 0)
     done = await _windows(hass, set_up, quiet_start=start, quiet_end=end)
@@ -177,7 +177,7 @@ async def test_windows_quiet_hours(
     await advise("open", 9 * 60)
     assert done == ["open"]
     freezer.move_to(datetime(2026, 7, 4, now, tzinfo=dt_util.get_default_time_zone()))
-    # What is over when the quiet hours end is not said.
+    # An advice that has ended by then is not announced.
     await advise("close")
     await advise("open")
     await advise("open", 9 * 60)
@@ -190,7 +190,7 @@ async def test_windows_after_a_restart(
     advise: Advise,
     hass_storage: dict[str, Any],
 ) -> None:
-    """A restart is no news, but the next change is."""
+    """A restart is not announced; the next change is."""
     now = dt_util.utcnow().isoformat()
     before = State("automation.automation_0", "on", {"last_triggered": now})
     hass_storage[restore_state.STORAGE_KEY] = {
@@ -213,7 +213,7 @@ async def test_windows_after_a_restart(
 async def test_windows_switched_off_meanwhile(
     hass: HomeAssistant, set_up: SetUp, advise: Advise
 ) -> None:
-    """It says nothing while it is off, and goes on with the next change."""
+    """Nothing is announced while the automation is off; the next change is."""
     await advise("open")
     done = await _windows(hass, set_up)
     (automation,) = hass.states.async_entity_ids("automation")
@@ -235,7 +235,7 @@ async def test_windows_says_so_by_default(
     set_up: SetUp,
     advise: Advise,
 ) -> None:
-    """The entity is all that has to be chosen; names and advice are in its language."""
+    """Only the entity has to be chosen; names and advice are translated."""
     notifications = async_mock_service(hass, "persistent_notification", "create")
     area = ar.async_get(hass).async_create("Schlafzimmer")
     er.async_get(hass).async_get_or_create(
@@ -264,7 +264,7 @@ async def test_silent_station(
     set_up: SetUp,
     pass_time: PassTime,
 ) -> None:
-    """It announces once, with the station's name, that a station no longer reports."""
+    """A silent station is announced once, by its name."""
     notifications = async_mock_service(hass, "persistent_notification", "create")
     connectivity = entity_id(hass, "connectivity", platform=Platform.BINARY_SENSOR)
     (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), station.entry_id)
@@ -316,7 +316,7 @@ async def test_low_battery(
     low: str,
     text: str,
 ) -> None:
-    """It announces a low battery once it has stayed low, in V or mV."""
+    """A battery that stays low, in V or mV, is announced."""
     await get(legacy_url(enough, field=field))
     notifications = async_mock_service(hass, "persistent_notification", "create")
     await set_up("station_trouble", batteries=[entity_id(hass, field)])
@@ -335,7 +335,7 @@ async def test_low_battery(
 async def test_low_battery_level(
     hass: HomeAssistant, set_up: SetUp, pass_time: PassTime
 ) -> None:
-    """A battery that reports percent has a limit of its own, and own actions run."""
+    """A battery in percent has a limit of its own; custom actions run."""
     percent = {"unit_of_measurement": "%"}
     hass.states.async_set("sensor.battery", "21", percent)
     done = await set_up(

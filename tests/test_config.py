@@ -1,4 +1,4 @@
-"""Entries that another version has written: each loads, and its dialogs open."""
+"""Entries written by other versions: each loads, and its dialogs open."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -26,7 +26,7 @@ from .helpers import (
     station_entry,
 )
 
-# What 0.2.0 wrote of a station whose fields the user had described
+# The options that 0.2.0 wrote for a station with described fields
 OPTIONS_OF_0_2_0 = {
     "timeout": 30,
     "legacy": True,
@@ -46,7 +46,7 @@ OPTIONS_OF_0_2_0 = {
 async def _open(
     hass: HomeAssistant, entry: MockConfigEntry, step: str
 ) -> dict[str, Any]:
-    """Return what a form of the options is filled in with."""
+    """Return the suggested values of a form of the options."""
     menu = await hass.config_entries.options.async_init(entry.entry_id)
     form = await hass.config_entries.options.async_configure(
         menu["flow_id"], {"next_step_id": step}
@@ -86,7 +86,7 @@ async def test_unknown_settings_of_a_field(
     where: str,
     integration_log: Callable[[], list[str]],
 ) -> None:
-    """A kind or unit of a newer version is a plain number, and can be mended."""
+    """A kind or unit of a newer version becomes a plain number, and can be changed."""
     entry = station_entry(
         minor_version=2, options={"fields": {"1": field}} if where == "options" else {}
     )
@@ -104,7 +104,7 @@ async def test_unknown_settings_of_a_field(
     state = hass.states.get(str(entity_id(hass, "1")))
     assert state is not None
     assert state.attributes.get("unit_of_measurement") == unit
-    # Of what is no setting at all, too
+    # Also of values that are no settings at all
     assert "Outdoor" in "".join(integration_log())
 
     filled_in = (await _open(hass, entry, "fields"))["field_1"]
@@ -140,7 +140,7 @@ async def test_unknown_options(
     get: Get,
     integration_log: Callable[[], list[str]],
 ) -> None:
-    """An option of a newer version becomes the default, and all the rest works."""
+    """An option of a newer version becomes the default; everything else works."""
     await hass.config_entries.async_reload(station.entry_id)
     assert station.state is ConfigEntryState.LOADED
     assert (await get(legacy_url("21.5"))).status == HTTPStatus.OK
@@ -170,7 +170,7 @@ async def test_unknown_options(
 async def test_unknown_data(
     hass: HomeAssistant, client: TestClient[Any, Any], get: Get, fields: Any
 ) -> None:
-    """What a newer version keeps of the fields does not keep the station away."""
+    """Unknown data of the fields does not prevent the setup."""
     entry = station_entry(minor_version=7, options={"magnetometer": {"on": True}})
     entry.add_to_hass(hass)
     hass.config_entries.async_update_entry(
@@ -182,7 +182,7 @@ async def test_unknown_data(
     assert (await get(legacy_url("22.5", field="2"))).status == HTTPStatus.OK
     assert (state_of(hass, "1"), state_of(hass, "2")) == ("21.5", "22.5")
     await _open(hass, entry, "fields")
-    # What the newer version has written is there when it comes back.
+    # The data of the newer version is kept for when it is installed again.
     assert entry.minor_version == 7
     assert entry.data["altitude"] == 500
     assert entry.options["magnetometer"] == {"on": True}
@@ -194,7 +194,7 @@ async def test_unknown_settings_are_logged_once(
     get: Get,
     integration_log: Callable[[], list[str]],
 ) -> None:
-    """However often somebody reports, a log is not filled."""
+    """Unknown settings are logged once, however many reports arrive."""
     entry = station_entry(options={"place": "attic", "fields": {"1": {"kind": "co2x"}}})
     entry.add_to_hass(hass)
     await hass.config_entries.async_setup(entry.entry_id)
@@ -210,7 +210,7 @@ async def test_unknown_settings_are_logged_once(
 async def test_newer_major_version(
     hass: HomeAssistant, client: TestClient[Any, Any], get: Get
 ) -> None:
-    """An entry whose meaning has changed is not loaded, and not touched."""
+    """An entry of a newer major version is neither loaded nor changed."""
     entry = station_entry(version=2, minor_version=1)
     entry.add_to_hass(hass)
     data = dict(entry.data)
@@ -224,7 +224,7 @@ async def test_newer_major_version(
 async def test_migrate_from_0_2_0(
     hass: HomeAssistant, client: TestClient[Any, Any], get: Get
 ) -> None:
-    """Entities, their IDs and what they mean stay; only fields to come are guessed."""
+    """Entities keep their IDs and kinds; only new fields are guessed."""
     entry = MockConfigEntry(
         domain=DOMAIN,
         title="Outdoor",
@@ -250,7 +250,7 @@ async def test_migrate_from_0_2_0(
 
     assert (entry.version, entry.minor_version) == (1, 2)
     assert entry.options == OPTIONS_OF_0_2_0
-    # A value that a new field would be a plain number with
+    # With this value, a new field would be a plain number.
     for field, data in (
         ("1", "90"),
         ("2", "48"),
@@ -272,7 +272,7 @@ async def test_migrate_from_0_2_0(
         "sensor.outdoor_field_6": ("90.0", None),
     }
     assert connectivity(hass) == "on"
-    # An entity that is enabled later is the temperature that it was.
+    # An entity that is enabled later is still a temperature.
     registry.async_update_entity(str(entity_id(hass, "4")), disabled_by=None)
     assert (await get(legacy_url("100", field="4"))).status == HTTPStatus.OK
     state = hass.states.get(str(entity_id(hass, "4")))
@@ -283,9 +283,9 @@ async def test_migrate_from_0_2_0(
 async def test_back_from_0_2_0(
     hass: HomeAssistant, client: TestClient[Any, Any], get: Get
 ) -> None:
-    """A field that came up while an older version was installed is a temperature.
+    """A field that first reported to an older version is a temperature.
 
-    The older version keeps the newer minor version and knows no fields.
+    The older version keeps the newer minor version, and stores no fields.
     """
     entry = station_entry(minor_version=2)
     entry.add_to_hass(hass)

@@ -1,4 +1,4 @@
-"""Setting up a station, changing it, and its options."""
+"""The config flow, reconfiguration, and the options flow."""
 
 import asyncio
 from collections.abc import Generator
@@ -48,7 +48,7 @@ STATION = {CONF_NAME: "Outdoor", CONF_MAC: OUTDOOR, CONF_API_KEY: KEY}
 MANUAL = {**STATION, "place": "outside"}
 # What the user enters for a station that has sent field 1
 NAMED = {CONF_NAME: "Outdoor", "place": "outside", "kind_1": "temperature"}
-# What entry data has of a field that was guessed to be a temperature
+# The settings of a field that was guessed to be a temperature
 GUESSED = {"kind": "temperature"}
 
 pytestmark = pytest.mark.usefixtures("client")
@@ -56,14 +56,14 @@ pytestmark = pytest.mark.usefixtures("client")
 
 @pytest.fixture(autouse=True)
 def _close_dialogs(hass: HomeAssistant, client: object) -> Generator[None]:
-    """Close what a test leaves open: pairing has a timer."""
+    """Close the flows that a test leaves open: pairing has a timer."""
     yield
     for flow in hass.config_entries.flow.async_progress():
         hass.config_entries.flow.async_abort(flow["flow_id"])
 
 
 async def _choose(hass: HomeAssistant, step: str) -> ConfigFlowResult:
-    """Begin a dialog and choose from its menu."""
+    """Open the dialog and choose from its menu."""
     menu = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_USER}
     )
@@ -82,7 +82,7 @@ async def _submit(
 
 
 def _filled_in(result: ConfigFlowResult, field: str) -> Any:
-    """Return what is filled into a field of the form."""
+    """Return the suggested value of a field of the form."""
     assert result["data_schema"] is not None
     (marker,) = (marker for marker in result["data_schema"].schema if marker == field)
     return marker.description["suggested_value"]
@@ -99,7 +99,7 @@ def _filled_in(result: ConfigFlowResult, field: str) -> Any:
 async def test_manual(
     hass: HomeAssistant, get: Get, mac: str, key: str, name: str
 ) -> None:
-    """A station that is entered may report at once."""
+    """A station that is added manually may report at once."""
     form = await _choose(hass, "manual")
     assert form["step_id"] == "manual"
     assert re.fullmatch("[0-9a-f]{20}", _filled_in(form, CONF_API_KEY))
@@ -121,7 +121,7 @@ async def test_fresh_keys(hass: HomeAssistant) -> None:
 
 
 async def test_place_is_suggested(hass: HomeAssistant) -> None:
-    """Whoever has a station outside adds the next one for a room."""
+    """The suggested place is inside once a station is outside."""
     form = await _choose(hass, "manual")
     assert _filled_in(form, "place") == "outside"
     await _submit(hass, form, **{**MANUAL, "place": "inside"})
@@ -213,7 +213,7 @@ async def test_what_to_put_into_the_station(
 async def test_input_errors(
     hass: HomeAssistant, wrong: dict[str, str], errors: dict[str, str]
 ) -> None:
-    """Each error stands beside its field, and what was typed stays."""
+    """Each error is shown at its field, and the input is kept."""
     form = await _choose(hass, "manual")
 
     result = await _submit(hass, form, **{**MANUAL, **wrong})
@@ -227,7 +227,7 @@ async def test_input_errors(
 
 
 async def test_short_key(hass: HomeAssistant) -> None:
-    """A short key is taken when the user has been warned of just this one."""
+    """A short key is accepted once the user has been warned of this very key."""
     form = await _choose(hass, "manual")
     for key in ("seven_7", "6_char"):
         form = await _submit(hass, form, **{**MANUAL, CONF_API_KEY: key})
@@ -244,7 +244,7 @@ async def test_short_key(hass: HomeAssistant) -> None:
 
 
 async def test_manual_duplicate(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """A MAC can be set up once."""
+    """A MAC can be set up only once."""
     form = await _choose(hass, "manual")
 
     result = await _submit(hass, form, **{**MANUAL, CONF_MAC: OUTDOOR.upper()})
@@ -256,7 +256,7 @@ async def test_manual_duplicate(hass: HomeAssistant, entry: MockConfigEntry) -> 
 async def test_two_stations_share_a_key(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """One key may be in all the stations of a person."""
+    """Stations may share a key."""
     form = await _choose(hass, "manual")
     await _submit(hass, form, **{**MANUAL, CONF_MAC: INDOOR})
     await hass.async_block_till_done()
@@ -275,7 +275,7 @@ def _shown_key(result: ConfigFlowResult) -> str:
 
 
 async def _next(hass: HomeAssistant, result: ConfigFlowResult) -> ConfigFlowResult:
-    """Return what the dialog shows once it has gone on by itself."""
+    """Return the next step, which the dialog shows by itself."""
     await hass.async_block_till_done()
     # A station may send its other fields with requests of their own.
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=4))
@@ -291,7 +291,7 @@ async def test_pair(hass: HomeAssistant, get: Get) -> None:
     assert (await get(legacy_url())).status == HTTPStatus.FORBIDDEN
 
     answer = await get(legacy_url(key=key, mac=OUTDOOR.upper()))
-    # The reading is not stored yet; the station is asked to come again.
+    # The reading is not stored yet; the station is asked to retry.
     assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
     assert "Retry-After" in answer.headers
 
@@ -313,7 +313,7 @@ async def test_pair(hass: HomeAssistant, get: Get) -> None:
     }
     await hass.async_block_till_done()
     assert (await get(legacy_url(key=key))).status == HTTPStatus.OK
-    # The key is the station's now, and no longer anybody's who finds it.
+    # The key now belongs to this station: no other one is paired with it.
     assert (await get(legacy_url(key=key, mac=INDOOR))).status == HTTPStatus.FORBIDDEN
 
 
@@ -341,7 +341,7 @@ async def test_pair_time_limit(
 async def test_pair_named_late(
     hass: HomeAssistant, get: Get, pass_time: PassTime
 ) -> None:
-    """A station is not kept waiting for ever; the dialog can still be finished."""
+    """The pairing expires while the form is open, which can still be submitted."""
     waiting = await _choose(hass, "pair")
     key = _shown_key(waiting)
     await get(legacy_url(key=key))
@@ -358,7 +358,7 @@ async def test_pair_named_late(
 
 
 async def test_pair_cancelled(hass: HomeAssistant, get: Get) -> None:
-    """A key that was shown in a cancelled dialog is worth nothing."""
+    """The key of a cancelled dialog is invalid."""
     waiting = await _choose(hass, "pair")
     hass.config_entries.flow.async_abort(waiting["flow_id"])
 
@@ -389,7 +389,7 @@ async def test_pair_two_at_once(hass: HomeAssistant, get: Get) -> None:
 async def test_pair_known_station(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """A station that is set up already has the key that was put into it."""
+    """Pairing a known station changes its key."""
     waiting = await _choose(hass, "pair")
     key = _shown_key(waiting)
     await get(legacy_url(key=key))
@@ -405,7 +405,7 @@ async def test_pair_known_station(
 
 
 async def test_pair_ignored_station(hass: HomeAssistant, get: Get) -> None:
-    """A discovery that was ignored is no station yet."""
+    """An ignored discovery can be paired."""
     await _discover_by_dhcp(hass)
     await hass.config_entries.flow.async_init(
         DOMAIN,
@@ -427,7 +427,7 @@ async def test_pair_ignored_station(hass: HomeAssistant, get: Get) -> None:
 async def _next_of(
     hass: HomeAssistant, get: Get, dialog: ConfigFlowResult
 ) -> ConfigFlowResult:
-    """Report with the key of a dialog and return the form that it goes on with."""
+    """Report with the key of a dialog and return its next form."""
     await get(legacy_url(key=_shown_key(dialog)))
     return await _next(hass, dialog)
 
@@ -444,7 +444,7 @@ async def test_two_dialogs_for_one_station(hass: HomeAssistant, get: Get) -> Non
 
 
 async def test_pair_without_a_mac(hass: HomeAssistant, get: Get) -> None:
-    """A report whose MAC is none does not end the pairing."""
+    """A report with an invalid MAC does not end the pairing."""
     waiting = await _choose(hass, "pair")
     key = _shown_key(waiting)
 
@@ -471,7 +471,7 @@ async def _discover_by_dhcp(
 
 
 async def test_dhcp_pair(hass: HomeAssistant, get: Get) -> None:
-    """A station that is seen on the network is offered, and can be paired."""
+    """A station that DHCP has seen is discovered, and can be paired."""
     menu = await _discover_by_dhcp(hass)
     assert (menu["type"], menu["step_id"]) == (FlowResultType.MENU, "discovered")
     assert menu["description_placeholders"] == {
@@ -492,7 +492,7 @@ async def test_dhcp_pair(hass: HomeAssistant, get: Get) -> None:
 
 
 async def test_dhcp_manual(hass: HomeAssistant) -> None:
-    """A station that has a key already is entered; its MAC is known."""
+    """A discovered station that has a key can be added manually, its MAC filled in."""
     menu = await _discover_by_dhcp(hass)
     form = await _submit(hass, menu, next_step_id="manual")
     assert _filled_in(form, CONF_MAC) == DHCP_MAC
@@ -514,7 +514,7 @@ async def test_dhcp_does_not_get_in_the_way(hass: HomeAssistant, get: Get) -> No
 
 
 async def _discovered(hass: HomeAssistant) -> list[ConfigFlowResult]:
-    """Return what is offered because of reports."""
+    """Return the flows of stations that were discovered by their reports."""
     await follow_up(hass)
     return hass.config_entries.flow.async_progress_by_handler(
         DOMAIN, match_context={"source": SOURCE_INTEGRATION_DISCOVERY}
@@ -524,7 +524,7 @@ async def _discovered(hass: HomeAssistant) -> list[ConfigFlowResult]:
 async def test_discovered_by_its_key(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """A second station of the same owner is offered, and needs a name only."""
+    """A second station with the same key is discovered, and only needs a name."""
     for mac in (INDOOR.upper(), INDOOR, INDOOR.replace(":", "")):
         answer = await get(legacy_url(mac=mac))
         assert answer.status == HTTPStatus.FORBIDDEN
@@ -556,7 +556,7 @@ async def test_discovered_by_its_key(
 async def test_not_discovered(
     hass: HomeAssistant, station: MockConfigEntry, get: Get, mac: str, key: str
 ) -> None:
-    """An unknown key creates nothing, nor does what is no other station."""
+    """Neither an unknown key nor the MAC of a known station starts a discovery."""
     assert (await get(legacy_url(mac=mac, key=key))).status == HTTPStatus.FORBIDDEN
 
     assert not await _discovered(hass)
@@ -565,7 +565,7 @@ async def test_not_discovered(
 async def test_discoveries_are_bounded(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """Whoever has a key cannot fill the page of the integrations."""
+    """The number of discoveries by reports is bounded."""
     for number in range(10, 30):
         await get(legacy_url(mac=f"5c:cf:7f:2b:0e:{number}"))
         await follow_up(hass)
@@ -581,7 +581,7 @@ async def test_discoveries_are_bounded(
 async def test_ignored_discovery(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """What the user has ignored is not offered again."""
+    """An ignored station is not discovered again."""
     MockConfigEntry(
         domain=DOMAIN, unique_id=INDOOR, source=SOURCE_IGNORE, data={}
     ).add_to_hass(hass)
@@ -599,7 +599,7 @@ async def _change(hass: HomeAssistant, station: MockConfigEntry) -> ConfigFlowRe
 
 
 async def test_address(hass: HomeAssistant, station: MockConfigEntry) -> None:
-    """What to put into a station can be looked up later, which changes nothing."""
+    """Address and config.json can be looked up later, which changes nothing."""
     before = dict(station.data)
     menu = await station.start_reconfigure_flow(hass)
     page = await _submit(hass, menu, next_step_id="address")
@@ -661,7 +661,7 @@ async def test_reconfigure(
 async def test_reconfigure_shared_device(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """What another integration knows of the same device stays as it is."""
+    """The identifiers of other integrations at the same device are kept."""
     await get(legacy_url())
     registry = dr.async_get(hass)
     (device,) = dr.async_entries_for_config_entry(registry, station.entry_id)
@@ -708,7 +708,7 @@ async def test_reconfigure_errors(
 async def test_reconfigure_short_key(
     hass: HomeAssistant, station: MockConfigEntry
 ) -> None:
-    """The key that a station has may stay short; a new short one is warned of."""
+    """A station's own key may stay short; a new short key causes a warning."""
     hass.config_entries.async_update_entry(
         station, data={CONF_MAC: OUTDOOR, CONF_API_KEY: "old"}
     )
@@ -749,7 +749,7 @@ async def _submit_options(
 
 
 def _fields_filled_in(result: ConfigFlowResult) -> dict[str, dict[str, Any]]:
-    """Return what is filled into the sections of the form of the fields."""
+    """Return the suggested values of the sections of the fields."""
     assert result["data_schema"] is not None
     return {
         str(name): {
@@ -763,7 +763,7 @@ def _fields_filled_in(result: ConfigFlowResult) -> dict[str, dict[str, Any]]:
 async def test_station_options(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """Place, timeout and whether unsigned reports are taken."""
+    """The options of the station: place, timeout, unsigned reports."""
     form = await _options(hass, station, "station")
     assert _filled_in(form, "timeout") == 15
     assert _filled_in(form, "legacy") is True

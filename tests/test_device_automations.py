@@ -1,4 +1,4 @@
-"""The triggers and conditions that Home Assistant makes of a station's entities."""
+"""The device triggers and conditions of a station's entities."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -27,7 +27,7 @@ async def device_id(hass: HomeAssistant, station: MockConfigEntry, get: Get) -> 
 
 
 def _of_type(automations: Iterable[dict[str, Any]], *types: str) -> dict[str, Any]:
-    """Return the one of these types that the dialogs of Home Assistant offer."""
+    """Return the one of these types that Home Assistant offers."""
     (found,) = (automation for automation in automations if automation["type"] in types)
     found.pop("metadata")
     return found
@@ -75,7 +75,7 @@ async def test_triggers(
 async def test_conditions(
     hass: HomeAssistant, device_id: str, get: Get, pass_time: PassTime
 ) -> None:
-    """A device offers its temperature and its connectivity to be asked for."""
+    """A device offers conditions for temperature and connectivity."""
     offered = await async_get_device_automations(
         hass, DeviceAutomationType.CONDITION, device_id
     )

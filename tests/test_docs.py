@@ -1,4 +1,4 @@
-"""What the documentation refers to is there."""
+"""The documentation's links, and what it repeats from the code."""
 
 import json
 from pathlib import Path
@@ -28,12 +28,12 @@ PAGES = sorted(
 
 
 def _text(page: Path) -> str:
-    """Return a page without what it shows of programs."""
+    """Return a page without its code."""
     return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
 def _anchors(page: Path) -> set[str]:
-    """Return the anchors that GitHub makes of the headings of a page."""
+    """Return the anchors that GitHub derives from the headings of a page."""
     return {
         re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
         for heading in re.findall(r"^#+ (.+)$", _text(page), re.MULTILINE)
@@ -44,7 +44,7 @@ def _anchors(page: Path) -> set[str]:
     "page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT))
 )
 def test_links(page: Path) -> None:
-    """Each link to a page, a place on it, or a picture leads there."""
+    """Each link leads to an existing page, heading or picture."""
     dead = []
     links = r"\]\(([^)\s]+)\)|<img src=\"([^\"]+)\""
     for target in map("".join, re.findall(links, _text(page))):
@@ -58,12 +58,12 @@ def test_links(page: Path) -> None:
 
 
 def test_length_of_the_readme() -> None:
-    """The first page stays one that people read to its end."""
+    """The README stays short enough to be read to its end."""
     assert len((CHECKOUT / "README.md").read_text().splitlines()) <= README_LINES
 
 
 def test_address_of_the_repository() -> None:
-    """Whoever publishes the project elsewhere finds each place with its address here."""
+    """The address of the repository is the one in the manifest, wherever it occurs."""
     documentation = json.loads(MANIFEST.read_text())["documentation"]
     owner, name = documentation.split("/")[-2:]
     files = subprocess.run(

@@ -1,4 +1,4 @@
-"""What the fields of a station are: declared, chosen, guessed, and what is impossible."""
+"""The fields of a station: declared, chosen or guessed, and their limits."""
 
 from http import HTTPStatus
 from typing import Any
@@ -63,7 +63,7 @@ async def test_bme280(hass: HomeAssistant, station: MockConfigEntry) -> None:
 async def test_numbers_only_where_a_kind_occurs_twice(
     hass: HomeAssistant, station: MockConfigEntry
 ) -> None:
-    """The name has a number from the second field of a kind on, and names stay."""
+    """Names are numbered from the second field of a kind on, and do not change."""
     fields = {**BME280, 5: Declaration("temperature"), 6: Declaration("dew_point")}
     await declare(hass, station, fields, {5: 3, 1: 21, 2: 48, 3: 1000, 6: 7})
 
@@ -78,7 +78,7 @@ async def test_numbers_only_where_a_kind_occurs_twice(
 
 
 async def test_rain_and_wind(hass: HomeAssistant, station: MockConfigEntry) -> None:
-    """Rain adds up, and a direction is an angle."""
+    """Rain is a total, and a direction is an angle."""
     await declare(
         hass,
         station,
@@ -101,14 +101,14 @@ async def test_rain_and_wind(hass: HomeAssistant, station: MockConfigEntry) -> N
 async def test_user_wins_over_declaration(
     hass: HomeAssistant, station: MockConfigEntry
 ) -> None:
-    """What the user has set wins over the station's declaration."""
+    """The user's choice takes precedence over the station's declaration."""
     await declare(hass, station, BME280, BME280_VALUES)
     assert _fields(hass) == {
         "sensor.outdoor_dew": ("21.5", "°C"),
         "sensor.outdoor_humidity": ("49.7", "%"),
         "sensor.outdoor_pressure": ("1013.2", "hPa"),
     }
-    # A unit that the user has chosen for what the field was before is none of humidity.
+    # A unit that the user chose for the former kind does not apply to humidity.
     hass.config_entries.async_update_entry(
         station, options={"fields": {"3": {"unit_of_measurement": "inHg"}}}
     )
@@ -174,7 +174,7 @@ async def test_number_of_the_others(
 
     assert entity_id(hass, "1") == "sensor.outdoor_humidity"
     assert entity_id(hass, "2") == "sensor.outdoor_temperature"
-    # And gets it back, so that nobody has to know in which order it happened.
+    # And gets it back, so that the order of the changes does not matter.
     await declare(hass, station, temperatures, {1: 21, 2: 22})
     assert entity_id(hass, "1") == "sensor.outdoor_temperature"
     assert entity_id(hass, "2") == "sensor.outdoor_temperature_2"
@@ -195,7 +195,7 @@ async def test_unknown_declaration(
     declaration: Declaration,
     unit: str | None,
 ) -> None:
-    """What a newer firmware measures is a plain number in its unit, and no question."""
+    """An unknown declared kind is a plain number in its unit, without an issue."""
     for _ in range(2):
         assert await declare(hass, station, {1: declaration}, {1: -1e6}) == []
     state = hass.states.get(str(entity_id(hass, "1")))
@@ -215,9 +215,9 @@ async def test_field_beside_a_guess(
     declared: tuple[str, ...],
     is_numbered: bool,
 ) -> None:
-    """A field that is declared at once is right, beside one that was guessed.
+    """A declared field is right at once, also beside one that was guessed.
 
-    It costs no second report that the station says of the guess that it was right.
+    A declaration that confirms the guess does not make the station report again.
     """
     await get(legacy_url("18.1"))
     before = loaded(station)
@@ -239,7 +239,7 @@ async def test_field_beside_a_guess(
 async def test_declared_without_a_value(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """A declaration counts before the field has a value, for unsigned readings, too."""
+    """A declaration applies before the first value, and to unsigned readings, too."""
     await declare(hass, station, BME280, {})
     assert _fields(hass) == {}
     await get(legacy_url("48", field="2"))
@@ -247,7 +247,7 @@ async def test_declared_without_a_value(
 
 
 async def test_one_bad_reading(hass: HomeAssistant, station: MockConfigEntry) -> None:
-    """An impossible reading of a report costs only itself."""
+    """An impossible reading does not affect the others of its report."""
     report = Report(
         (Reading(1, 21.5, 60), Reading(2, 300), Reading(1, -127), Reading(3, 1013)),
         Status(rssi=-60),
@@ -269,7 +269,7 @@ async def test_one_bad_reading(hass: HomeAssistant, station: MockConfigEntry) ->
 async def test_nothing_is_refused_for_a_guess(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """A light sensor sends 0 in the night: the day asks what it is, and is kept."""
+    """A guess that turns out wrong raises the issue, and refuses no reading."""
     await get(legacy_url("0"))
     assert issues(hass) == []
     assert (await get(legacy_url("5000"))).status == HTTPStatus.OK
@@ -296,7 +296,7 @@ def _issue(hass: HomeAssistant) -> ir.IssueEntry:
 
 
 async def _fix(hass: HomeAssistant, key: str, **user_input: Any) -> dict[str, Any]:
-    """Fix an issue with its dialog; return the form as it was shown."""
+    """Fix an issue with its dialog; return the form that was shown."""
     await async_setup_component(hass, REPAIRS_DOMAIN, {})
     issue = _issue(hass)
     assert (issue.translation_key, issue.is_fixable) == (key, True)
@@ -311,7 +311,7 @@ async def _fix(hass: HomeAssistant, key: str, **user_input: Any) -> dict[str, An
 async def test_pressure_that_nobody_has_declared(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """An undeclared field is taken, asked for, and right from then on."""
+    """An undeclared field is recorded, and right once the user has answered."""
     assert (await get(legacy_url("1013.2", field="3"))).status == HTTPStatus.OK
     assert _fields(hass) == {"sensor.outdoor_field_3": ("1013.2", None)}
     issue = _issue(hass)
@@ -346,7 +346,7 @@ async def test_unit_of_the_answer(
     kind: str,
     unit: str | None,
 ) -> None:
-    """The dialog takes the first unit that the value can be in."""
+    """The dialog chooses the first unit in which the value is possible."""
     await get(legacy_url(value))
     await _fix(hass, "unknown_kind", kind=kind)
     expected = {"kind": kind} | ({"unit_of_measurement": unit} if unit else {})
@@ -371,7 +371,7 @@ async def test_plain_number_is_an_answer(
 async def test_three_impossible_values(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """The third one in a row raises an issue, and a possible value clears it."""
+    """The third impossible value in a row raises an issue; a possible one clears it."""
     for _ in range(2):
         await get(legacy_url("300"))
     await get(legacy_url("50"))
@@ -402,7 +402,7 @@ async def test_three_impossible_values(
 async def test_wrong_key_dialog(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """The dialog of a wrong key takes the key that the station sends."""
+    """The repair of a wrong key stores the key that the station sends."""
     for _ in range(3):
         await get(legacy_url(key="the-real-one"))
     await follow_up(hass)
@@ -444,7 +444,7 @@ async def test_calibrated_humidity(
     value: str,
     stored: str | None,
 ) -> None:
-    """Calibration first, then the range; at its end a humidity stays."""
+    """Calibration comes before the range, at whose end a humidity stays."""
     entry = station_entry(
         options={"fields": {"1": {"kind": "humidity", "offset": offset}}}
     )
@@ -473,7 +473,7 @@ async def test_faults_of_a_ds18b20(
     start: str,
     offset: float,
 ) -> None:
-    """What it sends without a sensor and before its first measurement is none."""
+    """The values of a missing or unready sensor are refused."""
     settings = {"kind": "temperature", "unit_of_measurement": unit, "offset": offset}
     entry = station_entry(options={"fields": {"1": settings}})
     entry.add_to_hass(hass)
@@ -490,10 +490,10 @@ async def test_faults_of_a_ds18b20(
     assert "before its first measurement" in answer.text
     assert entity_id(hass, "1") is None
     assert await report("60") == HTTPStatus.OK
-    # In the middle of others it is a measurement.
+    # Among others it is a measurement.
     assert await report(start) == HTTPStatus.OK
     for _ in range(4):
-        # Each of these is a start, and not the second of a sensor that is hot.
+        # Each of these follows a start; they do not add up to a hot sensor.
         await pass_time(16)
         assert await report(start) == HTTPStatus.BAD_REQUEST
         assert await report("60") == HTTPStatus.OK
@@ -505,7 +505,7 @@ async def test_faults_of_a_ds18b20(
 async def test_guess_of_a_ds18b20(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """Its faults are told of a field that nobody has described, too."""
+    """The faults are detected in a field that nobody has described, too."""
     for value in ("-127", "85"):
         answer = await get(legacy_url(value))
         assert answer.status == HTTPStatus.BAD_REQUEST
@@ -516,7 +516,7 @@ async def test_guess_of_a_ds18b20(
 async def test_disabled_and_enabled(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """A field is stored again as soon as its entity is enabled."""
+    """A field is recorded again as soon as its entity is enabled."""
     await get(legacy_url("20"))
     registry = er.async_get(hass)
     sensor = str(entity_id(hass, "1"))
@@ -537,7 +537,7 @@ async def test_disabled_and_enabled(
 async def test_page_of_a_disabled_field_that_is_not_known(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """A browser is answered, too, where nothing is known of a field."""
+    """A browser gets an answer even if nothing is known of the field."""
     er.async_get(hass).async_get_or_create(
         Platform.SENSOR,
         DOMAIN,
@@ -558,7 +558,7 @@ async def test_sensor_platform_fails(
     monkeypatch: pytest.MonkeyPatch,
     known: bool,
 ) -> None:
-    """What cannot be a state is answered with 503, for stations that can wait."""
+    """A reading that cannot become a state is answered 503."""
     if known:
         assert (await get(legacy_url())).status == HTTPStatus.OK
     with monkeypatch.context() as patch:

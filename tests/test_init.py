@@ -27,7 +27,7 @@ from .signed_station import SignedStation, reading
 
 
 async def test_unload(hass: HomeAssistant, station: MockConfigEntry, get: Get) -> None:
-    """An unloaded station reports no more, and does so again when it is set up."""
+    """Reports are refused while the station is unloaded, and taken afterwards."""
     await get(legacy_url())
 
     assert await hass.config_entries.async_unload(station.entry_id)
@@ -44,7 +44,7 @@ async def test_unload(hass: HomeAssistant, station: MockConfigEntry, get: Get) -
 async def test_reload_under_reports(
     hass: HomeAssistant, station: MockConfigEntry, get: Get, known: bool
 ) -> None:
-    """What is accepted while the station is reloaded is a state, nothing else is."""
+    """During reloads, exactly the accepted reports become states."""
     if known:
         await get(legacy_url("0"))
 
@@ -88,7 +88,7 @@ async def test_reload_under_reports(
 
 @pytest.fixture
 async def config_api(hass: HomeAssistant) -> None:
-    """Load what the settings pages use, before the web server starts."""
+    """Load the API of the settings pages before the web server starts."""
     for component in ("config", "websocket_api"):
         assert await async_setup_component(hass, component, {})
 
@@ -100,7 +100,7 @@ async def test_remove_device(
     get: Get,
     hass_ws_client: WebSocketGenerator,
 ) -> None:
-    """Deleting the device deletes the station, which may then report no more."""
+    """Deleting the device deletes the station, whose reports are then refused."""
     await get(legacy_url())
     registry = dr.async_get(hass)
     (device,) = dr.async_entries_for_config_entry(registry, station.entry_id)
@@ -126,7 +126,7 @@ async def test_remove_device(
 async def test_device_removed_while_unloading(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """A station that the user unloads stays so, whoever removes its device."""
+    """A station that the user unloads stays unloaded when its device is removed."""
     await get(legacy_url())
     registry = dr.async_get(hass)
     (device,) = dr.async_entries_for_config_entry(registry, station.entry_id)
@@ -143,7 +143,7 @@ async def test_dialog_before_the_first_station(
     enable_custom_integrations: None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A discovered station whose dialog is closed has not set anything up."""
+    """Closing the dialog of a discovered station leaves nothing set up."""
     menu = await hass.config_entries.flow.async_init(
         DOMAIN,
         context={"source": SOURCE_DHCP},
@@ -189,7 +189,7 @@ async def test_remove_while_the_first_report_comes(
 
 
 async def test_without_stations(hass: HomeAssistant, client: Any, get: Get) -> None:
-    """Nobody may report as long as no station is set up."""
+    """Without a station, all reports are refused."""
     assert (await get(legacy_url(mac=OUTDOOR))).status == HTTPStatus.FORBIDDEN
 
 
@@ -199,7 +199,7 @@ async def test_without_the_recorder(
     get: Get,
     issue_registry: ir.IssueRegistry,
 ) -> None:
-    """Without a recorder the stations work, and a repair issue says what is missing."""
+    """Without a recorder the stations work, and a repair issue says what is lost."""
     assert (await get(legacy_url())).status == HTTPStatus.OK
 
     assert state_of(hass, "1") == "72.3"
@@ -214,14 +214,14 @@ async def test_with_the_recorder(
     client: Any,
     issue_registry: ir.IssueRegistry,
 ) -> None:
-    """With a recorder there is nothing to say."""
+    """With a recorder there is no issue."""
     assert issue_registry.async_get_issue(DOMAIN, "no_recorder") is None
 
 
 async def test_disabled_by_default(
     hass: HomeAssistant, station: MockConfigEntry, client: TestClient[Any, Any]
 ) -> None:
-    """What few people look at, and what would fill the activity page, is off at first."""
+    """Entities of little use, and one that would fill the activity page, are off."""
     signed = SignedStation(client)
     await signed.report(reading(20), status={"rssi": -61, "uptime": 5, "battery": 3})
     await hass.async_block_till_done()

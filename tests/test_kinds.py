@@ -1,4 +1,4 @@
-"""Every kind in every unit: what a report writes is what Home Assistant writes itself."""
+"""Each kind in each unit: a report writes the state that HA itself would write."""
 
 from http import HTTPStatus
 from typing import Any
@@ -51,7 +51,7 @@ async def test_state(
     unit: str | None,
     system: UnitSystem,
 ) -> None:
-    """State and attributes are Home Assistant's own, also after what changes them."""
+    """State and attributes equal Home Assistant's own, also after they change."""
     hass.config.units = system
     settings = {"kind": kind, "unit_of_measurement": unit}
     entry = station_entry(options={"fields": {"1": settings}})
@@ -64,7 +64,7 @@ async def test_state(
             written.append(event.data["new_state"])
 
     async def report(value: str) -> None:
-        """Report: exactly one state, which is the one of Home Assistant."""
+        """Report; check that exactly one state is written, equal to HA's own."""
         written.clear()
         assert (await get(legacy_url(value))).status == HTTPStatus.OK
         await hass.async_block_till_done()
@@ -89,7 +89,7 @@ async def test_state(
     await report("12.3456")
     assert written[-1].attributes["note"] == "north"
 
-    # As the user chooses a unit and a precision in the dialog of the entity
+    # As the dialog of the entity stores a unit and a precision
     for chosen in KINDS[kind].units:
         er.async_get(hass).async_update_entity_options(
             sensor, "sensor", {"unit_of_measurement": chosen, "display_precision": 2}
@@ -103,7 +103,7 @@ async def test_state(
 async def test_one_state_after_a_change_of_units(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """No state with the value before and the unit after."""
+    """After a change of units, a report writes no state with the former value."""
     await get(legacy_url("20"))
     sensor = str(entity_id(hass, "1"))
     states: list[str] = []

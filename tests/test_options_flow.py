@@ -1,4 +1,4 @@
-"""The dialog of the options: opened and saved, it changes nothing."""
+"""The options flow: opened and saved unchanged, it changes nothing."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from .helpers import Get, entity_id, issues, legacy_url
 async def _open(
     hass: HomeAssistant, entry: MockConfigEntry, step: str
 ) -> tuple[ConfigFlowResult, dict[str, Any]]:
-    """Return a form and what a browser submits of it as it is."""
+    """Return a form, and the input that a browser submits if nothing is changed."""
     menu = await hass.config_entries.options.async_init(entry.entry_id)
     form = await hass.config_entries.options.async_configure(
         menu["flow_id"], {"next_step_id": step}
@@ -67,7 +67,7 @@ async def test_nothing_changes(
     options: dict[str, Any],
     declared: bool,
 ) -> None:
-    """Whatever stands there is kept, and the station is not loaded anew."""
+    """Saving unchanged keeps all options and does not reload the entry."""
     if declared:
         await declare(hass, station, BME280, BME280_VALUES)
     else:
@@ -100,7 +100,7 @@ async def test_cleared(hass: HomeAssistant, station: MockConfigEntry) -> None:
     state = hass.states.get(str(entity_id(hass, "1")))
     assert state is not None
     assert state.name == "Outdoor Temperature"
-    # And back to what the station says
+    # And back to the declaration
     form, filled_in = await _open(hass, station, "fields")
     filled_in["field_1"]["name"] = " Bosch "
     await _save(hass, form, filled_in)
@@ -110,7 +110,7 @@ async def test_cleared(hass: HomeAssistant, station: MockConfigEntry) -> None:
 async def test_cleared_kind(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """Without a choice, what the station says counts again."""
+    """Without a choice, the declaration applies again."""
     await declare(hass, station, BME280, BME280_VALUES)
     form, filled_in = await _open(hass, station, "fields")
     filled_in["field_1"] = {"kind": "dew_point", "offset": 0}
@@ -127,7 +127,7 @@ async def test_cleared_kind(
 async def test_unit_of_none_of_them(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """A wrong unit changes nothing, and the form keeps what was entered."""
+    """A wrong unit changes nothing, and the form keeps the input."""
     await get(legacy_url("21"))
     form, filled_in = await _open(hass, station, "fields")
     filled_in["field_1"] |= {"unit_of_measurement": "hPa", "name": "Porch"}

@@ -1,4 +1,4 @@
-"""Firmware over the air and settings, as far as Home Assistant has to do with them."""
+"""Commands for a station: firmware over the air, and the interval."""
 
 from collections.abc import Iterator
 from hashlib import sha256
@@ -40,12 +40,12 @@ MANIFEST = json.dumps(
 WANTED = {"version": FIRMWARE_VERSION, "sha256": sha256(MANIFEST).hexdigest()}
 OLD = {"firmware": "0.0.9"}
 INSTALLED = {"firmware": FIRMWARE_VERSION}
-ANSWERS = 5  # in which a station is asked for the same
+ANSWERS = 5  # that repeat a command
 
 
 @pytest.fixture(autouse=True)
 def firmware(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
-    """Give the integration a compiled firmware, or none with the mark `no_firmware`."""
+    """Add a compiled firmware, unless the test is marked `no_firmware`."""
     folder = tmp_path / "firmware"
     if request.node.get_closest_marker("no_firmware") is None:
         folder.mkdir()
@@ -102,7 +102,7 @@ async def test_install(
     signed: SignedStation,
     pass_time: PassTime,
 ) -> None:
-    """The station is told until it reports the version that it was told."""
+    """The command is repeated until the station reports the version."""
     answer = await signed.report(status=OLD)
     await pass_time(5.1)
     assert "firmware" not in answer.content
@@ -140,7 +140,7 @@ async def test_failure(
     error: str,
     text: str,
 ) -> None:
-    """It says why an update has failed, and does not go on with it unasked."""
+    """A failed update shows its reason and is not repeated."""
     await signed.report(status=OLD)
     await pass_time(5.1)
     await _install(hass)
@@ -165,7 +165,7 @@ async def test_deaf_station(
     signed: SignedStation,
     pass_time: PassTime,
 ) -> None:
-    """A station that does nothing about it is not asked for ever."""
+    """A station without reaction is not told for ever."""
     await signed.report(status=OLD | {"interval": 60})
     await pass_time(5.1)
     await _install(hass)
@@ -185,7 +185,7 @@ async def test_deaf_station(
 async def test_files(
     hass: HomeAssistant, station: MockConfigEntry, client: TestClient[Any, Any]
 ) -> None:
-    """Anybody may read the files, and no others."""
+    """The files of the firmware are public, others are not."""
     base = "/api/esp_weather/firmware/"
     response = await client.get(f"{base}firmware.json")
     assert await response.read() == MANIFEST
@@ -196,7 +196,7 @@ async def test_files(
 
 @pytest.fixture
 async def websocket_api(hass: HomeAssistant) -> None:
-    """Load what the dialogs use, before the web server starts."""
+    """Load the API of the dialogs before the web server starts."""
     assert await async_setup_component(hass, "websocket_api", {})
 
 
@@ -208,7 +208,7 @@ async def test_notes(
     pass_time: PassTime,
     hass_ws_client: WebSocketGenerator,
 ) -> None:
-    """The dialog shows what is new."""
+    """The dialog shows the release notes."""
     await signed.report(status=OLD)
     await pass_time(5.1)
     connection = await hass_ws_client(hass)
@@ -226,7 +226,7 @@ async def test_by_cable(
     client: TestClient[Any, Any],
     pass_time: PassTime,
 ) -> None:
-    """Without the compiled firmware there is nothing to install."""
+    """Without the compiled firmware, updates are made by cable."""
     await signed.report(status=OLD)
     await pass_time(5.1)
     assert _update(hass).state == STATE_ON
@@ -243,7 +243,7 @@ async def test_interval(
     signed: SignedStation,
     pass_time: PassTime,
 ) -> None:
-    """It is there if the station says it, and is answered until the station has it."""
+    """The interval appears when reported; a new one is sent until it is reported."""
     await signed.report(status={"rssi": -61})
     await pass_time(5.1)
     assert entity_id(hass, "interval", platform=Platform.NUMBER) is None
@@ -262,7 +262,7 @@ async def test_interval(
     await pass_time(5.1)
     assert _interval(hass).state == "300"
 
-    # Somebody has edited its file.
+    # Somebody has edited the file of the station.
     await signed.report(status={"interval": 30})
     await pass_time(5.1)
     assert _interval(hass).state == "30"
@@ -274,7 +274,7 @@ async def test_restart(
     signed: SignedStation,
     pass_time: PassTime,
 ) -> None:
-    """A station that sleeps meanwhile is asked after the restart."""
+    """A pending command survives a restart."""
     await signed.report(status=OLD | {"interval": 60})
     await pass_time(5.1)
     await _install(hass)
@@ -289,7 +289,7 @@ async def test_restart(
     assert answer.content["firmware"] == WANTED
     assert answer.content["settings"] == {"interval": 300}
 
-    # What is known of a station that has nothing to do stays, too.
+    # So does the interval of a station without a pending command.
     await signed.report(status=INSTALLED | {"interval": 300})
     await pass_time(5.1)
     await async_mock_restore_state_shutdown_restart(hass)

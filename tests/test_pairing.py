@@ -35,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("client")
 
 @pytest.fixture(autouse=True)
 def _settle(monkeypatch: pytest.MonkeyPatch, hass: HomeAssistant) -> Generator[None]:
-    """Let the dialog go on as soon as the loop is idle; close what is left open."""
+    """Skip the wait for more fields; close the dialogs that are left open."""
     monkeypatch.setattr(config_flow, "_SETTLE", 0.2)
     yield
     for flow in hass.config_entries.flow.async_progress():
@@ -43,7 +43,7 @@ def _settle(monkeypatch: pytest.MonkeyPatch, hass: HomeAssistant) -> Generator[N
 
 
 async def _pair(hass: HomeAssistant) -> tuple[ConfigFlowResult, str]:
-    """Begin to pair; return the step and the key that it shows."""
+    """Start a pairing; return the step and the key that it shows."""
     menu = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_USER}
     )
@@ -86,7 +86,7 @@ def _suggested(form: ConfigFlowResult) -> dict[str, Any]:
 
 
 async def test_fields_one_by_one(hass: HomeAssistant, get: Get) -> None:
-    """What has come within 3 seconds is shown, with a kind for each to choose."""
+    """All fields of the first 3 seconds are shown, each with a kind to choose."""
     step, key = await _pair(hass)
     for field, data in (("1", "21.5"), ("2", "48.2"), ("3", "1013.2")):
         answer = await get(legacy_url(data, key=key, field=field))
@@ -104,7 +104,7 @@ async def test_fields_one_by_one(hass: HomeAssistant, get: Get) -> None:
         "kind_2": "temperature",
         "kind_3": "number",
     }
-    # One more that comes while the user thinks
+    # One more that arrives while the form is open
     await get(legacy_url("3", key=key, field="4"))
 
     entry = await _submit(
@@ -166,18 +166,18 @@ async def test_declared(hass: HomeAssistant, get: Get) -> None:
         "sensor.garden_humidity",
         "sensor.garden_rain",
     ]
-    # The kind is what the dialog has shown.
+    # The kind is the one that the dialog has shown.
     state = hass.states.get(str(entity_id(hass, "3")))
     assert state is not None
     assert state.attributes.get("device_class") == suggested["kind_3"]
-    # A declared kind that the user has left as it is may be declared anew.
+    # A declared kind that the user did not change follows a new declaration.
     assert set(entry.options.get("fields", {})) == {"3"}
 
 
 async def test_name_and_place_are_enough(
     hass: HomeAssistant, client: TestClient[Any, Any]
 ) -> None:
-    """Who answers nothing else gets what the station has declared."""
+    """With only name and place entered, the declaration applies."""
     step, key = await _pair(hass)
     signed = SignedStation(client, Signer(OUTDOOR, key))
     answer = await signed.report(
@@ -220,7 +220,7 @@ async def test_name_and_place_are_enough(
 async def test_refused_at_once(
     hass: HomeAssistant, get: Get, url: dict[str, str], reason: str
 ) -> None:
-    """What could not be taken later pairs nothing, and says why."""
+    """A report that could not be taken later is refused and pairs nothing."""
     step, key = await _pair(hass)
     answer = await get(legacy_url(**{"data": "21.5", "key": key, **url}))
     assert answer.status == HTTPStatus.BAD_REQUEST
@@ -234,7 +234,7 @@ async def test_refused_at_once(
 
 
 async def test_two_stations_with_one_key(hass: HomeAssistant, get: Get) -> None:
-    """The first one is paired; the second is offered when the key is a station's."""
+    """The first station is paired; the second is discovered by its key afterwards."""
     step, key = await _pair(hass)
     await get(legacy_url("21.5", key=key))
     assert (await get(legacy_url("48", key=key, mac=INDOOR, field="2"))).status == 503
@@ -255,7 +255,7 @@ async def test_two_stations_with_one_key(hass: HomeAssistant, get: Get) -> None:
 
 
 async def test_dialog_is_closed(hass: HomeAssistant, get: Get) -> None:
-    """A dialog that is closed at its last step leaves nothing, and can begin anew."""
+    """Closing the dialog at its last step leaves nothing behind."""
     step, key = await _pair(hass)
     await get(legacy_url("21.5", key=key))
     form = await _name_step(hass, step)

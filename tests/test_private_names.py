@@ -1,7 +1,6 @@
-"""What becomes of the integration when a private name of Home Assistant (HA) moves."""
+"""The integration with a private name of Home Assistant (HA) missing."""
 
 import ast
-from collections import defaultdict
 from importlib import import_module
 from pathlib import Path
 import sys
@@ -24,34 +23,25 @@ from .helpers import legacy_url, state_of
 from .signed_station import SignedStation, reading
 
 INTEGRATION = Path(__file__).parents[1] / "custom_components" / DOMAIN
-# HA promises nothing of what is in here.
+# The modules of HA whose names are private
 PRIVATE = ("homeassistant.components.recorder.", "homeassistant.components.http.ban")
-# The packages that do not guard their imports yet
-UNGUARDED: set[str] = set()
 
 
-def _importers() -> dict[tuple[str, str], set[str]]:
-    """Return each private module and name with the packages that import it."""
-    found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    for path in INTEGRATION.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.ImportFrom) and not node.level:
-                if (module := str(node.module)).startswith(PRIVATE):
-                    for alias in node.names:
-                        found[module, alias.name].add(path.parent.name)
-    return found
+def _names() -> set[tuple[str, str]]:
+    """Return each private module with a name that the integration imports from it."""
+    return {
+        (module, alias.name)
+        for path in INTEGRATION.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.ImportFrom) and not node.level
+        if (module := str(node.module)).startswith(PRIVATE)
+        for alias in node.names
+    }
 
 
 NAMES = [
-    pytest.param(
-        *name,
-        marks=[
-            pytest.mark.xfail(reason=f"{package} does not guard its imports")
-            for package in sorted(packages & UNGUARDED)
-        ],
-        id=".".join(name).removeprefix("homeassistant.components."),
-    )
-    for name, packages in sorted(_importers().items())
+    pytest.param(*name, id=".".join(name).removeprefix("homeassistant.components."))
+    for name in sorted(_names())
 ]
 
 
@@ -67,7 +57,7 @@ def _missing(
     name: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Have the integration be imported anew, by an HA in which the name is missing.
+    """Reimport the integration in an HA that lacks the name.
 
     HA itself still has it: only what is imported from now on does not find it.
     """

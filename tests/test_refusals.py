@@ -1,4 +1,4 @@
-"""The repair issue of a station whose reports are refused again and again."""
+"""Repair issues of a station whose reports are refused repeatedly."""
 
 from http import HTTPStatus
 
@@ -35,7 +35,7 @@ WRONG_FIELD = (legacy_url(field="10"), HTTPStatus.BAD_REQUEST)
 async def test_wrong_key(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """The third wrong key raises one issue, the right key clears it."""
+    """The third wrong key raises one issue, and the right key clears it."""
     await _refused(hass, get, 2, *WRONG_KEY)
     assert issues(hass) == []
     await _refused(hass, get, 5, *WRONG_KEY)
@@ -49,7 +49,7 @@ async def test_wrong_key(
 async def test_right_key_between(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """What is put right in time is no issue."""
+    """A right key resets the count."""
     for _ in range(3):
         await _refused(hass, get, 2, *WRONG_KEY)
         await get(legacy_url())
@@ -60,7 +60,7 @@ async def test_right_key_between(
 async def test_wrong_field(
     hass: HomeAssistant, station: MockConfigEntry, get: Get, pass_time: PassTime
 ) -> None:
-    """A field over the limit stays an issue while the right ones are accepted."""
+    """An invalid field remains an issue while reports of valid ones are accepted."""
     for _ in range(3):
         await get(legacy_url())
         await _refused(hass, get, 1, *WRONG_FIELD)
@@ -98,9 +98,9 @@ async def test_one_issue_for_each_station(
 @pytest.mark.parametrize(
     ("url", "status"),
     [
-        # No station is known by this MAC.
+        # No station has this MAC.
         (legacy_url(mac="00:00:00:00:00:00"), HTTPStatus.FORBIDDEN),
-        # The value is a matter of the sensor, and the next may be right.
+        # An unreadable value comes from the sensor, and the next may be right.
         (legacy_url("nan"), HTTPStatus.BAD_REQUEST),
     ],
 )
@@ -111,7 +111,7 @@ async def test_no_issue(
     url: str,
     status: HTTPStatus,
 ) -> None:
-    """Not every refusal is an issue."""
+    """Other refusals raise no issue."""
     await _refused(hass, get, 5, url, status)
 
     assert issues(hass) == []
@@ -125,6 +125,6 @@ async def test_issue_goes_with_the_station(
 
     await hass.config_entries.async_unload(station.entry_id)
     assert issues(hass) == []
-    # Nobody counts for a station that is not loaded.
+    # Refusals are not counted for a station that is not loaded.
     await _refused(hass, get, 3, *WRONG_KEY)
     assert issues(hass) == []

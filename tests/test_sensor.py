@@ -48,7 +48,7 @@ pytestmark = pytest.mark.usefixtures("entity_registry_enabled_by_default")
 
 @pytest.fixture(autouse=True)
 def _noon(freezer: FrozenDateTimeFactory) -> None:
-    """Begin at noon."""
+    """Start at noon."""
     freezer.move_to(START)
 
 
@@ -116,7 +116,7 @@ async def test_limits_of_kinds(
     value: str,
     status: int,
 ) -> None:
-    """What the kind of a field cannot be is refused, in the unit that is sent."""
+    """Values outside the range of a kind are refused, in the unit that is sent."""
     assert (await get(legacy_url(value, field=field))).status == status
     assert (entity_id(hass, field) is None) == (status == 400)
 
@@ -139,7 +139,7 @@ async def test_calibration(
 async def test_device(
     hass: HomeAssistant, station: MockConfigEntry, device_registry: dr.DeviceRegistry
 ) -> None:
-    """A station is one device with its name."""
+    """A station is one device with the station's name."""
     (device,) = dr.async_entries_for_config_entry(device_registry, station.entry_id)
 
     assert device.identifiers == {(DOMAIN, OUTDOOR)}
@@ -159,7 +159,7 @@ async def test_each_report_is_a_state(
     freezer: FrozenDateTimeFactory,
     pass_time: PassTime,
 ) -> None:
-    """An equal value is a new state; last report follows within five seconds."""
+    """An equal value is a new state too; last report follows within 5 seconds."""
     await get(legacy_url())
     sensor = entity_id(hass, "1")
     assert sensor is not None
@@ -203,7 +203,7 @@ async def test_attributes(
     }
     assert await attributes() == expected
 
-    # As the developer tools can do it
+    # As the developer tools can
     hass.states.async_set(sensor, "1", {"icon": "mdi:bug"})
     assert await attributes() == expected
 
@@ -262,8 +262,8 @@ async def test_clock_is_set(
     integration_log: Callable[[], list[str]],
     hours: int,
 ) -> None:
-    """A clock that is set an hour on or back makes no station silent."""
-    # Only the time of day is set. The freezer would set that of the timers, too.
+    """Setting the clock an hour forward or back makes no station silent."""
+    # The freezer would also move the monotonic clock of the timers.
     monkeypatch.setattr(
         "custom_components.esp_weather.inactivity.monotonic", lambda: 0.0
     )
@@ -320,7 +320,7 @@ async def test_restart(
     pass_time: PassTime,
     hass_storage: dict[str, Any],
 ) -> None:
-    """What a stop of Home Assistant saves is enough for the next start."""
+    """The restore data of a stop is enough for the next start."""
     await get(legacy_url("21.5"))
     await async_mock_restore_state_shutdown_restart(hass)
     stored = {
@@ -412,7 +412,7 @@ async def test_start_after_a_long_time(
 async def test_start_without_stored_states(
     hass: HomeAssistant, entry: MockConfigEntry, client: Any, get: Get
 ) -> None:
-    """A known field of which nothing was stored waits for its next report."""
+    """A known field without restore data is unknown until its next report."""
     er.async_get(hass).async_get_or_create(
         Platform.SENSOR, DOMAIN, f"{OUTDOOR}_1", config_entry=entry
     )
@@ -433,7 +433,7 @@ async def test_start_without_stored_states(
 async def test_reload_keeps_the_value(
     hass: HomeAssistant, station: MockConfigEntry, get: Get, pass_time: PassTime
 ) -> None:
-    """Reloading is a restart of the station only."""
+    """A reload restores the value, like a restart."""
     await get(legacy_url())
     await pass_time(10)
     await hass.config_entries.async_reload(station.entry_id)
@@ -453,7 +453,7 @@ async def test_disabled_field(
     known: bool,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The reports of a field whose entity is disabled are accepted, that is all."""
+    """Reports of a field whose entity is disabled are accepted and ignored."""
     registry = er.async_get(hass)
     registry.async_get_or_create(
         Platform.SENSOR,

@@ -31,7 +31,7 @@ async def _import_history(hass: HomeAssistant, **data: Any) -> None:
 async def test_import_history_refused(
     hass: HomeAssistant, station: MockConfigEntry, data: dict[str, Any], failure: str
 ) -> None:
-    """What cannot be done is said."""
+    """An impossible import fails with the reason."""
     with pytest.raises(ServiceValidationError) as error:
         await _import_history(hass, **data)
 
@@ -41,7 +41,7 @@ async def test_import_history_refused(
 async def test_import_history_needs_an_administrator(
     hass: HomeAssistant, station: MockConfigEntry, hass_read_only_user: MockUser
 ) -> None:
-    """Users who are no administrators may not import."""
+    """Only administrators may import."""
     with pytest.raises(Unauthorized):
         await hass.services.async_call(
             DOMAIN,

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("entity_registry_enabled_by_default")
 
 @pytest.fixture(autouse=True)
 def _noon(freezer: FrozenDateTimeFactory) -> None:
-    """Begin at noon."""
+    """Start at noon."""
     freezer.move_to(START)
 
 
@@ -50,7 +50,7 @@ async def test_status(
     pass_time: PassTime,
     snapshot: SnapshotAssertion,
 ) -> None:
-    """Each thing becomes an entity when the station first says it."""
+    """Each value becomes an entity when the station first reports it."""
     await signed.report(status={"rssi": -61, "battery": None})
     assert state_of(hass, "rssi") == "-61"
     assert entity_id(hass, "battery") is None
@@ -72,7 +72,7 @@ async def test_changes(
     signed: SignedStation,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """The newest status counts; a start is another one only by more than a minute."""
+    """The newest status counts; the start only changes by more than a minute."""
     await signed.report(status=STATUS)
     await hass.async_block_till_done()
     started = "2026-11-24T10:32:59+00:00"
@@ -82,7 +82,7 @@ async def test_changes(
     await signed.report(status={"uptime": 5270, "rssi": -70.5})
     assert state_of(hass, "uptime") == started
     assert state_of(hass, "rssi") == "-70.5"
-    # What it does not say has not changed.
+    # Values that are not reported stay.
     assert state_of(hass, "battery") == "3.712"
 
     freezer.tick(60)
@@ -113,7 +113,7 @@ async def test_restart(
     freezer: FrozenDateTimeFactory,
     integration_log: Callable[[], list[str]],
 ) -> None:
-    """All of it is there again after a restart."""
+    """The status is restored after a restart."""
     await signed.report(reading(21.5), status=STATUS)
     await hass.async_block_till_done()
     keys = ("rssi", "uptime", "battery")
@@ -143,7 +143,7 @@ async def test_firmware(
     version: str,
     state: str,
 ) -> None:
-    """Firmware that is older than what belongs to the integration is an update."""
+    """Older firmware than that of the integration makes an update available."""
     for each in ("0.0.1", version, version):
         await signed.report(status={"firmware": each})
         await pass_time(0.1)

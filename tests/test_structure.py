@@ -21,11 +21,20 @@ LAYERS = (
     {"const", "inactivity", "messages", "ota"},
     # What a config entry says
     {"config", "field"},
-    # States with their own time; knows no station, which hands it what it measured
+    # States with their own timestamps; independent of the stations
     {"recording"},
-    # Takes reports, and knows neither HTTP nor who asks
-    {"data", "entity", "kind_change", "pairing", "refusals", "station", "wishes"},
-    # Each knows stations, none knows the other
+    # Takes authenticated reports; independent of HTTP
+    {
+        "data",
+        "entity",
+        "kind_change",
+        "pairing",
+        "refusals",
+        "report_log",
+        "station",
+        "commands",
+    },
+    # Each uses stations; independent of each other
     {"dashboard", "history", "reporting", "windows"},
 )
 # Home Assistant's recorder is used here only.
@@ -115,7 +124,7 @@ def test_no_circle(folder: str) -> None:
 
 
 def test_protocol_without_home_assistant() -> None:
-    """The protocol can be read, tried and used without Home Assistant."""
+    """protocol/ is independent of Home Assistant."""
     assert not [
         f"{path.name} imports {module}"
         for path in _files("custom_components/esp_weather/protocol")
@@ -125,7 +134,7 @@ def test_protocol_without_home_assistant() -> None:
 
 
 def test_recorder() -> None:
-    """Home Assistant's recorder is used in the packages that are there for it."""
+    """Only the packages made for it use Home Assistant's recorder."""
     assert not [
         f"{_module(path)} imports {module}"
         for path in _files("custom_components")
@@ -145,7 +154,7 @@ def test_recorder() -> None:
     ],
 )
 def test_folders(importers: str, others: tuple[str, ...]) -> None:
-    """What is used does without what tests it."""
+    """Neither the integration nor the tools import the tests."""
     assert not [
         f"{_module(path)} imports {module}"
         for path in _files(importers)
@@ -169,7 +178,7 @@ def test_tests() -> None:
 
 
 def test_hacs() -> None:
-    """HACS takes a repository that holds one integration, and finds one only."""
+    """HACS requires exactly one integration in a repository."""
     listed = subprocess.run(
         ["git", "ls-files"], cwd=CHECKOUT, check=True, capture_output=True, text=True
     )
@@ -184,7 +193,7 @@ def test_hacs() -> None:
 
 
 def test_readers_of_entries() -> None:
-    """What an entry's data and options mean is known to config.py alone.
+    """Only config.py interprets the data and options of an entry.
 
     The dialogs write them, and diagnostics show them as they are.
     """
@@ -202,5 +211,5 @@ def test_readers_of_entries() -> None:
                 and not ast.unparse(node.value).endswith("registry_entry")
             ):
                 found.add(f"{module}: {ast.unparse(node)}")
-    # The registry's entry of an entity, which keeps the kind that it was set up with
+    # The entity registry stores the kind that an entity was set up with.
     assert found <= {"kind_change: entry.options"}

@@ -1,4 +1,4 @@
-"""The translations: complete in each language, with a text for all that the code says."""
+"""The translations: complete in each language, with each text the code needs."""
 
 import ast
 from collections.abc import Iterator, Set as AbstractSet
@@ -8,26 +8,35 @@ import string
 from typing import Any
 
 import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    get_system_health_info,
+)
 
 from custom_components.esp_weather.config import Place
+from custom_components.esp_weather.const import DOMAIN
+from custom_components.esp_weather.data import DATA
 from custom_components.esp_weather.field import KINDS
 from custom_components.esp_weather.history.errors import HistoryReason
 from custom_components.esp_weather.history.exporter import FORMATS
 from custom_components.esp_weather.protocol.readings import Reason
 from custom_components.esp_weather.sensor import STATUS
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 
 INTEGRATION = Path(__file__).parents[1] / "custom_components" / "esp_weather"
 TRANSLATIONS = INTEGRATION / "translations"
 LANGUAGES = sorted(path.stem for path in TRANSLATIONS.glob("*.json"))
-# What the options of each selector with translated options are, in the code
+# The options of each selector with translated options, in the code
 SELECTORS: dict[str, AbstractSet[str]] = {
     "format": {*FORMATS},
     "kind": KINDS.keys(),
     "place": {*Place, "elsewhere"},
 }
-# The reasons of refusals, by whose names they are raised
+# The enumerations of reasons, which are raised by their names
 REASONS = (Reason, HistoryReason)
-# Functions that are given the key of an exception's text, with what fills it in
+# Ends of the names of functions that take the key of an exception's text
 RAISING = ("Error", "invalid")
 
 
@@ -130,7 +139,7 @@ def _errors() -> Iterator[str]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_same_keys(language: str) -> None:
-    """Each text is there in each language, with the same placeholders."""
+    """Each language has each text, with the same placeholders."""
     english, other = _load("en"), _load(language)
 
     assert other.keys() == english.keys()
@@ -143,7 +152,7 @@ def test_same_keys(language: str) -> None:
 
 
 def test_exceptions() -> None:
-    """Each exception has a text, with the placeholders that come with it."""
+    """Each exception has a text with the placeholders that it is raised with."""
     raised = list(_raised())
     texts = ENGLISH["exceptions"]
 
@@ -154,7 +163,7 @@ def test_exceptions() -> None:
 
 @pytest.mark.parametrize("section", ["exceptions", "issues"])
 def test_no_text_without_use(section: str) -> None:
-    """Each text of this section is named in the code."""
+    """Each text of this section is used in the code."""
     named = {key for node in NODES for key in _keys(node)}
 
     assert ENGLISH[section].keys() <= named
@@ -171,7 +180,7 @@ def test_no_text_without_use(section: str) -> None:
     ],
 )
 def test_flows(argument: str, part: str) -> None:
-    """Each step, progress and end of a dialog has its text."""
+    """Each step, progress and end of a flow has its text."""
     flows = [ENGLISH["config"], ENGLISH["options"]]
     flows += [issue.get("fix_flow", {}) for issue in ENGLISH["issues"].values()]
     texts = {key for flow in flows for key in flow.get(part, {})}
@@ -181,7 +190,7 @@ def test_flows(argument: str, part: str) -> None:
 
 
 def test_errors() -> None:
-    """Each error in a dialog has its text."""
+    """Each error in a flow has its text."""
     texts = {key for flow in ("config", "options") for key in ENGLISH[flow]["error"]}
 
     assert (keys := set(_errors()))
@@ -212,10 +221,21 @@ def test_translation_keys() -> None:
 
 
 def test_selectors() -> None:
-    """Each option of a selector has a text, and no other has one."""
+    """Exactly the options of each selector have texts."""
     assert ENGLISH["selector"].keys() == SELECTORS.keys()
     for name, options in SELECTORS.items():
         assert ENGLISH["selector"][name]["options"].keys() == options, name
+
+
+async def test_system_health(hass: HomeAssistant, station: MockConfigEntry) -> None:
+    """Exactly the lines of the system health have texts."""
+    hass.data[DATA].journal.last_sync = dt_util.utcnow()
+    assert await async_setup_component(hass, "system_health", {})
+    await hass.async_block_till_done()
+
+    info = await get_system_health_info(hass, DOMAIN)
+
+    assert info.keys() == ENGLISH["system_health"]["info"].keys()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -240,7 +260,7 @@ def test_status(status: Any) -> None:
 
 
 def test_icons() -> None:
-    """Each icon is one of an entity or action that has a name."""
+    """Each icon belongs to an entity or action that has a name."""
     for domain, entities in ICONS["entity"].items():
         assert entities.keys() <= ENGLISH["entity"][domain].keys()
     assert ICONS["services"].keys() == ENGLISH["services"].keys()

@@ -13,12 +13,12 @@ BRAND = Path(__file__).parents[1] / "custom_components" / "esp_weather" / "brand
 
 ICON = 256  # pixels, wide and high
 LOGO = 128  # pixels high
-DETAIL = 4  # drawn this much larger, for smooth edges
+DETAIL = 4  # drawn this many times larger, for smooth edges
 
 OUTSIDE = "#1e88e5"
 INSIDE = "#fb8c00"
 GLASS = "white"
-COLD = 0.25  # how far a thermometer is filled
+COLD = 0.25  # the filled share of each thermometer
 WARM = 0.75
 
 

@@ -30,7 +30,7 @@ class Database:
     """
 
     package: str
-    user: str  # user to run it as if this is run by root, which the servers refuse
+    user: str  # the user that runs it if this process is root, which it refuses
     programs: str  # a pattern of paths of the program that serves
     prepare: Callable[[Path, Path], Sequence[str]]
     serve: Callable[[Path, Path, int], Sequence[str]]

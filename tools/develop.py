@@ -48,7 +48,7 @@ def main() -> None:
         "--port", type=int, default=FIRST_PORT, help=f"a port other than {FIRST_PORT}"
     )
     arguments = parser.parse_args()
-    # Without stations means without those of an earlier run, too.
+    # Without stations also means without those of an earlier run.
     default = CHECKOUT / ("config-bare" if arguments.bare else "config")
     stations = STATIONS
     if arguments.bare:
@@ -71,15 +71,14 @@ def main() -> None:
 async def develop(config: Path, port: int, stations: Sequence[Station]) -> None:
     """Run HA and these stations until a signal or HA's end.
 
-    Beside another one that runs already, in the next free folder and on the next
-    free port. Raises HomeAssistantError if HA fails, and an ExceptionGroup of it if
-    a station does.
+    If another instance is running, takes the next free folder and port. Raises
+    HomeAssistantError if HA fails, and an ExceptionGroup of it if a station does.
     """
     _end_on_signal()
     print(f"Starting Home Assistant {__version__} …", flush=True)
     started = time.monotonic()
     async with AsyncExitStack() as stack:
-        # One that is starting does not occupy its port yet.
+        # An instance that is starting does not listen on its port yet.
         async with _starting_alone():
             folder = stack.enter_context(_free_folder(config))
             home_assistant = HomeAssistant(folder, free_port(port))
@@ -117,9 +116,9 @@ async def _starting_alone() -> AsyncGenerator[None]:
 
 @contextmanager
 def _free_folder(config: Path) -> Generator[Path]:
-    """Return the folder or, if another one runs in it, the next one beside it.
+    """Yield the folder or, if another instance uses it, the next free one beside it.
 
-    No other one takes it until the block ends.
+    It is reserved until the block ends.
     """
     for number in count(1):
         folder = config.with_name(f"{config.name}-{number}") if number > 1 else config
@@ -132,7 +131,7 @@ def _free_folder(config: Path) -> Generator[Path]:
 
 @contextmanager
 def _opened(path: Path) -> Generator[int]:
-    """Open a file or folder to lock it; a lock ends with the block or the process."""
+    """Open a file or folder for locking; a lock ends with the block or the process."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         yield descriptor
@@ -141,7 +140,7 @@ def _opened(path: Path) -> Generator[int]:
 
 
 def _has_locked(descriptor: int) -> bool:
-    """Lock a file or folder unless another process has."""
+    """Lock a file or folder; return whether no other process had locked it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -164,7 +163,7 @@ def _end_on_signal() -> None:
 
 
 def _explanation(home_assistant: HomeAssistant, stations: Sequence[Station]) -> str:
-    """Return instructions to try the integration out."""
+    """Return instructions for trying the integration."""
     lines = [f"Open           {home_assistant.url}"]
     station = OUTDOOR
     if not stations:

@@ -37,10 +37,10 @@ from .numbered_station import NumberedStation
 from .seed import seed
 from .station import INDOOR, OUTDOOR, Station, add_station, run_station
 
-STORED_LIMIT = 60  # seconds within which everything has to be stored in the end
+STORED_LIMIT = 60  # seconds at the end until everything has to be stored
 UNSIGNED_EVERY = 0.2  # seconds
 BOARD = Station("Board", "5c:cf:7f:2b:0e:69")
-# Home Assistant whose ESP Weather does not sync. SQLite does not ask Python for it.
+# A Home Assistant without our sync; SQLite's own does not go through Python.
 UNSYNCED = """
 import os, runpy
 os.fsync = lambda _: None
@@ -49,7 +49,7 @@ runpy.run_module("homeassistant", run_name="__main__", alter_sys=True)
 
 
 class Reporting(Protocol):
-    """What a station that numbers its readings has reported."""
+    """The reports of a station that numbers its readings."""
 
     @property
     def values(self) -> Mapping[bytes, float]:
@@ -62,7 +62,7 @@ class Reporting(Protocol):
 
 @dataclass
 class Result:
-    """What became of the readings of stations that number them."""
+    """The outcome for readings of stations that number them."""
 
     measured: int = 0
     confirmed: int = 0  # at the worst moments
@@ -71,10 +71,10 @@ class Result:
     twice: int = 0
     wrong: int = 0
     left: int = 0  # not stored in the end
-    unsigned: int = 0  # reports of a station that does not number, answered 200
+    unsigned: int = 0  # reports of an unsigned station, answered 200
     unsigned_lost: int = 0
     oldest_lost: float = 0.0  # seconds before the cut
-    replayed: dict[int, int] = field(default_factory=dict)  # by the answers' status
+    replayed: dict[int, int] = field(default_factory=dict)  # by status
 
     def count(self, stations: Collection[Reporting], url: str) -> None:
         """Count the rows in a database, whose `url` is as SQLAlchemy has it."""
@@ -99,7 +99,7 @@ class Result:
     def finish(
         self, stations: Collection[Reporting], board: HeardStation | None, url: str
     ) -> Result:
-        """Count what is there when all had the time to be stored."""
+        """Count the rows once there was time to store everything."""
         self.count(stations, url)
         self.measured = sum(len(each.values) for each in stations)
         self.of_board = 0 if board is None else len(board.values)
@@ -108,7 +108,7 @@ class Result:
 
 
 class UnsignedStation:
-    """Reports one value after the other, and remembers when each was answered 200."""
+    """Reports one value after another, and records when each was answered 200."""
 
     def __init__(self, station: Station) -> None:
         """Initialize the station."""
@@ -131,10 +131,10 @@ class UnsignedStation:
 
 
 class HeardStation:
-    """A station by what goes over the network: the firmware tells nobody its numbers."""
+    """The firmware's station as seen on the network, which shows its numbers."""
 
     def __init__(self, mac: str) -> None:
-        """Name the station by its MAC."""
+        """Initialize with the MAC of the station."""
         self._mac = mac
         self._values: dict[tuple[str, int], float] = {}
         self._stored: dict[str, int] = {}
@@ -160,11 +160,11 @@ class HeardStation:
         return list(self._values)[-1]
 
     def is_stored(self, stream: str, number: int) -> bool:
-        """Return whether it was told that a reading is stored."""
+        """Return whether a reading was confirmed."""
         return number <= self._stored.get(stream, -1)
 
     def async_heard(self, request: bytes, answer: bytes = b"") -> None:
-        """Take what a station has sent, and what it was answered."""
+        """Record a report of the station and its answer."""
         body = request.partition(b"\r\n\r\n")[2]
         if not body or (report := json.loads(body))["mac"] != self._mac:
             return
@@ -184,12 +184,12 @@ class HeardStation:
 class Network:
     """A proxy that loses requests and answers, and sends requests once more.
 
-    `loss` and `replay` are the chances of that. What it sends again it has only
-    listened to: a third party on the network. `board` hears what the firmware sends.
+    `loss` and `replay` are the probabilities. A replay is that of a third party who
+    listens on the network. `board` records the traffic of the firmware.
     """
 
     def __init__(self, port: int, loss: float = 0, replay: float = 0) -> None:
-        """Name the port of the server."""
+        """Initialize with the port of the server."""
         self.board = HeardStation(BOARD.mac)
         self.replayed: dict[int, int] = {}
         self._port = port
@@ -263,7 +263,7 @@ async def _running(*awaitables: Awaitable[None]) -> AsyncGenerator[None]:
 
 
 async def _set_up(home_assistant: HomeAssistant, *stations: Station) -> None:
-    """Set stations up and return when a crash does not take them away."""
+    """Set up stations; return once a crash would not lose them."""
     for station in stations:
         await add_station(home_assistant, station)
     # Home Assistant writes its settings some seconds later, or when it stops.
@@ -318,7 +318,7 @@ async def power_cuts(
         await home_assistant.start()
         for each in (OUTDOOR, INDOOR, BOARD):
             await add_station(home_assistant, each)
-        # What Home Assistant keeps besides the database is not on this disk.
+        # Home Assistant's other files are not on this disk.
         await home_assistant.stop()
     async with network.running() as proxy:
         board = run_station(
@@ -422,7 +422,7 @@ async def bad_network(
 
 
 async def restored_backup(folder: Path, seconds: float = 4) -> Result:
-    """Restore an older database: what was confirmed since then is not in it."""
+    """Restore an older database, which lacks readings confirmed since."""
     result = Result()
     home_assistant = HomeAssistant(folder / "config", free_port())
     station = NumberedStation(OUTDOOR, home_assistant.url)
@@ -435,7 +435,7 @@ async def restored_backup(folder: Path, seconds: float = 4) -> Result:
         shutil.copyfile(home_assistant.database, backup)
         await home_assistant.start()
         async with _running(station.run()):
-            # Long enough for some of it to be confirmed.
+            # Long enough for some readings to be confirmed.
             await asyncio.sleep(seconds + 8)
         await home_assistant.kill()
         for file in home_assistant.config.glob("home-assistant_v2.db*"):

@@ -31,7 +31,7 @@ from .signature import SIGNED_PATH, Signer, nonce_in
 
 STATIONS = 10
 RATE = 50  # reports a second: far above what a home has
-LOOK_EVERY = 0.5  # seconds between two looks at the recorder
+LOOK_EVERY = 0.5  # seconds between two queries of the recorder
 
 
 @dataclass
@@ -41,8 +41,8 @@ class Result:
     outcome: Outcome
     stored: list[float] = field(default_factory=list)
     log: str = ""
-    backlog: int = 0  # the most that were queued
-    looks: list[float] = field(default_factory=list)  # seconds that each look took
+    backlog: int = 0  # the longest queue
+    looks: list[float] = field(default_factory=list)  # seconds that each query took
 
     @property
     def lost(self) -> int:
@@ -51,12 +51,12 @@ class Result:
 
     @property
     def twice(self) -> int:
-        """Return how many rows are there once more than they should."""
+        """Return how many rows are duplicates."""
         return len(self.stored) - len(set(self.stored))
 
     @property
     def unanswered_rows(self) -> int:
-        """Return how many rows are there of reports that were not answered 200."""
+        """Return how many rows belong to reports that were not answered 200."""
         return len(set(self.stored) - self.outcome.taken)
 
 
@@ -136,7 +136,7 @@ async def flood(
 
 @contextmanager
 def _lock(home_assistant: HomeAssistant) -> Generator[None]:
-    """Lock the database from outside, as a careless backup does."""
+    """Lock the database from another process, as a careless backup does."""
     with closing(sqlite3.connect(home_assistant.database)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         yield
@@ -144,7 +144,7 @@ def _lock(home_assistant: HomeAssistant) -> Generator[None]:
 
 
 async def locked(folder: Path, seconds: float = 60) -> Result:
-    """Lock the database while reports come."""
+    """Lock the database during reports."""
     async with under_load(folder) as (home_assistant, load):
         result = Result(load.outcome)
         async with watched(home_assistant, result), load.running():
@@ -156,7 +156,7 @@ async def locked(folder: Path, seconds: float = 60) -> Result:
 
 
 async def overload(folder: Path, rate: float = 1500, limit: float = 120) -> Result:
-    """Report more often than a slow disk takes, until reports are refused for 5 s."""
+    """Overload a slow disk until reports are refused for 5 s."""
     async with under_load(folder, rate=rate, keep_alive=True) as (home_assistant, load):
         result = Result(load.outcome)
 
@@ -192,7 +192,7 @@ def _small_disk(folder: Path) -> Generator[Path]:
 
 
 def _fill(disk: Path) -> Path:
-    """Fill a disk to its last byte; return the file that does."""
+    """Fill a disk to its last byte; return the file that fills it."""
     ballast = disk / "ballast"
     with ballast.open("wb", buffering=0) as file, suppress(OSError):
         while True:
@@ -222,7 +222,7 @@ async def full(folder: Path, seconds: float = 60) -> Result:
 
 
 async def restart(folder: Path, times: int = 3) -> Result:
-    """Stop HA as its own restart does, and start it again, while reports come."""
+    """Restart HA as its own pages do, during reports."""
     async with under_load(folder) as (home_assistant, load):
         result = Result(load.outcome)
         async with load.running():
@@ -235,7 +235,7 @@ async def restart(folder: Path, times: int = 3) -> Result:
 
 
 async def kill(folder: Path, commit_interval: int, times: int = 3) -> Result:
-    """Kill HA as a power cut does, while reports come, and start it again."""
+    """Kill HA as a power cut does, during reports, and start it again."""
     recorder = f"  commit_interval: {commit_interval}\n"
     async with under_load(folder, recorder=recorder) as (home_assistant, load):
         result = Result(load.outcome)
@@ -251,7 +251,7 @@ async def kill(folder: Path, commit_interval: int, times: int = 3) -> Result:
 
 
 def _faketime(offset: Path) -> dict[str, str]:
-    """Return the environment of a process whose clock is off by what `offset` says.
+    """Return the environment of a process whose clock is off by `offset`.
 
     Raises FaultError where libfaketime is not installed.
     """
@@ -269,7 +269,7 @@ def _faketime(offset: Path) -> dict[str, str]:
 
 
 async def clock(folder: Path, seconds: float = 5) -> Result:
-    """Set the clock an hour ahead, two back and one ahead, while reports come.
+    """Set the clock an hour ahead, two back and one ahead, during reports.
 
     Raises FaultError where libfaketime is not installed.
     """
@@ -281,7 +281,7 @@ async def clock(folder: Path, seconds: float = 5) -> Result:
             for step in ("+0", "+3600", "-3600", "+0"):
                 offset.write_text(step)
                 await asyncio.sleep(seconds)
-                # A token lives for half an hour.
+                # A token is valid for half an hour.
                 await home_assistant.log_in()
                 states = await home_assistant.rest("GET", "/api/states")
                 silent = [
@@ -296,7 +296,7 @@ async def clock(folder: Path, seconds: float = 5) -> Result:
 
 
 async def changes(folder: Path, times: int = 2) -> Result:
-    """Reload, disable, enable, remove and add stations, and purge, under reports."""
+    """Reload, disable, enable, remove and add stations, and purge, during reports."""
     async with under_load(folder) as (home_assistant, load):
         result = Result(load.outcome)
         entries = "/api/config/config_entries/entry"
@@ -332,7 +332,7 @@ async def changes(folder: Path, times: int = 2) -> Result:
 
 
 async def database(folder: Path, kind: Database, seconds: float = 10) -> Result:
-    """Report to a HA whose recorder writes to another database server.
+    """Report to an HA whose recorder writes to a database server.
 
     Raises DatabaseMissingError where that is not installed.
     """
@@ -350,7 +350,7 @@ async def database(folder: Path, kind: Database, seconds: float = 10) -> Result:
 
 @dataclass
 class Neighbour:
-    """How long another station's row took, and HA's stop, in seconds."""
+    """The delay of another station's row, and of HA's stop, in seconds."""
 
     row: float
     stop: float

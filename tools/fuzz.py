@@ -37,9 +37,9 @@ AIOHTTP = re.compile(
     r"^aiohttp\.(http_exceptions\.|client_exceptions\.ClientConnectionResetError)",
     re.MULTILINE,
 )
-# A line of a traceback that is ours; the inputs, too, can hold the name of our folder.
+# A line of a traceback in our code; inputs can contain the name of our folder, too.
 OURS = re.compile(r'^  File ".*/custom_components/esp_weather/', re.MULTILINE)
-# How HA's log begins a record
+# The start of a record in HA's log
 RECORD = re.compile(r"^\d{4}-\d\d-\d\d ", re.MULTILINE)
 
 
@@ -91,7 +91,7 @@ _PART = (
 )
 _KEY = st.sampled_from([OUTDOOR.key, OUTDOOR.key.lower(), f"{OUTDOOR.key}x"]) | _PART
 _MAC = st.sampled_from([OUTDOOR.mac, OUTDOOR.mac.upper(), "02:00:00:00:00:01"]) | _PART
-# Right keys come with wrong data only: nothing of this may be taken.
+# Right keys only occur with wrong data: nothing of this may be taken.
 _DATA = _PART.map(lambda part: f"x{part}")
 _FIELD = st.integers(-1, 11).map(str) | _PART
 
@@ -99,7 +99,7 @@ _FIELD = st.integers(-1, 11).map(str) | _PART
 @st.composite
 def _report_path(draw: st.DrawFn) -> bytes:
     parts = [draw(part) for part in (_KEY, _MAC, _FIELD, _DATA)]
-    # Encoded, most get past aiohttp and HA to the integration.
+    # Percent-encoded, most pass aiohttp and HA and reach the integration.
     if draw(st.integers(0, 3)):
         parts = [quote(part, safe=":") for part in parts]
     path = "/update/API_key={}/mac={}/field={}/data={}".format(*parts)
@@ -178,7 +178,7 @@ def _request(draw: st.DrawFn, last: bool) -> bytes:
         method, path = draw(st.just(b"POST") | _METHOD), SIGNED_PATH
         signed, body = draw(_signed())
         headers += signed
-    # One in eight is wild in one of its parts: another lets the rest be reached.
+    # Each part is wild in one of eight cases, so that later parts are reached, too.
     match draw(st.integers(0, 31)):
         case 0:
             headers.append(draw(st.binary(max_size=60)))
@@ -203,7 +203,7 @@ def _input(draw: st.DrawFn) -> Input:
 
 
 def _send(port: int, sent: Input) -> list[int]:
-    """Send an input on a connection of its own and return the statuses answered."""
+    """Send an input on a connection of its own; return the statuses of the answers."""
     answer = b""
     with socket.create_connection(("127.0.0.1", port), timeout=ANSWER_LIMIT) as server:
         try:
@@ -221,7 +221,7 @@ def _send(port: int, sent: Input) -> list[int]:
 
 
 def _session(port: int, inputs: int, number: int, result: Fuzzing) -> None:
-    """Send `inputs` inputs. Raises AssertionError with the shortest that is wrong."""
+    """Send `inputs` inputs. Raises AssertionError with the shortest failing one."""
 
     @seed(number)
     @settings(
@@ -246,12 +246,12 @@ def _session(port: int, inputs: int, number: int, result: Fuzzing) -> None:
 async def fuzz(home_assistant: HomeAssistant, inputs: int, number: int) -> Fuzzing:
     """Send about `inputs` inputs to a running HA; `number` is the seed.
 
-    Raises AssertionError if one is answered as it must not be.
+    Raises AssertionError if one gets a forbidden answer.
     """
     result = Fuzzing()
     await add_station(home_assistant, OUTDOOR)
     process = home_assistant.process.pid
-    # What the first requests load is no growth.
+    # Memory that the first requests allocate does not count as growth.
     await asyncio.to_thread(
         _session, home_assistant.port, inputs // 10, number + 1, result
     )

@@ -2,7 +2,7 @@
 
 A real Home Assistant (HA) exports that many rows of its recorder as data.db and as CSV,
 and imports both again. Compared with what Python's sqlite3 and csv need to copy the rows
-as they are, or to read the same file.
+unchanged, or to read the same file.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ VALUES (?, ?, ?, ?, 0)
 
 
 async def measure(rows: int, folder: Path) -> dict[str, tuple[float, float, float]]:
-    """Return for each task its seconds, the plain ones, and the memory it took in MB.
+    """Return for each task its seconds, those of plain Python, and its memory in MB.
 
     Raises AssertionError if readings are missing.
     """
@@ -82,7 +82,7 @@ async def measure(rows: int, folder: Path) -> dict[str, tuple[float, float, floa
 
 
 def _fill(database: Path, rows: int) -> None:
-    """Add rows to the recorder, up to an hour ago, like those of a report."""
+    """Add rows like those of reports to the recorder, up to an hour ago."""
     with closing(sqlite3.connect(database)) as connection, connection:
         metadata_id, attributes_id = connection.execute(
             "SELECT metadata_id, attributes_id FROM states"

@@ -18,7 +18,7 @@ from homeassistant.const import RESTART_EXIT_CODE
 
 from .seed import seed
 
-START_LIMIT = 180  # seconds; HA may install packages first
+START_LIMIT = 180  # seconds; HA may have to install packages
 STOP_LIMIT = 60  # seconds
 LOG_TAIL = 30  # lines shown when HA fails
 
@@ -38,7 +38,7 @@ class HomeAssistant:
         http: Mapping[str, Any] = {},
         program: Sequence[str] = ("-m", "homeassistant"),
     ) -> None:
-        """Initialize with configuration folder and port; nothing is started yet.
+        """Initialize with a configuration folder and a port; nothing is started yet.
 
         `environment` is added to that of this process, `http` to the settings of HA's
         web server; `program` is what Python runs.
@@ -111,7 +111,7 @@ class HomeAssistant:
             raise
 
     async def stop(self) -> None:
-        """Let HA write what it holds and end; kill it if that takes STOP_LIMIT."""
+        """Stop HA; kill it if that takes longer than STOP_LIMIT."""
         if self.process.returncode is None:
             self.process.terminate()
             with suppress(TimeoutError):
@@ -138,7 +138,7 @@ class HomeAssistant:
             raise self._failed(f"ended with exit code {code}")
 
     async def log_in(self) -> None:
-        """Get a new access token, good for 30 minutes."""
+        """Get a new access token, valid for 30 minutes."""
         client = {"client_id": f"{self.url}/"}
         flow = {
             **client,
@@ -153,7 +153,7 @@ class HomeAssistant:
     async def rest(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> Any:
-        """Return the JSON that HA answers. Raises HomeAssistantError if it refuses."""
+        """Return HA's JSON answer. Raises HomeAssistantError if it refuses."""
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         async with self._http.request(
             method, path, json=body, headers=headers
@@ -208,13 +208,13 @@ class HomeAssistant:
 
 
 def ending_with_this_process(*command: str) -> list[str]:
-    """Return the command, on Linux so that it ends even if this process is killed."""
+    """Return the command; on Linux it ends even if this process is killed."""
     setpriv = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
     return [*setpriv, *command]
 
 
 def free_port(first: int = 0) -> int:
-    """Return the first free port of 127.0.0.1, starting with `first`; 0 takes any."""
+    """Return the first free port of 127.0.0.1 from `first` on; any for 0."""
     for port in range(first, 65536):
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

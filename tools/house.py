@@ -1,4 +1,4 @@
-"""A house with stations outside and inside, which tests and pictures show."""
+"""A house with stations outside and inside, for tests and pictures."""
 
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -14,15 +14,15 @@ FREEZER = Station("Freezer", "5c:cf:7f:3b:0d:b1", -18, 1.5, place=ELSEWHERE)
 ATTIC = Station("Attic", "5c:cf:7f:3b:0d:b2", 26, 4, place=ELSEWHERE)
 BATH = Station("Bath", "5c:cf:7f:3b:0d:b3", 22.5, 0.6, place="inside")
 GREENHOUSE = Station("Greenhouse", "5c:cf:7f:3b:0d:b4", 25, 9, place=ELSEWHERE)
-# Beside the two that scripts/develop sets up anyway
+# Beside the two that scripts/develop always sets up
 MORE_STATIONS = (BEDROOM, BATH, CELLAR, FREEZER, ATTIC, GREENHOUSE)
 
 
 @dataclass(frozen=True)
 class Room:
-    """A station with where it is and what it reports last.
+    """A station, its place, and its last readings.
 
-    `humidity` in percent; `temperature` in °C, None of a station that is empty.
+    `humidity` is in percent, `temperature` in °C, None for a station without readings.
     """
 
     station: Station
@@ -33,7 +33,7 @@ class Room:
 
 
 def house(outside: float = 18.1) -> tuple[Room, ...]:
-    """Return a house of six stations; the outer one reports `outside` in °C."""
+    """Return a house of six stations; the one outside reports `outside` in °C."""
     return (
         Room(replace(OUTDOOR, mean=22, swing=6), outside, 62),
         Room(

@@ -1,4 +1,4 @@
-"""Simulated stations by the dozen, and what became of each of their reports."""
+"""Many simulated stations, and the outcome of each of their reports."""
 
 import asyncio
 from collections import Counter, deque
@@ -20,14 +20,14 @@ from .signature import SIGNED_PATH, Signer, nonce_in
 from .station import Station, add_station
 
 NO_ANSWER = 0  # in place of a status
-STEP = 0.0001  # °C; the smallest that is kept, so that each report has its own value
-FIRST = 200_000  # values start at 20 °C, so that a field is taken for a temperature
+STEP = 0.0001  # °C; the smallest step that is stored, so that each report has its own value
+FIRST = 200_000  # values start at 20 °C, so that fields are guessed to be temperatures
 TIMEOUT = 20  # seconds until a report counts as not answered
 
 
 @dataclass
 class Outcome:
-    """What became of the reports: the value of each that was taken, and all answers."""
+    """The outcome of the reports: the values that were taken, and all answers."""
 
     taken: set[float] = field(default_factory=set)
     answers: Counter[int] = field(default_factory=Counter)
@@ -40,7 +40,7 @@ class Outcome:
         return self.answers.total()
 
     def percentile(self, percent: float) -> float:
-        """Return how many seconds `percent` of the answers took at most."""
+        """Return the seconds that `percent` of the answers did not exceed."""
         ordered = sorted(self.seconds)
         return ordered[max(0, ceil(len(ordered) * percent / 100) - 1)]
 
@@ -66,7 +66,7 @@ class Load:
         keep_alive: bool = False,
         signed: bool = False,
     ) -> None:
-        """Say who reports, and how often; nothing is sent yet."""
+        """Initialize with the stations and their rate; nothing is sent yet."""
         self.outcome = Outcome()
         self.stations = stations
         self._send = self._send_signed if signed else self._send_legacy

@@ -1,4 +1,4 @@
-"""A file system that forgets what was not synced, to try a power cut on.
+"""A file system that loses what was not synced, to simulate power cuts.
 
 Run `python -m tools.lossy_files MOUNT LIVE DISK`: it shows at MOUNT what is in the folder
 LIVE, and keeps in the folder DISK what a disk would hold after a power cut: what was
@@ -34,7 +34,7 @@ class LossyFilesMissingError(Exception):
 
 
 class LossyDisk:
-    """A folder of files as a program sees it, served until the power is cut."""
+    """A folder of files, served to a program until the power is cut."""
 
     def __init__(self, folder: Path) -> None:
         """Lay out an empty disk in `folder`. Raises LossyFilesMissingError."""
@@ -50,7 +50,7 @@ class LossyDisk:
 
     @contextmanager
     def mounted(self) -> Iterator[None]:
-        """Serve what is on the disk until the block ends, whether it was cut or not."""
+        """Serve the content of the disk until the block ends, cut or not."""
         shutil.rmtree(self.live)
         shutil.copytree(self.disk, self.live)
         command = [sys.executable, "-m", "tools.lossy_files"]
@@ -68,7 +68,7 @@ class LossyDisk:
                 server.terminate()
 
     def cut(self) -> None:
-        """Cut the power: what is not on the disk now is gone."""
+        """Cut the power: whatever is not on the disk is lost."""
         with suppress(OSError):
             (self.mount / CUT).touch()
 
@@ -78,7 +78,7 @@ def serve(mount: str, live: str, disk: str) -> None:  # noqa: C901 - a class in 
     import mfusepy  # noqa: PLC0415 - raises where there is no FUSE
 
     class LossyFiles(mfusepy.Operations):  # type: ignore[misc]
-        """Passes all to the folder `live`, and what is synced to the folder `disk`."""
+        """Passes everything to the folder `live`, and synced data to `disk`."""
 
         use_ns = True
 

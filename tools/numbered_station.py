@@ -24,19 +24,21 @@ STEP = 0.001  # °C
 
 
 class NumberedStation:
-    """Measures all the time, and reports what is not stored to the server at `url`."""
+    """Keeps measuring, and reports all unconfirmed readings to the server at `url`."""
 
     def __init__(self, station: Station, url: str, stream: str = "9f3a1c22") -> None:
         """Initialize the station; nothing is measured yet."""
         self.url = url
-        self.confirmed = -1  # the confirmed number, up to which all is stored
-        self.measured: dict[int, float] = {}  # every reading that there ever was
+        self.confirmed = -1  # the number up to which everything is confirmed
+        self.measured: dict[int, float] = {}  # all readings ever taken
         self.statuses: list[int] = []
-        self.unsigned = 0  # answers that were not signed, which it does not believe
+        self.unsigned = 0  # unsigned answers, which it does not believe
         self._station = station
         self._stream = stream
-        self._waiting: dict[int, float] = {}  # when what is not stored was measured
-        self._taken = 0  # of these, the ones that the server has taken
+        self._waiting: dict[
+            int, float
+        ] = {}  # times of the readings that are not confirmed
+        self._taken = 0  # of these, the ones that the server took
         self._nonce = ""
 
     @property
@@ -50,7 +52,7 @@ class NumberedStation:
         return sha256(text.encode()).digest()[:16]
 
     async def run(self, *, measure: bool = True) -> None:
-        """Measure and report until this is cancelled or, without measuring, done."""
+        """Measure and report until cancelled or, without measuring, until done."""
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
@@ -76,7 +78,7 @@ class NumberedStation:
     async def _report(self, session: aiohttp.ClientSession) -> None:
         numbers = list(self._waiting)[self._taken : self._taken + BATCH]
         if not numbers and self._waiting:
-            # Asks what is stored by now.
+            # An empty report asks what is stored by now.
             await asyncio.sleep(0.5)
         now = time.monotonic()
         readings = [
@@ -108,7 +110,7 @@ class NumberedStation:
         if status == HTTPStatus.OK:
             self._take_answer(numbers, json.loads(content))
         elif status == HTTPStatus.UNAUTHORIZED:
-            # The server may have begun anew: it has only what is stored.
+            # The server may have restarted: it only has what is stored.
             self._taken = 0
         else:
             await asyncio.sleep(0.2)
@@ -128,5 +130,5 @@ class NumberedStation:
 
     @property
     def confirmed_identities(self) -> Collection[bytes]:
-        """Return the identities of the readings that it was told are stored."""
+        """Return the identities of the confirmed readings."""
         return [self.identity(number) for number in range(self.confirmed + 1)]

@@ -17,20 +17,20 @@ from homeassistant.util import slugify
 from .home_assistant import HomeAssistant
 from .station import ENTRIES, SIMULATOR, Station, find_entry
 
-# What the simulated boards measure goes on from it.
+# The readings of the simulated boards continue it.
 _WEATHER = run_path(str(SIMULATOR / "modules" / "weather.py"))
 HISTORY = 10 * 24 * 3600  # seconds that HA keeps states
 HISTORY_INTERVAL = 300  # seconds between two states
 STATISTICS_HOURS = 31 * 24
-POLL = 0.2  # seconds between two looks whether the first report is stored
+POLL = 0.2  # seconds between two checks whether the first report is stored
 
 
 async def add_past(home_assistant: HomeAssistant, station: Station) -> None:
     """Give field 1 of a new station states of 10 days and statistics of a month.
 
-    Reports once, since only what has reported has a past. Home Assistant (HA)
-    takes statistics of hours from outside, but neither states nor statistics of
-    5 minutes: these go into its database. Then it looks at them.
+    Reports once, since only a field that has reported has an entity. Home Assistant
+    (HA) can import hourly statistics, but neither states nor 5-minute statistics:
+    these are written into its database.
     """
     now = time.time()
     path = station.report_path(1, f"{temperature_at(station, now):.2f}")
@@ -61,7 +61,7 @@ async def add_past(home_assistant: HomeAssistant, station: Station) -> None:
 
 
 def temperature_at(station: Station, time: float) -> float:
-    """Return what a sensor with some noise measures at a time in seconds."""
+    """Return the temperature, with some noise, at a time in seconds."""
     exact: float = _WEATHER["temperature"](station.mean, station.swing, time)
     return exact + gauss(sigma=0.05)
 
@@ -90,7 +90,7 @@ def _statistics(station: Station, now: float) -> Iterator[dict[str, float | str]
 def _add_states(
     home_assistant: HomeAssistant, entity_id: str, states: list[tuple[str, float]]
 ) -> bool:
-    """Return whether the entity has a state in the database that lends its attributes."""
+    """Add states with the attributes of the recorded one; return False without one."""
     with closing(sqlite3.connect(home_assistant.database)) as connection, connection:
         lender = connection.execute(
             "SELECT metadata_id, attributes_id FROM states"
@@ -111,7 +111,7 @@ def _add_states(
 def _add_short_statistics(
     home_assistant: HomeAssistant, entity_id: str, states: list[tuple[str, float]]
 ) -> bool:
-    """Return whether HA has taken the statistics of hours, which these go with."""
+    """Add 5-minute statistics; return False until HA has imported the hourly ones."""
     with closing(sqlite3.connect(home_assistant.database)) as connection, connection:
         taken = connection.execute(
             "SELECT id FROM statistics_meta WHERE statistic_id = ?", (entity_id,)

@@ -52,7 +52,7 @@ def make_zip(folder: Path, target: Path) -> None:
     )
     with ZipFile(target, "w", ZIP_DEFLATED) as archive:
         for path in files:
-            # Without a date of its own: the earliest that a zip can have.
+            # The default date, so that the zip is reproducible
             entry = ZipInfo(str(path.relative_to(folder)))
             entry.compress_type = ZIP_DEFLATED
             entry.external_attr = 0o644 << 16

@@ -19,11 +19,11 @@ from .past import temperature_at
 from .station import open_on_dashboard, report_signed
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
-DIALOG = (480, 980)  # pixels, of a screen that a dialog fills
+DIALOG = (480, 980)  # pixels of a screen that a dialog fills
 # width, height in pixels, and whether it is dark
 PICTURES = {"dashboard": (1280, 1150, False), "dashboard-phone": (390, 844, True)}
-COLOURS = 256  # enough for a page, and a third of the size
-DRAWN = 3000  # ms until the graphs have come to rest
+COLOURS = 256  # enough for a page, at a third of the size
+DRAWN = 3000  # ms until the graphs have settled
 PRESSURE = 1013.2  # hPa
 
 
@@ -33,7 +33,7 @@ async def main() -> None:
     with TemporaryDirectory() as folder:
         home_assistant = HomeAssistant(Path(folder), free_port())
         async with home_assistant, browser() as chromium:
-            # Their last readings go on from their past.
+            # Their last readings continue their past.
             outside, *inside = (
                 replace(room, temperature=temperature_at(room.station, time()))
                 for room in house()[:3]
@@ -96,7 +96,7 @@ async def _pair(page: Page, home_assistant: HomeAssistant, room: Room) -> Room:
 
 
 async def _take(page: Page, name: str, shown: Locator | None = None) -> None:
-    """Write the picture of a page, or of what is shown on it."""
+    """Write the picture of a page or of a part of it."""
     await page.wait_for_timeout(DRAWN)
     file = IMAGES / f"{name}.png"
     await (shown or page).screenshot(path=file)

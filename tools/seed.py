@@ -59,21 +59,21 @@ http:
 
 
 def seed(config: Path, port: int, http: Mapping[str, Any] = {}) -> None:
-    """Prepare a configuration folder so that HA greets with its dashboard.
+    """Prepare a configuration folder so that HA starts with its dashboard.
 
-    Nobody has to log in from this machine, nothing is asked of the internet, and
-    the integration is that of the checkout. What is there already stays as it is,
-    except for the port. `http` is added to the settings of the web server.
+    Users on this machine need not log in, HA does not access the internet, and the
+    integration is that of the checkout. Existing files are kept, except for the port.
+    `http` is added to the settings of the web server.
     """
     (config / ".storage").mkdir(parents=True, exist_ok=True)
-    # HA brings this store up to date. What it holds counts as confirmed, unlike
-    # `http:` in YAML, which HA takes back after five minutes.
+    # HA migrates this store. Its content counts as confirmed, unlike `http:` in YAML,
+    # which HA reverts after five minutes.
     server = {"server_host": ["127.0.0.1"], "server_port": port, **http}
     store(config, "http", 1, server)
     if (config / "configuration.yaml").exists():
         return
 
-    # Finishing these steps over REST would set up integrations that ask the internet.
+    # Finishing these steps over REST would set up integrations that use the internet.
     done = ["core_config", "analytics", "integration"]
     store(config, "onboarding", 4, {"done": done})
     store(
@@ -100,14 +100,14 @@ def seed(config: Path, port: int, http: Mapping[str, Any] = {}) -> None:
     store(config, "lovelace", 1, {"config": {"strategy": {"type": "original-states"}}})
     (config / "custom_components").mkdir(exist_ok=True)
     (config / "custom_components" / INTEGRATION.name).symlink_to(INTEGRATION)
-    # One by one: HA looks for blueprints in folders, but not in links to folders.
+    # One by one: HA looks for blueprints in folders, but not in linked ones.
     blueprints = config / "blueprints" / "automation" / BLUEPRINTS.name
     blueprints.mkdir(parents=True, exist_ok=True)
     for blueprint in BLUEPRINTS.glob("*.yaml"):
         (blueprints / blueprint.name).symlink_to(blueprint)
     for included in ("automations", "scripts", "scenes"):
         (config / f"{included}.yaml").touch()
-    # Otherwise HA writes into /media where there is such a folder.
+    # Otherwise HA would use /media where that folder exists.
     media = config / "media"
     media.mkdir(exist_ok=True)
     login = f"{LOGIN}  media_dirs:\n    local: {media.absolute()}\n"

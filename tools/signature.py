@@ -1,4 +1,4 @@
-"""The signatures of the signed report, written without the integration's own code."""
+"""The signatures of the signed report, independent of the integration's code."""
 
 from base64 import b64encode
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class Signer:
     ) -> bool:
         """Return whether an answer is signed by Home Assistant for this very request.
 
-        `headers` are those of the answer, `request` those that headers() made.
+        `headers` are those of the answer, `request` those that headers() returned.
         """
         digest = digest_of(body)
         parameters = (

@@ -18,7 +18,7 @@ RATE = 1  # reports a second of all stations together
 
 
 async def soak(home_assistant: HomeAssistant, minutes: float) -> None:
-    """Print HA's resource usage each minute, and at the end what it has lost."""
+    """Print HA's resource usage each minute, and the lost reports at the end."""
     stations = await add_stations(home_assistant, STATIONS)
     load = Load(home_assistant.url, stations, RATE, fields=FIELDS, connections=4)
     process = home_assistant.process.pid
@@ -52,7 +52,7 @@ async def _main(minutes: float) -> None:
 
 
 def main() -> None:
-    """Run for as long as asked."""
+    """Run for the given time."""
     parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20, help="how long (20)")
     asyncio.run(_main(parser.parse_args().minutes))

@@ -1,4 +1,4 @@
-"""The two stations that scripts/develop sets up, and how a station is set up and run."""
+"""Sets up and runs stations, such as the two of scripts/develop."""
 
 import asyncio
 from asyncio.subprocess import DEVNULL, STDOUT
@@ -23,7 +23,7 @@ MODULES = (CHECKOUT / "firmware", SIMULATOR / "modules")
 
 @dataclass(frozen=True)
 class Station:
-    """A station: what it reports with, and the temperature around it in °C."""
+    """A station: its credentials, and the temperature around it in °C."""
 
     name: str
     mac: str
@@ -92,7 +92,7 @@ async def find_entry(home_assistant: HomeAssistant, station: Station) -> str:
 async def report_signed(url: str, station: Station, **report: Any) -> int:
     """Send a signed report of a station; return the status of the answer.
 
-    `report` holds what is in the report beside the MAC.
+    `report` holds the members of the report beside the MAC.
     """
     body = json.dumps({"mac": station.mac, "readings": [], **report}).encode()
     async with aiohttp.ClientSession(url) as session:
@@ -104,7 +104,7 @@ async def report_signed(url: str, station: Station, **report: Any) -> int:
 
 
 async def open_on_dashboard(home_assistant: HomeAssistant, **options: Any) -> None:
-    """Have HA's first page show the stations; `options` are those of the dashboard."""
+    """Make the stations' dashboard HA's first page, with its `options`."""
     await home_assistant.websocket(
         "lovelace/config/save",
         config={"strategy": {"type": "custom:esp-weather", **options}},
@@ -114,11 +114,11 @@ async def open_on_dashboard(home_assistant: HomeAssistant, **options: Any) -> No
 async def run_station(
     station: Station, folder: Path, config: Mapping[str, Any], *, rising: bool = False
 ) -> None:
-    """Run the firmware under MicroPython, on a board that board.py stands in for.
+    """Run the firmware in MicroPython on a simulated board, until cancelled.
 
     Its config.json and its console are in `folder`. If `rising`, each measurement is
-    higher than all before, from the station's mean on. Ends when it is cancelled.
-    Raises HomeAssistantError if the board fails.
+    higher than all before, starting at the station's mean. Raises HomeAssistantError
+    if the board fails.
     """
     with _prepare(folder, config).open("wb") as console:
         process = await asyncio.create_subprocess_exec(
@@ -132,7 +132,7 @@ async def run_station(
             stdin=DEVNULL,
             stdout=console,
             stderr=STDOUT,
-            # A terminal's Ctrl-C is for scripts/develop, which ends it.
+            # Ctrl-C in a terminal must only reach scripts/develop, which ends the board.
             start_new_session=True,
         )
     try:
@@ -145,7 +145,7 @@ async def run_station(
 
 
 def _prepare(folder: Path, config: Mapping[str, Any]) -> Path:
-    """Make a board's folder and return the file for its console."""
+    """Create a board's folder; return the file for its console."""
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config, indent=2))
     return folder / CONSOLE

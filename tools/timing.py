@@ -1,9 +1,8 @@
 """Compares how long a real Home Assistant (HA) takes to refuse a report.
 
-The time must not reveal to somebody who tries keys which MAC exists, or how much of a key is
-right: neither that of the answer nor that of the next one, on the same
-connection or another. Run `python -m tools.timing` for the figures of
-docs/security-and-reliability.md.
+The time must not reveal which MAC exists or how much of a key is right: neither that of
+the answer nor that of the next one, on the same connection or another. Run
+`python -m tools.timing` for the figures of docs/security-and-reliability.md.
 """
 
 import asyncio
@@ -40,7 +39,7 @@ WRONG = {
 }
 
 type Send = Callable[[HTTPConnection, Station], None]
-# The microseconds of requests, by form, by when they were sent, and by what was wrong
+# The microseconds of requests, by form, by when they were sent, and by the fault
 type Times = dict[tuple[str, str], dict[str, list[float]]]
 
 

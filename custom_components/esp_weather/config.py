@@ -276,7 +276,7 @@ def async_complete_fields(hass: HomeAssistant, entry: ConfigEntry[Any]) -> None:
     """Store settings for the fields that have an entity but no settings yet.
 
     Version 1.1 stored nothing of a field that the options did not describe: it was a
-    temperature. It may have been installed again for a while.
+    temperature. It may have been reinstalled in between.
     """
     registry = er.async_get(hass)
     config = StationConfig.from_entry(entry)

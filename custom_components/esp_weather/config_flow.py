@@ -75,8 +75,8 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Choose how to provide the key."""
-        # Until there is a first station, nothing has set up what it reports to and the
-        # dashboard, which the next page that is loaded offers.
+        # Before the first station is added, the integration is not set up: there is no
+        # view for reports, and no dashboard, which appears on the next page load.
         await async_setup_component(self.hass, DOMAIN, {})
         return self.async_show_menu(step_id="user", menu_options=["pair", "manual"])
 
@@ -213,7 +213,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
                 vol.Required(CONF_NAME): TextSelector(),
                 vol.Required(CONF_PLACE): PLACE_SELECTOR,
                 **{
-                    # What the station has declared holds without an answer.
+                    # Declared kinds apply unless the user chooses another one.
                     (vol.Optional if number in declared else vol.Required)(
                         _kind_key(number)
                     ): KIND_SELECTOR

@@ -14,6 +14,7 @@ from .pairing import Pairings
 from .protocol.nonces import Nonces
 from .recording.archive import Archive
 from .recording.journal import Journal
+from .report_log import ReportLog
 from .station import Station
 
 type EspWeatherConfigEntry = ConfigEntry[Station]
@@ -39,6 +40,7 @@ class EspWeatherData:
     pairings: Pairings
     firmware: Firmware | None = None
     nonces: Nonces = field(default_factory=Nonces)
+    reports: ReportLog = field(default_factory=ReportLog)
     stations: dict[str, Station] = field(default_factory=dict)
     # Number of incomplete bodies of each sender
     incomplete_bodies: Counter[str] = field(default_factory=Counter)

@@ -238,7 +238,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
                 not measurement.age
                 or self._time is None
                 or measurement.time > self._time
-                # The state is of the future: the clock was set back since.
+                # The state is from the future: the clock has been set back since.
                 or self._time > measurement.time + timedelta(seconds=measurement.age)
             )
         return is_newer and not (measurement.age and self._is_inactive(measurement.age))

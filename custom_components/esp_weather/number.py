@@ -1,4 +1,4 @@
-"""The settings of a station that can be changed from Home Assistant."""
+"""Number platform: the settings of a station."""
 
 from typing import Any, override
 
@@ -22,7 +22,7 @@ async def async_setup_entry(
     entry: EspWeatherConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the interval as soon as the station says which one it has."""
+    """Add the interval once the station reports it."""
     station = entry.runtime_data
     async_add_once_reported(
         hass,
@@ -35,9 +35,10 @@ async def async_setup_entry(
 
 
 class IntervalNumber(EspWeatherEntity, NumberEntity, RestoreEntity):
-    """Seconds between two readings of a station.
+    """The seconds between two readings of a station.
 
-    A new one counts at once; the station takes it with the answer to its next report.
+    A new value is shown at once. The station receives it with the answer to its next
+    report.
     """
 
     _attr_device_class = NumberDeviceClass.DURATION
@@ -55,11 +56,11 @@ class IntervalNumber(EspWeatherEntity, NumberEntity, RestoreEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Ask again for what was wanted before a restart, and follow the station."""
+        """Restore a pending interval from before a restart; subscribe to the station."""
         if (data := await self.async_get_last_extra_data()) is not None:
-            stored = Wanted(**data.as_dict())
+            stored = StoredInterval(**data.as_dict())
             if stored.wanted is not None:
-                self._station.wishes.set_interval(stored.wanted)
+                self._station.commands.set_interval(stored.wanted)
             self._attr_native_value = stored.interval
         self._async_update()
         self.async_on_remove(self._station.async_listen(self._async_report))
@@ -67,19 +68,21 @@ class IntervalNumber(EspWeatherEntity, NumberEntity, RestoreEntity):
     @property
     @override
     def extra_restore_state_data(self) -> ExtraStoredData:
-        """Return what is wanted, and what the station has."""
-        return Wanted(self._station.wishes.interval, self._station.status.interval)
+        """Return the restore data."""
+        return StoredInterval(
+            self._station.commands.interval, self._station.status.interval
+        )
 
     @override
     async def async_set_native_value(self, value: float) -> None:
-        """Have the station measure at another interval."""
-        self._station.wishes.set_interval(int(value))
+        """Have the station change its interval."""
+        self._station.commands.set_interval(int(value))
         self._async_report()
 
     @callback
     def _async_update(self) -> None:
-        """Show what is wanted, or else what the station has."""
-        wanted = self._station.wishes.interval
+        """Show the pending interval, or else the reported one."""
+        wanted = self._station.commands.interval
         value = wanted if wanted is not None else self._station.status.interval
         if value is not None:
             self._attr_native_value = value
@@ -92,17 +95,17 @@ class IntervalNumber(EspWeatherEntity, NumberEntity, RestoreEntity):
             self.async_write_ha_state()
 
 
-class Wanted(ExtraStoredData):
-    """What is kept of an interval over a restart."""
+class StoredInterval(ExtraStoredData):
+    """Restore data: the interval that is pending, if any, and the reported one."""
 
     def __init__(
         self, wanted: int | None = None, interval: float | None = None, **_: Any
     ) -> None:
-        """Take what was kept."""
+        """Initialize from the stored data."""
         self.wanted = wanted
         self.interval = interval
 
     @override
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the restore data, ready for JSON."""
         return {"wanted": self.wanted, "interval": self.interval}

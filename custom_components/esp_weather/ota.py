@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant
 
 from .const import DOMAIN
 
-# scripts/build puts it here; a checkout of the repository does without.
+# scripts/build puts it here; it is not part of the repository.
 _FOLDER: Final = Path(__file__).parent / "firmware"
 _PATH: Final = f"/api/{DOMAIN}/firmware"
 
@@ -18,8 +18,9 @@ _PATH: Final = f"/api/{DOMAIN}/firmware"
 class Firmware(NamedTuple):
     """A version that stations can install.
 
-    `sha256` is that of its manifest, which has those of all files: whoever is told it in
-    a signed answer may take the files from anywhere. `notes` are Markdown.
+    `sha256` is the digest of its manifest, which holds the digests of all files: a
+    station that received it in a signed answer need not trust where it downloads the
+    files. `notes` are Markdown.
     """
 
     version: str
@@ -28,7 +29,7 @@ class Firmware(NamedTuple):
 
 
 async def async_load_firmware(hass: HomeAssistant) -> Firmware | None:
-    """Return the firmware of this release, None if it is not here, and serve its files."""
+    """Serve the firmware of this release and return it, None if there is none."""
     firmware = await hass.async_add_executor_job(_read, _FOLDER)
     if firmware is not None:
         await hass.http.async_register_static_paths(

@@ -15,6 +15,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.util import dt as dt_util
 
+from .commands import Commands
 from .config import (
     StationConfig,
     data_with_fields,
@@ -31,7 +32,6 @@ from .recording.archive import Archive
 from .recording.journal import Journal, JournalError
 from .recording.stream import Stream
 from .refusals import Issue, RefusalTracker, async_create_issue, async_delete_issue
-from .wishes import Wishes
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ class Station:
         self.connected = False
         self.last_report: datetime | None = None
         self.status = Status()
-        self.wishes = Wishes()
+        self.commands = Commands()
         self.started: datetime | None = None
         self.refusals = RefusalTracker(hass, entry)
         self.journal = journal.async_station(self.mac, self.config.timeout)
@@ -286,7 +286,7 @@ class Station:
                 )
             )
         self.status = report.status
-        self.wishes.take_status(report.status)
+        self.commands.take_status(report.status)
         if report.status.uptime is not None:
             started = arrived - timedelta(seconds=report.status.uptime)
             self.started = started.replace(microsecond=0)

@@ -1,4 +1,4 @@
-"""The firmware of a station: whether it is older than this integration, and its update."""
+"""Update platform: the firmware of a station."""
 
 from typing import Any, override
 
@@ -13,17 +13,17 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .commands import UNFULFILLED
 from .const import FIRMWARE_VERSION
 from .data import DATA, EspWeatherConfigEntry
 from .entity import EspWeatherEntity, async_add_once_reported
 from .messages import async_translate
 from .ota import Firmware
 from .station import Station
-from .wishes import UNFULFILLED
 
 PARALLEL_UPDATES = 0
 
-# Why an update can come to nothing, as the station says it
+# The reasons that a station reports for a failed update
 _ERRORS = {
     "micropython_too_old": "update_micropython_too_old",
     "no_answer": "update_no_answer",
@@ -55,8 +55,8 @@ async def async_setup_entry(
 class FirmwareUpdate(EspWeatherEntity, UpdateEntity):
     """The firmware of a station, which fetches a newer one over the air.
 
-    The answer to its next report requests that. Where this installation does not
-    have the compiled firmware, updates are made by cable.
+    It is told to with the answer to its next report. Where this installation lacks
+    the compiled firmware, boards are updated by cable.
     """
 
     _attr_device_class = UpdateDeviceClass.FIRMWARE
@@ -64,7 +64,7 @@ class FirmwareUpdate(EspWeatherEntity, UpdateEntity):
     _attr_release_url = "https://github.com/esp-weather/esp_weather/releases"
 
     def __init__(self, station: Station, firmware: Firmware | None) -> None:
-        """Create the update of a station. Without `firmware` it shows versions only."""
+        """Create the update entity; without `firmware` it only shows versions."""
         super().__init__(station, "firmware")
         self._firmware = firmware
         self._shown: tuple[str | None, bool, str | None] | None = None
@@ -78,7 +78,7 @@ class FirmwareUpdate(EspWeatherEntity, UpdateEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Take up what was there before the restart, and follow the station."""
+        """Resume a pending update from before a restart; subscribe to the station."""
         assert isinstance(self.device_entry, dr.DeviceEntry)
         self._attr_installed_version = self.device_entry.sw_version
         keys = (*_ERRORS.values(), "update_by_cable", "update_failed")
@@ -90,9 +90,9 @@ class FirmwareUpdate(EspWeatherEntity, UpdateEntity):
             self._firmware is not None
             and (last := await self.async_get_last_state()) is not None
             and last.attributes.get(ATTR_IN_PROGRESS)
-            and self._station.wishes.firmware is None
+            and self._station.commands.firmware is None
         ):
-            self._station.wishes.install(self._firmware)
+            self._station.commands.install(self._firmware)
         self._async_update()
         self.async_on_remove(self._station.async_listen(self._async_report))
 
@@ -100,34 +100,34 @@ class FirmwareUpdate(EspWeatherEntity, UpdateEntity):
     async def async_install(
         self, version: str | None, backup: bool, **kwargs: Any
     ) -> None:
-        """Have the station fetch the firmware when it reports next."""
-        assert self._firmware is not None  # Else there is no such feature.
-        self._station.wishes.install(self._firmware)
+        """Have the station install the firmware after its next report."""
+        assert self._firmware is not None  # Without it, INSTALL is not supported.
+        self._station.commands.install(self._firmware)
         self._async_report()
 
     @override
     async def async_release_notes(self) -> str | None:
-        """Return what is new."""
+        """Return the release notes."""
         return self._firmware and self._firmware.notes
 
     @property
     def _summary(self) -> str | None:
-        """Return why there is nothing to install, or why that has failed."""
+        """Return why nothing can be installed, or why the last update failed."""
         if self._firmware is None:
             return self._texts["update_by_cable"]
-        if (error := self._station.wishes.firmware_error) is None:
+        if (error := self._station.commands.firmware_error) is None:
             return None
         return self._texts[_ERRORS.get(error, "update_failed")]
 
     @property
     @override
     def in_progress(self) -> bool:
-        """Return whether the station is yet to install the firmware."""
-        return self._station.wishes.firmware is not None
+        """Return whether an update is pending."""
+        return self._station.commands.firmware is not None
 
     @callback
     def _async_update(self) -> bool:
-        """Take what the station reports; return whether it is new."""
+        """Update from the status of the station; return whether anything changed."""
         self._attr_release_summary = self._summary
         version = self._station.status.firmware
         if version and version != self._attr_installed_version:

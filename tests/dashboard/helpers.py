@@ -1,11 +1,11 @@
-"""Running the JavaScript of the dashboard without a browser."""
+"""Runs the JavaScript of the dashboard without a browser."""
 
 from pathlib import Path
 import subprocess
 
 import playwright
 
-# Playwright brings a Node.js along, which is newer than Debian's.
+# Playwright comes with a Node.js that is newer than Debian's.
 _NODE = Path(playwright.__file__).parent / "driver" / "node"
 _FOLDER = Path(__file__).parent / "javascript"
 

@@ -1,4 +1,4 @@
-"""The dashboard strategy, as a browser gets it."""
+"""The dashboard strategy as it is served to browsers."""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -25,7 +25,7 @@ async def _set_up(
     hass_storage: dict[str, Any],
     enable_custom_integrations: None,
 ) -> None:
-    """Begin to add a station to a Home Assistant that has a frontend and an owner."""
+    """Open the dialog that adds a station, with a frontend and an owner."""
     hass_storage["onboarding"] = {
         "version": 4,
         "data": {"done": ["user", "core_config", "analytics", "integration"]},
@@ -58,7 +58,7 @@ async def test_browsers_load_it(hass_client_no_auth: ClientSessionGenerator) -> 
 async def test_changed_files_have_another_address(
     hass: HomeAssistant, hass_client_no_auth: ClientSessionGenerator, tmp_path: Path
 ) -> None:
-    """A browser that has kept the files of an older version does not show them."""
+    """A browser that has cached the files of an older version loads the new ones."""
     for file in FOLDER.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes() + b"\n")
 

@@ -1,4 +1,4 @@
-"""What the dashboard's JavaScript makes of a house, without a browser."""
+"""The dashboard's JavaScript, without a browser."""
 
 from .helpers import run_node
 

@@ -1,4 +1,4 @@
-"""The dashboard's templates, filled in by Home Assistant."""
+"""The dashboard's templates, rendered by Home Assistant."""
 
 from datetime import UTC, datetime, timedelta
 import json
@@ -68,7 +68,7 @@ def advise(
     inside: float | str,
     change: float | None = None,
 ) -> None:
-    """Set what the sensors of the advice say; the next change is in `change` minutes."""
+    """Set the sensors of the advice; the next change is in `change` minutes."""
     temperature(hass, OUTSIDE, outside)
     temperature(hass, INSIDE, inside)
     hass.states.async_set(
@@ -118,7 +118,7 @@ def advise(
 def test_open(
     hass: HomeAssistant, cards: Cards, language: str, texts: list[str]
 ) -> None:
-    """It says so in green, in the language and with the numbers of the user."""
+    """Open is green, in the user's language and number format."""
     advise(hass, "open", 18.1, 21.3)
 
     assert lines(render(hass, cards[language]["advice"])) == [
@@ -139,7 +139,7 @@ def test_open(
     ],
 )
 def test_close(hass: HomeAssistant, cards: Cards, language: str, text: str) -> None:
-    """It says in amber how long they stay closed."""
+    """Keep closed is amber and says until when."""
     advise(hass, "close", 26.5, 24.0, 41)
 
     kind, _, _, then = lines(render(hass, cards[language]["advice"]))
@@ -170,7 +170,7 @@ def test_next_change(
     change: float,
     text: str,
 ) -> None:
-    """It is rounded, as nobody knows it to the minute."""
+    """The next change is rounded: it is not known to the minute."""
     advise(hass, advice, outside, 24.0, change)
 
     assert lines(render(hass, cards["en"]["advice"]))[3] == text
@@ -231,7 +231,7 @@ def test_other_advice(
     kind: str,
     texts: list[str],
 ) -> None:
-    """It never guesses, and shows what there is."""
+    """Without an advice, the card shows the values that are known."""
     advise(hass, advice, outside, inside)
 
     found, _, *said = lines(render(hass, cards["en"]["advice"]))
@@ -240,7 +240,7 @@ def test_other_advice(
 
 
 def test_before_there_is_anything(hass: HomeAssistant, cards: Cards) -> None:
-    """While Home Assistant starts there is not even a state."""
+    """The card copes with entities that have no state yet."""
     assert lines(render(hass, cards["en"]["advice"]))[2:] == [
         "No advice: a reading is missing",
         "— outside, — inside",
@@ -257,7 +257,7 @@ def test_before_there_is_anything(hass: HomeAssistant, cards: Cards) -> None:
 def test_chosen_sensors(
     hass: HomeAssistant, cards: Cards, units: tuple[str, str], text: str
 ) -> None:
-    """Of sensors that have no advice only the difference is known."""
+    """For sensors without an advice, the card shows the difference only."""
     temperature(hass, OUTSIDE, 18.0, units[0])
     temperature(hass, "sensor.hall_temperature", 21.5, units[1])
 
@@ -274,7 +274,7 @@ def test_chosen_sensors(
         ("es", 20, "Hoy de 13,5° (05:00) a 26,5° (06:00)"),
         ("fr", 20, "Aujourd’hui de 13,5° (05:00) à 26,5° (06:00)"),
         ("en", "unavailable", "Today 13.5° (5:00 AM) to 26.5° (6:00 AM)"),
-        # What has been reported since the dashboard was made
+        # Reported after the dashboard was generated
         ("de", 30, "Heute 13,5° (05:00) bis 30,0° (20:42)"),
         ("de", 10, "Heute 10,0° (20:42) bis 26,5° (06:00)"),
     ],
@@ -286,7 +286,7 @@ def test_today(
     value: float | str,
     text: str,
 ) -> None:
-    """It has today's lowest and highest with their times."""
+    """The card has today's minimum and maximum with their times."""
     temperature(hass, OUTSIDE, value)
 
     assert render(hass, cards[language]["today"]).strip() == text
@@ -295,7 +295,7 @@ def test_today(
 def test_yesterday(
     hass: HomeAssistant, cards: Cards, freezer: FrozenDateTimeFactory
 ) -> None:
-    """Yesterday's are not taken for today's."""
+    """Yesterday's minimum and maximum are not shown as today's."""
     temperature(hass, OUTSIDE, 20)
     freezer.move_to(NOW + timedelta(hours=4))
 

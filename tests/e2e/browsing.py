@@ -8,7 +8,7 @@ from playwright.async_api import ConsoleMessage, Page
 
 from tools.browser import browser as run_browser
 
-TIME_LIMIT = 20_000  # ms for what a page has to show
+TIME_LIMIT = 20_000  # ms until a page shows its content
 WIDE = (1280, 960)
 TABLET = (768, 1024)
 PHONE = (390, 844)
@@ -18,15 +18,14 @@ type OpenPage = Callable[..., Awaitable[Page]]
 
 @asynccontextmanager
 async def browse(folder: Path) -> AsyncGenerator[OpenPage]:
-    """Run a browser and return the function that opens a page in it.
+    """Run a browser and yield the function that opens a page in it.
 
-    At the end there is a picture of each page in the folder, and no page has had an
-    error.
+    At the end a picture of each page is in the folder. Fails if a page had an error.
     """
     errors: list[str] = []
 
     def log(message: ConsoleMessage) -> None:
-        # The pictures of other integrations come from the internet.
+        # The images of other integrations are on the internet.
         if message.type == "error" and "/api/brands/" not in message.location["url"]:
             errors.append(f"{message.text} {message.location['url']}")
 
@@ -69,7 +68,7 @@ async def browse(folder: Path) -> AsyncGenerator[OpenPage]:
 
 
 async def look(page: Page, file: Path) -> None:
-    """Take pictures on a wide screen and on a phone; nothing sticks out of either."""
+    """Take pictures on a wide screen and on a phone; expect no overflow on either."""
     size = page.viewport_size
     assert size is not None
     for name, (width, height) in (("wide", WIDE), ("phone", PHONE)):

@@ -1,4 +1,4 @@
-"""Running `scripts/develop` while a test goes on."""
+"""Runs `scripts/develop` during a test."""
 
 import asyncio
 from asyncio.subprocess import PIPE, STDOUT
@@ -11,16 +11,16 @@ import sys
 
 from tools.home_assistant import ending_with_this_process
 
-LIMIT = 240  # seconds in which it has to start or to end
+LIMIT = 240  # seconds to start or to end
 
 
 @asynccontextmanager
 async def developing(
     config: Path, port: int, stations: str = "--bare"
 ) -> AsyncGenerator[str]:
-    """Run it until the block ends; return the address that it prints.
+    """Run it until the block ends; yield the address that it prints.
 
-    Ctrl-C has to end it and all that it has started.
+    Checks that Ctrl-C ends it with all that it has started.
     """
     develop = await asyncio.create_subprocess_exec(
         *ending_with_this_process(sys.executable, "-m", "tools.develop", stations),

@@ -1,4 +1,4 @@
-"""What the tests against a real Home Assistant share, beside the fixtures."""
+"""Helpers that the tests against a real Home Assistant share."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,7 +11,7 @@ _IDENTITY = 16  # bytes
 
 
 def rows(database: Path, entity_id: str) -> list[tuple[str, datetime]]:
-    """Return each state of an entity with its time, as the recorder stored them."""
+    """Return each recorded state of an entity with its time."""
     return [(state, time) for state, time, _ in _rows(database, entity_id)]
 
 

@@ -1,4 +1,4 @@
-"""Stations that report while a test goes on."""
+"""Stations that report during a test."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -33,8 +33,8 @@ async def firmware(
 class Reporter:
     """Reports a field of a station to the Home Assistant (HA) at `url`.
 
-    Whatever HA answers, it reports again, as the old stations do, so that its report
-    arrives when HA asks for another try during pairing.
+    It keeps reporting whatever HA answers, as the old stations do, so that a report
+    arrives when HA asks for another one during pairing.
     """
 
     url: str

@@ -1,4 +1,4 @@
-"""What a person sees and clicks, in a real browser."""
+"""From an empty Home Assistant to the dashboard, in a real browser."""
 
 from asyncio import sleep, timeout
 from collections.abc import AsyncGenerator
@@ -36,12 +36,12 @@ from .browsing import (
 from .reporter import Reporter, firmware
 
 IS_OLD = (MAJOR_VERSION, MINOR_VERSION) < (2026, 5)
-SILENCE_LIMIT = 90_000  # ms in which a station falls silent
+SILENCE_LIMIT = 90_000  # ms until a station counts as silent
 expect.set_options(timeout=TIME_LIMIT)
 
 NEW = Station("Outdoor", "5c:cf:7f:2b:0e:a8", mean=27.5, swing=0)
 
-# What the answer of the room inside is in each language
+# The answer for the inside room in each language
 ADVICE = {
     "en": "Open the windows: 6.5° cooler outside",
     "de": "Fenster öffnen: draußen 6,5° kühler",
@@ -80,14 +80,14 @@ async def _expect_address_on_a_phone(page: Page, folder: Path) -> None:
 
 
 async def _name(page: Page, name: str, place: str) -> None:
-    """Name the station that was found, and say where it is."""
+    """Enter the name and the place of the station that was found."""
     await page.get_by_role("textbox", name="Name").fill(name)
     await page.get_by_text(place, exact=True).click()
     await page.get_by_role("button", name="Submit").click()
 
 
 async def _finish(page: Page, area: str) -> None:
-    """Put the station that was added into an area."""
+    """Assign the station that was added to an area."""
     await page.locator("ha-area-picker").click()
     await page.locator("ha-combo-box-item").filter(has_text=area).click()
     await page.get_by_role("button", name="Finish").click()
@@ -95,20 +95,20 @@ async def _finish(page: Page, area: str) -> None:
 
 
 async def _expect_dashboard(page: Page, *texts: str) -> None:
-    """Expect the dashboard with these texts, and nothing that sticks out."""
+    """Expect the dashboard with these texts and without overflow."""
     for text in ("Last 24 hours", "Last 30 days", *texts):
         await expect(page.get_by_text(text).first).to_be_visible()
     await _expect_no_faults(page)
 
 
 async def _expect_no_faults(page: Page) -> None:
-    """Expect a page without cards in error, on which nothing sticks out."""
+    """Expect a page without error cards and without overflow."""
     await expect(page.locator("hui-error-card, hui-warning")).to_have_count(0)
     await expect_no_overflow(page)
 
 
 async def _bottom(locator: Locator) -> float:
-    """Return where an element ends, in pixels from the upper edge of the screen."""
+    """Return the distance of an element's lower edge from the top, in pixels."""
     box = await locator.bounding_box()
     assert box is not None
     return box["y"] + box["height"]
@@ -122,7 +122,7 @@ async def _add_integration(page: Page) -> None:
 
 
 async def _open_settings(page: Page, name: str) -> None:
-    """Click the way to a page of the settings."""
+    """Open a page of the settings with clicks."""
     await page.locator("ha-sidebar").get_by_text("Settings", exact=True).click()
     await page.get_by_text(name, exact=True).click()
 
@@ -132,10 +132,10 @@ async def _open_settings(page: Page, name: str) -> None:
 async def test_from_nothing_to_a_dashboard_and_an_automation(
     bare_url: str, open_page: OpenPage, tmp_path: Path
 ) -> None:
-    """A new user gets there with the mouse alone, and a name typed here and there."""
+    """A new user gets there with the mouse, typing only names."""
     page = await open_page(bare_url)
 
-    # The dashboard is offered as soon as somebody thinks of adding a station.
+    # The dashboard is offered once the dialog that adds a station was opened.
     await _open_settings(page, "Devices & services")
     await _add_integration(page)
     await expect(page.get_by_text("Pair a station")).to_be_visible()
@@ -164,14 +164,14 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
         ).to_be_visible()
         await _finish(page, "Kitchen")
 
-        # The other one has the same key, and is found by itself.
+        # The other one has the same key, and is discovered.
         await stations.enter_async_context(indoor.switched_on())
         await _open_settings(page, "Devices & services")
         await page.locator("ha-config-flow-card").get_by_text("Add").click()
         await _name(page, "Indoor", "Inside")
         await _finish(page, "Living room")
 
-        # They are on a new dashboard, which the page offers when it is loaded again.
+        # They are on a new dashboard, which is offered once the page is reloaded.
         await page.reload()
         await _open_settings(page, "Dashboards")
         await page.get_by_role("button", name="Add dashboard").click()
@@ -188,7 +188,7 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
         await _choose_one_station(page)
         await page.screenshot(path=tmp_path / "one-station.png")
 
-        # An automation says when to open the windows.
+        # An automation announces when to open the windows.
         await _open_settings(page, "Automations & scenes")
         await page.get_by_role("button", name="Create automation").click()
         await page.get_by_text("Open and close the windows").click()
@@ -199,7 +199,7 @@ async def test_from_nothing_to_a_dashboard_and_an_automation(
         await page.get_by_role("button", name="Save").last.click()
         await expect(page.get_by_text("Traces")).to_be_visible()
 
-        # It says so at once: nothing has to change first.
+        # It does so at once, without a change of the advice.
         await page.locator("ha-sidebar").get_by_text("Notifications").click()
         await expect(page.get_by_text("Living Room: Keep closed")).to_be_visible()
         await expect(
@@ -227,7 +227,7 @@ async def _choose_one_station(page: Page) -> None:
 async def test_dashboard(
     home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
 ) -> None:
-    """The dashboard shows what was sent, and follows what changes."""
+    """The dashboard shows the readings, and follows changes."""
     await add_station(home_assistant, OUTDOOR)
     await open_on_dashboard(home_assistant)
     async with Reporter(home_assistant.url, OUTDOOR, -7.4).switched_on():
@@ -242,7 +242,8 @@ async def test_dashboard(
             "getComputedStyle(document.querySelector('html')).backgroundColor"
         )
         assert background == "rgb(17, 17, 17)"
-        if IS_OLD:  # The dashboard would ask to be refreshed upon each change.
+        # The old dashboard would ask to be refreshed after each change.
+        if IS_OLD:
             return
 
         # Another station and its field appear by themselves.
@@ -262,7 +263,7 @@ async def test_dashboard(
             await expect(page.get_by_text("Connected")).to_have_count(2)
             await page.screenshot(path=tmp_path / "diagnostics.png")
 
-            # What is hidden or disabled stays away.
+            # Hidden and disabled entities are not shown.
             for entity_id, change in (
                 ("sensor.indoor_temperature", {"hidden_by": "user"}),
                 ("binary_sensor.indoor_connectivity", {"disabled_by": "user"}),
@@ -281,7 +282,7 @@ async def test_dashboard(
 async def test_answer_at_a_glance(
     home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
 ) -> None:
-    """Whatever the screen, language and house: the answer is what one sees first."""
+    """The answer is at the top, whatever the screen, language and house."""
     rooms = house()
     await furnish(home_assistant, rooms)
     devices = {
@@ -315,7 +316,7 @@ async def test_answer_at_a_glance(
             await page.context.close()
             continue
 
-        # The empty station comes last, and what is silent is a badge.
+        # The empty station comes last, and a silent one has a badge.
         headings = await page.locator("hui-heading-card").evaluate_all(
             "cards => cards.map((card) => card.shadowRoot.textContent.trim())"
         )
@@ -335,7 +336,7 @@ async def test_answer_at_a_glance(
 async def _expect_page_of_a_report(
     home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
 ) -> None:
-    """Expect that who opens the legacy URL sees what was taken, or what to do next."""
+    """Expect a page at the legacy URL: the value that was taken, or what to do."""
     light, black = "rgb(250, 250, 250)", "rgb(17, 17, 17)"
     unknown = replace(OUTDOOR, key="unknown-key")
     for number, (station, value, dark, color, text) in enumerate(
@@ -349,7 +350,7 @@ async def _expect_page_of_a_report(
         url = home_assistant.url + station.report_path(1, value)
         page = await open_page(url, PHONE, dark=dark, console=False)
         await expect(page.get_by_text(text)).to_be_visible()
-        # Its style is let through by its own policy.
+        # The page's policy allows its style.
         assert color == await page.evaluate(
             "getComputedStyle(document.body).backgroundColor"
         )

@@ -1,4 +1,4 @@
-"""Importing and exporting readings with the mouse, in a real browser."""
+"""Import and export of readings in a real browser."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ async def _upload(page: Page, file: Path) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("socket_enabled")
 async def test_import_and_export(home_assistant: HomeAssistant, tmp_path: Path) -> None:
-    """A file goes from the user's disk into the statistics, and readings come back."""
+    """A file is imported into the statistics, and readings are exported."""
     await add_station(home_assistant, OUTDOOR)
     for value in ("21.5", "21.5", "22"):
         url = URL(home_assistant.url + OUTDOOR.report_path(1, value), encoded=True)
@@ -51,7 +51,7 @@ async def test_import_and_export(home_assistant: HomeAssistant, tmp_path: Path) 
         page = await open_page(home_assistant.url)
         await open_options(page, home_assistant.url, "Import old readings")
 
-        # A file without readings says so, and there is no Import button.
+        # A file without readings is refused, without an Import button.
         await _upload(page, wrong)
         await page.get_by_role("button", name="Next").click()
         await expect(page.get_by_text("The file contains no readings")).to_be_visible()
@@ -59,13 +59,13 @@ async def test_import_and_export(home_assistant: HomeAssistant, tmp_path: Path) 
         await _upload(page, file)
         await page.get_by_role("button", name="Next").click()
 
-        # What the file contains, and what belongs where
+        # The content of the file, and the choice of fields
         await expect(page.get_by_text("What the file contains")).to_be_visible()
         await expect(page.get_by_role("cell", name="-127")).to_be_visible()
         await look(page, tmp_path / "2-fields")
         await page.get_by_role("button", name="Next").click()
 
-        # What would be imported
+        # The preview of the import
         await expect(page.get_by_text("What would be imported")).to_be_visible()
         await expect(page.get_by_text("Field 2 (new)")).to_be_visible()
         await look(page, tmp_path / "3-confirm")
@@ -79,8 +79,8 @@ async def test_import_and_export(home_assistant: HomeAssistant, tmp_path: Path) 
         await page.get_by_role("button", name="Submit").click()
         await expect(page.get_by_text("3 readings are in the file")).to_be_visible()
         await look(page, tmp_path / "6-exported")
-        # The link opens a tab of its own. If that ends before it has begun, the
-        # download is said to be that of the page with the link.
+        # The link opens a new tab. If that closes before the download starts, the
+        # browser attributes the download to the page with the link.
         downloads: asyncio.Queue[Download] = asyncio.Queue()
         page.on("download", downloads.put_nowait)
         page.context.on("page", lambda tab: tab.on("download", downloads.put_nowait))

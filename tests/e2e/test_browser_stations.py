@@ -1,4 +1,4 @@
-"""Pairing and changing a station with the mouse, in a real browser."""
+"""Pairing and changing a station in a real browser."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -24,7 +24,7 @@ expect.set_options(timeout=TIME_LIMIT)
 BME280 = ("temperature", "humidity", "pressure")
 VALUES = {1: 21.5, 2: 48.2, 3: 1013.2}
 SENSORS = [{"type": "bme280", "field": 1, "scl": 5, "sda": 4}]
-SILENT = replace(INDOOR, name="Cellar")  # It does not say what it measures.
+SILENT = replace(INDOOR, name="Cellar")  # It does not declare its fields.
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ async def _send(url: str, station: Station, field: int, value: float) -> int:
 
 
 async def _expect_kinds(page: Page, *kinds: str, values: bool = True) -> None:
-    """Expect the naming step to show these fields, with what each has sent."""
+    """Expect the naming step to show these fields, with their values."""
     for (field, value), kind in zip(VALUES.items(), kinds, strict=True):
         label = f"Field {field}: {value if values else ''}"
         selector = page.locator("ha-selector-select").filter(has_text=label)
@@ -115,14 +115,14 @@ async def _sensors(home_assistant: HomeAssistant, name: str) -> dict[str, str]:
 async def test_pairing_shows_what_is_measured(
     home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
 ) -> None:
-    """Whether a station says what it measures or not: its entities come out right.
+    """The entities of a station are right, whether it declares its fields or not.
 
-    One runs the firmware, with what the dialog shows as its config.json.
+    One that does runs the firmware, with the config.json that the dialog shows.
     """
     url = home_assistant.url
     page = await open_page(url)
 
-    # One that declares its fields needs a name and a place only.
+    # One that declares its fields only needs a name and a place.
     dialog = await _start_pairing(page, url)
     await look(page, tmp_path / "1-pair")
     config = json.loads(await dialog.locator("pre").text_content() or "")
@@ -155,7 +155,7 @@ async def test_pairing_shows_what_is_measured(
     )
     assert sensors["humidity"].endswith("%")
 
-    # One that says nothing, and sends its fields one by one, is asked about.
+    # The kinds of one that sends undeclared fields one by one are asked for.
     dialog = await _start_pairing(page, url)
     shown = await dialog.locator("code").first.inner_text()
     key = shown.partition("API_key=")[2].partition("/")[0]
@@ -185,11 +185,11 @@ async def test_pairing_shows_what_is_measured(
 async def test_dialogs_of_a_station(
     home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
 ) -> None:
-    """What a person changes later, or is asked to mend, is there and fits the screen."""
+    """The dialogs that change or repair a station work and fit the screen."""
     url = home_assistant.url
     page = await open_page(url)
 
-    # Entered by hand: the address is what one sees first.
+    # Added manually: the address is at the top.
     await page.goto(f"{url}/config/integrations/dashboard")
     await page.get_by_role("button", name="Add integration").click()
     await page.get_by_placeholder("Search for a brand name").fill("ESP W")
@@ -212,7 +212,7 @@ async def test_dialogs_of_a_station(
     await look(page, tmp_path / "03-config")
     await page.get_by_role("button", name="Finish").click()
 
-    # An unknown field and a wrong key are issues that a dialog mends.
+    # An unknown field and a wrong key are issues with a dialog that fixes them.
     await _send(url, INDOOR, 1, 21.5)
     await _send(url, INDOOR, 3, 1013.2)
     await page.goto(f"{url}/config/repairs")

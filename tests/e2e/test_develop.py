@@ -1,4 +1,4 @@
-"""What `scripts/develop` runs, and more than one of it at a time."""
+"""`scripts/develop`: its stations, and two instances at a time."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ def _databases(folder: Path) -> list[str]:
 @pytest.mark.usefixtures("socket_enabled")
 @pytest.mark.timeout(600)
 async def test_demo(tmp_path: Path) -> None:
-    """What eight live stations measure goes on from the past that they were given."""
+    """The readings of eight live stations continue their generated past."""
     async with developing(tmp_path, free_port(), "--many"):
         started = datetime.now(UTC)
         for station in STATIONS:
@@ -55,7 +55,7 @@ async def test_demo(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("socket_enabled")
 @pytest.mark.timeout(600)
 async def test_two(tmp_path: Path) -> None:
-    """Two that are started at once run beside each other, each with its own folder."""
+    """Two instances started at once run side by side, each with its own folder."""
     config, port = tmp_path / "config", free_port()
     running = asyncio.Barrier(2)
     urls = set()
@@ -71,6 +71,6 @@ async def test_two(tmp_path: Path) -> None:
 
     assert len(urls) == 2
     assert _databases(tmp_path) == ["config", "config-2"]
-    # Both are free again.
+    # Both folders are free again.
     async with developing(config, port) as url:
         assert url == f"http://127.0.0.1:{port}"

@@ -1,4 +1,4 @@
-"""Nothing lost and nothing broken when things go wrong, in short versions.
+"""Nothing is lost and nothing broken under faults, in short versions.
 
 `python -m tools.faults` has the long ones, for docs/security-and-reliability.md.
 """
@@ -34,12 +34,12 @@ UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE
 
 @pytest.fixture(autouse=True)
 async def _fast_loop() -> None:
-    """Report as fast as `python -m tools.faults` does: Home Assistant's plugin debugs."""
+    """Switch off asyncio's debug mode, which HA's plugin enables and which is slow."""
     asyncio.get_running_loop().set_debug(False)
 
 
 def _assert_only(result: Result, *allowed: int) -> None:
-    """Nothing was answered but what is allowed, and nothing broke."""
+    """Check that there were only the allowed answers, and no fault."""
     assert set(result.outcome.answers) <= set(allowed)
     assert result.outcome.taken
     assert result.outcome.without_retry_after == 0
@@ -47,7 +47,7 @@ def _assert_only(result: Result, *allowed: int) -> None:
 
 
 async def test_overload(tmp_path: Path) -> None:
-    """More reports than the disk takes: the rest is refused, HA stays usable."""
+    """Reports that the disk cannot keep up with are refused, and HA stays usable."""
     result = await overload(tmp_path)
 
     _assert_only(result, OK, UNAVAILABLE)
@@ -60,7 +60,7 @@ async def test_overload(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("stations", "signed"), [(1, False), (20, True)])
 async def test_flood(tmp_path: Path, stations: int, signed: bool) -> None:
-    """As many reports as HA can answer, whoever sends them: none is lost."""
+    """At the highest rate that HA can answer, no report is lost."""
     result = await flood(tmp_path, 8, stations, signed=signed)
 
     _assert_only(result, OK, UNAVAILABLE)
@@ -69,7 +69,7 @@ async def test_flood(tmp_path: Path, stations: int, signed: bool) -> None:
 
 
 async def test_locked(tmp_path: Path) -> None:
-    """What was taken before HA noticed that it cannot write is written later."""
+    """Readings taken before HA noticed that it cannot write are written later."""
     result = await locked(tmp_path, seconds=20)
 
     _assert_only(result, OK, UNAVAILABLE)
@@ -78,7 +78,7 @@ async def test_locked(tmp_path: Path) -> None:
 
 
 async def test_restart(tmp_path: Path) -> None:
-    """What was accepted before HA stopped is in the database."""
+    """All readings that were taken before HA stopped are in the database."""
     result = await restart(tmp_path, times=1)
 
     _assert_only(result, OK, UNAVAILABLE, NO_ANSWER, HTTPStatus.NOT_FOUND)
@@ -87,13 +87,13 @@ async def test_restart(tmp_path: Path) -> None:
 
 
 async def test_kill(tmp_path: Path) -> None:
-    """A kill costs little more than the commit_interval where readings have no numbers."""
+    """A kill loses little more than a commit_interval of unnumbered readings."""
     result = await kill(tmp_path, commit_interval=1, times=1)
 
     _assert_only(result, OK, UNAVAILABLE, NO_ANSWER, HTTPStatus.NOT_FOUND)
     assert result.outcome.answers[NO_ANSWER]
     assert result.lost <= 3 * RATE
-    # It goes on afterwards.
+    # Reporting continues afterwards.
     assert max(result.outcome.taken) in result.stored
 
 
@@ -108,7 +108,7 @@ async def test_changes(tmp_path: Path) -> None:
 
 
 async def test_full_disk(tmp_path: Path) -> None:
-    """HA outlives a full disk, and writes what it has taken once there is room."""
+    """HA survives a full disk, and writes all it has taken once there is room."""
     try:
         result = await full(tmp_path, seconds=8)
     except FaultError as err:
@@ -119,7 +119,7 @@ async def test_full_disk(tmp_path: Path) -> None:
 
 
 async def test_postgresql(tmp_path: Path) -> None:
-    """The recorder may write to PostgreSQL: the same rows with the same values."""
+    """With PostgreSQL, the rows and values are the same."""
     try:
         result = await database(tmp_path, POSTGRESQL, seconds=5)
     except DatabaseMissingError as err:
@@ -130,7 +130,7 @@ async def test_postgresql(tmp_path: Path) -> None:
 
 
 async def test_past_flood(tmp_path: Path) -> None:
-    """The past of one station holds up nobody's rows, and no stop."""
+    """A station's past readings delay neither others' rows nor the stop of HA."""
     result = await past_flood(tmp_path, reports=400)
 
     assert result.row < 10

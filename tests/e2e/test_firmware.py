@@ -1,4 +1,4 @@
-"""The firmware, unchanged, under MicroPython reports to a real Home Assistant (HA)."""
+"""The unchanged firmware in MicroPython reports to a real Home Assistant (HA)."""
 
 import asyncio
 from asyncio.subprocess import DEVNULL, STDOUT
@@ -29,19 +29,19 @@ from .helpers import rows_by_reading
 CLOCK = CHECKOUT / "firmware" / "simulator" / "clock"
 TEMPERATURE = "sensor.outdoor_temperature"
 FLOWS = "/api/config/config_entries/flow"
-LIMIT = 60  # seconds for what is waited for
+LIMIT = 60  # seconds
 BATCH = 12  # readings in a full report
 MOST = 5000  # readings in a test
-STORED = "field 1 = "  # says the console of what the server took
+STORED = "field 1 = "  # printed on the console for a reading that the server took
 DERIVED = ("dew_point", "absolute_humidity", "signal_strength")  # of no field
 TENTH = 0.1  # s, the step of the station's clock
 
 
 class Board:
-    """A running board and what its console shows."""
+    """A running board and its console."""
 
     def __init__(self, folder: Path) -> None:
-        """Look into the board's folder."""
+        """Initialize with the board's folder."""
         self.folder = folder
 
     @property
@@ -50,18 +50,18 @@ class Board:
         return (self.folder / "console.log").read_text().splitlines()
 
     def measured(self) -> list[float]:
-        """Return what the sensor gave."""
+        """Return the values that the sensor gave."""
         return _numbers(self.console, "sensor gives ")
 
     def stored(self, field: int = 1) -> list[float]:
-        """Return what the server took of a field, says the station.
+        """Return the values of a field that the server took, as the console says.
 
-        A server that has begun anew is given once more what it has not confirmed.
+        After a restart of the server, readings not confirmed by it are sent again.
         """
         return _numbers(self.console, f"field {field} = ")
 
     def rounds(self) -> list[list[float]]:
-        """Return the same in lists: what was taken without measuring meanwhile."""
+        """Return the values in groups, between which the station measured."""
         return [
             _numbers(list(lines), STORED)
             for is_stored, lines in groupby(
@@ -76,13 +76,13 @@ class Board:
         def sent() -> bytes:
             return (self.folder / "report").read_bytes().partition(b"\r\n\r\n")[2]
 
-        # It may be about to be written.
+        # The file may be about to be written.
         await self.until(lambda: sent().endswith(b"}"))
         name: str = json.loads(sent())["stream"]
         return name
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something is so. Raises TimeoutError with the console."""
+        """Wait until a condition holds. Raises TimeoutError with the console."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LIMIT):
                 while not condition():
@@ -113,7 +113,7 @@ class Sent(NamedTuple):
 
 
 def _sent(board: Board) -> dict[float, Sent]:
-    """Return how each value was sent that the server took, says outage.py."""
+    """Return how each value was sent that the server took, as outage.py logs it."""
     measured: dict[float, int] = {}
     sent: dict[float, Sent] = {}
     clock = begin = end = 0
@@ -127,7 +127,7 @@ def _sent(board: Board) -> dict[float, Sent]:
                 end = int(moment)
             case ["field", "1", "=", value]:
                 age = clock - measured[float(value)]
-                # What is sent again is the same row.
+                # A repeated reading is the same row.
                 sent.setdefault(
                     float(value),
                     Sent(age / 1000, (begin - age) / 1000, (end - age) / 1000),
@@ -136,11 +136,11 @@ def _sent(board: Board) -> dict[float, Sent]:
 
 
 class Recorded(NamedTuple):
-    """What the recorder has stored of an entity, less what is unavailable."""
+    """The recorded states of an entity, except unavailable."""
 
-    # The reading of each row that is one, in the order of their numbers, with its time
+    # The rows that are readings, in the order of their numbers, with their times
     readings: list[tuple[float, float]]
-    # What Home Assistant has written itself, as after a restart
+    # The rows that Home Assistant wrote itself, as after a restart
     others: list[float]
 
     @property
@@ -197,10 +197,10 @@ async def _step_of(home_assistant: HomeAssistant, flow: str) -> str:
 
 
 async def test_firmware(home_assistant: HomeAssistant, tmp_path: Path) -> None:
-    """Each reading is a row, and neither HA nor the Wi-Fi going away stops that."""
+    """Each reading is a row, despite outages of HA and of the Wi-Fi."""
     flow = f"{FLOWS}/{await _start_flow(home_assistant)}"
     shown = await home_assistant.rest("POST", flow, {"next_step_id": "pair"})
-    # What the dialog shows needs only the Wi-Fi, as it says.
+    # The config.json of the dialog only lacks the Wi-Fi.
     config = json.loads(shown["description_placeholders"]["config"])
     config["wifi"] = {"ssid": "Home", "password": "password"}
     config["interval"] = 1
@@ -214,7 +214,7 @@ async def test_firmware(home_assistant: HomeAssistant, tmp_path: Path) -> None:
         )
         await board.stores(3)
         async with _board(INDOOR, tmp_path / "indoor", config) as stranger:
-            # Nobody has set this one up.
+            # This one is not set up.
             await stranger.says("The server refuses this station")
             assert stranger.stored() == []
         state = await home_assistant.rest("GET", f"/api/states/{TEMPERATURE}")
@@ -237,7 +237,7 @@ async def test_firmware(home_assistant: HomeAssistant, tmp_path: Path) -> None:
         await home_assistant.start()
         await board.stores(2)
 
-        # Else HA might have a reading while its answer is lost.
+        # Otherwise HA might have a reading whose answer is lost.
         (board.folder / "no-wifi").touch()
         await board.says("Wi-Fi: no such network in reach", times=2)
         assert await board.stream() == stream
@@ -274,13 +274,13 @@ SHOWN = {
 async def test_weather_station(home_assistant: HomeAssistant, tmp_path: Path) -> None:
     """A BME280, a DHT22 and a rain gauge are right from the first reading on.
 
-    Nobody has said more of them to Home Assistant than name and place.
+    Home Assistant was told nothing but name and place.
     """
     flow = f"{FLOWS}/{await _start_flow(home_assistant)}"
     shown = await home_assistant.rest("POST", flow, {"next_step_id": "pair"})
     config = json.loads(shown["description_placeholders"]["config"])
     config["wifi"] = {"ssid": "Home", "password": "password"}
-    config["interval"] = 3  # A DHT22 takes 2.
+    config["interval"] = 3  # A DHT22 needs 2.
     config["signed"] = True
     config["sensors"] = WEATHER
 
@@ -316,11 +316,11 @@ async def test_weather_station(home_assistant: HomeAssistant, tmp_path: Path) ->
     counts = set()
     for field, (name, *_) in SHOWN.items():
         recorded = _recorded(home_assistant, stream, f"sensor.outdoor_{name}")
-        # It prints more decimals than it sends.
+        # The console shows more decimals than are sent.
         assert set(recorded.values) == {round(each, 4) for each in board.stored(field)}
         counts.add(len(recorded.values))
         if name == "rain":
-            # Each is one tip more: none is lost, none is there twice.
+            # Each is one tip more: none is lost, none is stored twice.
             tips = [round(value / 0.2794) for value in recorded.values]
             assert tips == list(range(tips[0], tips[0] + len(tips)))
             assert tips[0] <= 2
@@ -330,7 +330,7 @@ async def test_weather_station(home_assistant: HomeAssistant, tmp_path: Path) ->
 async def _fields(
     home_assistant: HomeAssistant,
 ) -> dict[str, tuple[float, str, str, str]]:
-    """Return state, unit and classes of each field, by what the entity ID ends with."""
+    """Return state, unit and classes of each field, by the end of its entity ID."""
     return {
         state["entity_id"].removeprefix("sensor.outdoor_"): (
             float(state["state"]),
@@ -357,7 +357,7 @@ async def _issues(home_assistant: HomeAssistant) -> list[str]:
 
 
 async def test_legacy_firmware(home_assistant: HomeAssistant, tmp_path: Path) -> None:
-    """An older config.json, which says nothing of signatures, works as before."""
+    """An older config.json, without the setting for signatures, works as before."""
     await add_station(home_assistant, INDOOR)
     config = INDOOR.config(home_assistant.port, interval=1)
     del config["signed"]
@@ -380,7 +380,7 @@ async def _forbid_legacy_reports(home_assistant: HomeAssistant) -> None:
 
 
 async def test_outage(home_assistant: HomeAssistant, tmp_path: Path) -> None:
-    """What was measured while HA was away for three hours is there, at its time."""
+    """Readings from three hours without HA are stored with their times."""
     await add_station(home_assistant, OUTDOOR)
     await _forbid_legacy_reports(home_assistant)
     folder = tmp_path / "outdoor"
@@ -411,7 +411,7 @@ async def test_outage(home_assistant: HomeAssistant, tmp_path: Path) -> None:
             process.kill()
         await process.wait()
 
-    # The last ones before the outage were not confirmed yet, and are sent once more.
+    # The last ones before the outage were not confirmed yet, and are sent again.
     delivered = board.stored()
     taken = sorted(set(delivered))
     assert taken == board.measured()
@@ -419,7 +419,7 @@ async def test_outage(home_assistant: HomeAssistant, tmp_path: Path) -> None:
     state = await home_assistant.rest("GET", f"/api/states/{TEMPERATURE}")
     assert float(state["state"]) == taken[-1]
 
-    # What was recorded on the network is worth nothing.
+    # A recorded report cannot be replayed.
     reader, writer = await asyncio.open_connection("127.0.0.1", home_assistant.port)
     writer.write((folder / "report").read_bytes())
     assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
@@ -431,7 +431,7 @@ async def test_outage(home_assistant: HomeAssistant, tmp_path: Path) -> None:
     assert recorded.values == taken
     sent = _sent(board)
     assert max(each.age for each in sent.values()) > 3 * 3600 - 120
-    # As in test_firmware; but here the console tells one report from another.
+    # As in test_firmware, but here the console tells the reports apart.
     old = {value for *_, value in board.rounds() if sent[value].age}
     assert {taken[2]} <= set(recorded.others) <= {taken[2], *old}
     assert len(set(recorded.others)) == len(recorded.others)

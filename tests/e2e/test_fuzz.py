@@ -5,10 +5,10 @@ from tools.home_assistant import HomeAssistant
 
 
 async def test_fuzz(home_assistant: HomeAssistant) -> None:
-    """Nothing of it is taken, answered by an error of the server or kept."""
+    """No input is taken, answered with a server error, or makes memory grow."""
     result = await fuzz(home_assistant, inputs=3000, number=5)
 
-    # Enough of it gets as far as the integration.
+    # Enough inputs reach the integration.
     assert result.answers[403] > 300
     assert result.answers[400] > 300
     assert result.answers[401] > 100

@@ -18,7 +18,7 @@ START = datetime(2019, 5, 1, 11, 30, tzinfo=UTC)
 
 
 async def test_import_history(home_assistant: HomeAssistant) -> None:
-    """What the old server stored, request by request, becomes statistics."""
+    """The readings that the old server stored become statistics."""
     await add_station(home_assistant, OUTDOOR)
     report = URL(home_assistant.url + OUTDOOR.report_path(1, "20"), encoded=True)
     async with aiohttp.request("GET", report) as response:
@@ -61,7 +61,7 @@ async def test_import_history(home_assistant: HomeAssistant) -> None:
 
 @pytest.mark.timeout(300)
 async def test_stop(home_assistant: HomeAssistant) -> None:
-    """Home Assistant does not wait for the end of a long file when it stops."""
+    """Home Assistant stops without waiting for the end of a long file."""
     await add_station(home_assistant, OUTDOOR)
     report = URL(home_assistant.url + OUTDOOR.report_path(1, "20"), encoded=True)
     async with aiohttp.request("GET", report) as response:
@@ -87,6 +87,6 @@ async def test_stop(home_assistant: HomeAssistant) -> None:
     home_assistant.process.terminate()
     assert await home_assistant.process.wait() == 0
 
-    # 5 seconds, and as much for a machine that is busy with other tests
+    # 5 seconds, doubled for a machine that is busy with other tests
     assert monotonic() - began < 10
     importing.cancel()

@@ -18,7 +18,7 @@ async def test_no_recorder(tmp_path: Path) -> None:
     seed(tmp_path, port)
     configuration = tmp_path / "configuration.yaml"
     text = configuration.read_text()
-    # The others bring the recorder along.
+    # The other default integrations load the recorder.
     for integration in ("recorder", "history", "logbook", "energy"):
         text = text.replace(f"{integration}:\n", "")
     configuration.write_text(text)

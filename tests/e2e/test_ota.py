@@ -19,7 +19,7 @@ LIBRARY = CHECKOUT / ".tools" / "micropython" / "lib"
 UPDATE = "update.outdoor_firmware"
 INTERVAL = "number.outdoor_interval"
 SAY = 'print("ESP Weather", VERSION)'
-LIMIT = 90  # seconds for what is waited for
+LIMIT = 90  # seconds
 
 
 def _release(home_assistant: HomeAssistant, version: str, start: str) -> None:
@@ -78,7 +78,7 @@ async def _call(
 
 @pytest.mark.timeout(400)
 async def test_update(home_assistant: HomeAssistant, tmp_path: Path) -> None:
-    """Installed, another interval set, and back from a version that is broken."""
+    """An update, another interval, and the rollback from a broken version."""
     await add_station(home_assistant, OUTDOOR)
     await home_assistant.stop()
     await asyncio.to_thread(_release, home_assistant, "8.0.0", SAY)

@@ -25,7 +25,7 @@ def _assert_exactly_once(result: Result) -> None:
 
 
 async def test_power_cut(tmp_path: Path) -> None:
-    """What was confirmed is on the disk; the stations still have what was not."""
+    """Confirmed readings are on the disk; stations still have all others."""
     try:
         result = await power_cuts(tmp_path, times=1, seconds=12)
     except LossyFilesMissingError as err:
@@ -37,7 +37,7 @@ async def test_power_cut(tmp_path: Path) -> None:
 
 
 async def test_bad_network(tmp_path: Path) -> None:
-    """Requests and answers are lost and sent again; Home Assistant stops and is killed.
+    """Requests and answers are lost and repeated; Home Assistant stops and is killed.
 
     With PostgreSQL where it is installed.
     """
@@ -49,13 +49,13 @@ async def test_bad_network(tmp_path: Path) -> None:
         result = await bad_network(tmp_path, rounds=2, seconds=4, stations=2)
 
     _assert_exactly_once(result)
-    # What a third party has recorded is of no use to it.
+    # A replay by a third party has no effect.
     assert result.replayed
     assert 200 not in result.replayed
 
 
 async def test_restored_backup(tmp_path: Path) -> None:
-    """An older database lacks what was confirmed since, has nothing twice, and goes on."""
+    """A restored database only lacks later readings, and has none twice."""
     result = await restored_backup(tmp_path, seconds=2)
 
     assert 0 < result.lost < result.confirmed

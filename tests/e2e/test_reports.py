@@ -1,4 +1,4 @@
-"""Reports to a real Home Assistant end up in its database."""
+"""Reports to a real Home Assistant are stored in its database."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What people have: each sender of docs/senders.md reports to a real Home Assistant.
+"""Each sender of docs/senders.md reports to a real Home Assistant.
 
 Client libraries run unmodified. What runs on a board only is sent byte by byte, in the
 format of its source; our own sketches run as they stand in examples/, with the lines
@@ -27,15 +27,15 @@ from .helpers import rows
 
 SENDERS = Path(__file__).parent / "senders"
 EXAMPLES = CHECKOUT / "examples"
-ESPEASY = "127.0.0.2"  # the address of a board, which is also on this computer
-LIMIT = 120  # seconds in which a sender has to be through
+ESPEASY = "127.0.0.2"  # the address of a board, also of this computer
+LIMIT = 120  # seconds that a sender may take
 
 STATION = Station("Garden", "5c:cf:7f:0e:08:a8", key="PHDNGI2345KLMNOP")
 
 
 @pytest.fixture
 async def garden(tmp_path: Path, socket_enabled: None) -> AsyncGenerator[HomeAssistant]:
-    """Return a Home Assistant with a station that was set up by hand.
+    """Return a Home Assistant with a station that was added manually.
 
     It takes ESPEasy for a reverse proxy, as docs/senders.md says.
     """
@@ -136,13 +136,13 @@ async def test_thingspeakclient_of_npm(garden: HomeAssistant, tmp_path: Path) ->
         printed = await _run(
             *("node", "send.js", garden.url, key, json.dumps(fields)), cwd=folder
         )
-        # The library lets old parts of Node.js warn on the way.
+        # The library uses deprecated parts of Node.js, which print warnings.
         assert printed.splitlines()[-1] == entry
     assert await _state(garden, "temperature") == 21.5
 
 
 def _arduino_library(form: str, key: str = STATION.key) -> list[str]:
-    """Return what ThingSpeak's library for Arduino sends, print by print."""
+    """Return what ThingSpeak's library for Arduino sends, one string per print()."""
     return [
         "POST /update HTTP/1.1\r\n",
         "Host: api.thingspeak.com\r\n",
@@ -187,7 +187,7 @@ async def test_arduino_library(garden: HomeAssistant) -> None:
 
     await garden.stop()
     recorded = rows(garden.database, "sensor.garden_temperature")
-    # The one that came late has its own time.
+    # The late update has its own time.
     assert [state for state, _ in recorded] == ["19.5", "20.5", "21.5"]
 
 
@@ -268,7 +268,7 @@ async def test_arduino_sketch(garden: HomeAssistant, tmp_path: Path) -> None:
     await _run("c++", "-std=c++17", "-Wall", "-Werror", "-I.", "main.cpp", cwd=folder)
     board = {"MAC": STATION.mac.upper(), "TEMPERATURE": "20.5", "HUMIDITY": "48.2"}
     assert await _run("./a.out", cwd=folder, **board) == "200 1\n"
-    # A DHT22 that does not answer is named by the issue, not hidden.
+    # A DHT22 that does not answer shows as an issue.
     printed = await _run(
         "./a.out", cwd=folder, **{**board, "TEMPERATURE": "nan", "HUMIDITY": "nan"}
     )
@@ -277,7 +277,7 @@ async def test_arduino_sketch(garden: HomeAssistant, tmp_path: Path) -> None:
 
 
 async def test_micropython(garden: HomeAssistant, tmp_path: Path) -> None:
-    """Our main.py for MicroPython, on a board that MicroPython stands in for."""
+    """Our main.py for MicroPython, on a simulated board."""
     (tmp_path / "main.py").write_text(
         _filled_in("micropython/main.py", garden).replace(
             "time.sleep(INTERVAL)", "raise SystemExit"
@@ -312,7 +312,7 @@ async def test_shell_script(garden: HomeAssistant, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["bulk_update.json", "bulk_update.csv"])
 async def test_bulk_update(garden: HomeAssistant, path: str) -> None:
-    """A sketch that collects and sends all at once."""
+    """A sketch that collects readings and sends them together."""
     content: dict[str, Any] = {
         "write_api_key": STATION.key,
         "updates": [{"delta_t": 60, "field1": 20 + number} for number in range(4)],
@@ -340,7 +340,7 @@ async def test_bulk_update(garden: HomeAssistant, path: str) -> None:
 
 
 async def test_no_key_in_the_log(garden: HomeAssistant) -> None:
-    """Whatever is sent, and however TCP splits it, no log has a part of the key."""
+    """No log has a part of the key, whatever is sent and however TCP splits it."""
     rest = f"{STATION.key}/mac={STATION.mac}/field=1/data= 21.50 HTTP/1.1\r\n\r\n"
     requests = [
         [f"GET /update/API_key={rest}"],

@@ -1,4 +1,4 @@
-"""Signed reports to a real Home Assistant, from programs that share no code with it."""
+"""Signed reports to a real Home Assistant, from independent programs."""
 
 import asyncio
 from contextlib import closing
@@ -76,7 +76,7 @@ async def _shown(home_assistant: HomeAssistant) -> list[Point]:
 
 
 def _hourly_statistics(database: Path) -> dict[float, tuple[float, float, float]]:
-    """Return mean, minimum and maximum of each hour, as the recorder stored them."""
+    """Return the stored mean, minimum and maximum of each hour."""
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         found = connection.execute(
             "SELECT start_ts, mean, min, max FROM statistics"
@@ -88,7 +88,7 @@ def _hourly_statistics(database: Path) -> dict[float, tuple[float, float, float]
 
 
 def _expected(points: list[Point], hour: float) -> tuple[float, float, float]:
-    """Return what an hour's statistic has to be: each value lasts until the next."""
+    """Return the expected statistic of an hour: each value lasts until the next."""
     end = hour + 3600
     lasting = [
         (value, min(until, end) - max(since, hour))
@@ -101,7 +101,7 @@ def _expected(points: list[Point], hour: float) -> tuple[float, float, float]:
 
 
 async def test_outage(home_assistant: HomeAssistant, tmp_path: Path) -> None:
-    """What a station measured while Home Assistant was away is there afterwards."""
+    """Readings from an outage of Home Assistant are stored afterwards."""
     await add_station(home_assistant, OUTDOOR)
     assert (await _run_example(home_assistant, tmp_path)).startswith("200 {'taken': 3,")
     state = await home_assistant.rest("GET", f"/api/states/{SENSOR}")
@@ -110,9 +110,9 @@ async def test_outage(home_assistant: HomeAssistant, tmp_path: Path) -> None:
     recorded = SIGNER.headers(b"{}", nonce)
     await home_assistant.stop()
 
-    # The station measures on, for three and a half hours by the ages that it sends.
+    # The station keeps measuring, for three and a half hours by the ages it sends.
     await home_assistant.start()
-    # A nonce from before the restart, though it was not used, is worth nothing.
+    # An unused nonce from before the restart is invalid.
     status, nonce = await _post(home_assistant, b"{}", recorded)
     assert status == 401
     numbers = Random(7)

@@ -1,4 +1,4 @@
-"""What the tests of history share."""
+"""Fixtures of the tests of history/."""
 
 from pathlib import Path
 import tempfile
@@ -13,7 +13,7 @@ from tests.old_server import OldServer
 
 @pytest.fixture
 def _folder_of_uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep uploads from those of other Home Assistants on this computer."""
+    """Separate the uploads from those of other Home Assistants on this computer."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
@@ -21,7 +21,7 @@ def _folder_of_uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def indoor(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> MockConfigEntry:
-    """Return the second station; both have reported their first field."""
+    """Return the second station; both stations have reported field 1."""
     entry = station_entry(INDOOR, "Indoor")
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
@@ -32,6 +32,6 @@ async def indoor(
 
 @pytest.fixture
 def old_server(hass: HomeAssistant, tmp_path: Path) -> OldServer:
-    """Return an old server of both stations, whose folder may be read."""
+    """Return an old server of both stations, in a folder that HA may read."""
     hass.config.allowlist_external_dirs = {str(tmp_path)}
     return OldServer(tmp_path / "data.db", KEY, (OUTDOOR, INDOOR))

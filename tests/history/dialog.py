@@ -1,4 +1,4 @@
-"""How tests go through the dialogs of a station."""
+"""Drives the dialogs of a station."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ async def open_dialog(
 async def submit(
     hass: HomeAssistant, form: ConfigFlowResult, user_input: dict[str, Any]
 ) -> ConfigFlowResult:
-    """Submit a form, and wait for what comes after the progress that it starts."""
+    """Submit a form; return the page after the progress that it starts."""
     options = hass.config_entries.options
     progress = await options.async_configure(form["flow_id"], user_input)
     assert progress["type"] is FlowResultType.SHOW_PROGRESS
@@ -33,13 +33,13 @@ async def submit(
 
 
 def texts(result: ConfigFlowResult) -> Mapping[str, str]:
-    """Return what is filled into the texts of a page."""
+    """Return the placeholders of a page."""
     assert result["description_placeholders"] is not None
     return result["description_placeholders"]
 
 
 def suggested(form: ConfigFlowResult) -> dict[str, Any]:
-    """Return what a form is filled in with."""
+    """Return the suggested values of a form."""
     assert form["data_schema"] is not None
     return {
         str(key): key.description["suggested_value"]

@@ -1,4 +1,4 @@
-"""What the recorder has stored."""
+"""Reads the statistics that the recorder has stored."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from homeassistant.helpers.recorder import session_scope
 async def stored_hours(
     hass: HomeAssistant, statistic_id: str | None
 ) -> dict[datetime, tuple[Any, ...]]:
-    """Return mean, minimum and maximum of each hour, as they are stored."""
+    """Return the stored mean, minimum and maximum of each hour."""
     instance = get_instance(hass)
     await instance.async_block_till_done()
 

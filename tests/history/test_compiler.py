@@ -1,4 +1,4 @@
-"""The import beside Home Assistant's own compiler of statistics."""
+"""The import compared with Home Assistant's own compiler of statistics."""
 
 from datetime import UTC, datetime, timedelta
 from math import sin
@@ -28,7 +28,7 @@ TIMEOUT = 900.001  # a timer is never early
 
 pytestmark = pytest.mark.usefixtures("recorder_mock")
 
-# Seconds from the start, and what is measured then
+# Seconds from the start, and the value measured then
 Readings = list[tuple[float, float]]
 
 
@@ -47,13 +47,13 @@ def _step() -> Readings:
 
 
 def _gaps() -> Readings:
-    """Return readings with times between them that the sensor is unavailable."""
+    """Return readings with gaps in which the sensor becomes unavailable."""
     times = [70, 400, 1100, 2500, 2501, 3599.5, 3600, 5400, 5999, 9000.25]
     return [(time, 18 + time % 7) for time in times]
 
 
 def _steady() -> Readings:
-    """Return a reading each minute that does not come on the minute."""
+    """Return a reading each minute, never exactly on the minute."""
     return [(60.0 * minute + 13, 21 + sin(minute / 9)) for minute in range(180)]
 
 
@@ -71,7 +71,7 @@ async def test_same_as_home_assistant(
     freezer: FrozenDateTimeFactory,
     readings: Readings,
 ) -> None:
-    """The statistics of a file are those of the same reports, to the last bit or two."""
+    """A file gives the statistics of the same reports, to the last bit or two."""
     end = int(readings[-1][0] // 3600 + 2) * 3600
     marks = dict.fromkeys(range(PERIOD, end + 1, PERIOD))
     values = dict(readings)

@@ -1,4 +1,4 @@
-"""Databases that somebody gives who does not mean well, and those that are damaged."""
+"""Hostile and damaged databases."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -42,7 +42,7 @@ def _insert(path: Path, number: int | None, *row: object) -> None:
 
 
 def _read(path: Path) -> HistoryReader:
-    """Read a file within seconds and without much memory; close what was read."""
+    """Read a file in little time and memory; close the reader."""
     reader = HistoryReader({}, datetime(2026, 11, 24, tzinfo=UTC).timestamp())
     tracemalloc.start()
     began = monotonic()
@@ -105,7 +105,7 @@ def _read(path: Path) -> HistoryReader:
 def test_hostile_schema(
     tmp_path: Path, statements: list[str], reason: str | None
 ) -> None:
-    """Only a plain table is read; anything else is refused, and says why."""
+    """Only a plain table is read; anything else is refused with the reason."""
     path = _database(tmp_path / "data.db", *statements)
     if not statements:
         path.write_bytes(b"SQLite format 3\0" + 4080 * b"\xff")
@@ -146,7 +146,7 @@ def test_any_number(tmp_path: Path, number: int) -> None:
 
 
 def test_triggers_and_indexes(tmp_path: Path) -> None:
-    """What else is in the schema is not looked at."""
+    """Triggers, indexes and other tables are ignored."""
     path = _database(tmp_path / "data.db", TABLE)
     _insert(path, None, *ROW)
     _database(
@@ -159,7 +159,7 @@ def test_triggers_and_indexes(tmp_path: Path) -> None:
 
 
 def test_not_utf_8(tmp_path: Path) -> None:
-    """A text that is none is a fault of its row only."""
+    """A text that is not UTF-8 is a fault of its row only."""
     path = _database(
         tmp_path / "data.db",
         TABLE,
@@ -189,7 +189,7 @@ def _scribble(path: Path) -> None:
 def test_damaged(
     tmp_path: Path, damage: Callable[[Path], None], missing: float
 ) -> None:
-    """What can be read is, and how much is missing is known."""
+    """All readable rows are read, and the missing share is known."""
     start = datetime(2019, 5, 1, tzinfo=UTC)
     server = OldServer(tmp_path / "data.db", KEY, ())
     server.fill(
@@ -207,7 +207,7 @@ def test_damaged(
 
 
 def test_write_ahead_log(tmp_path: Path) -> None:
-    """A log beside the file is read with it; without it, that is known."""
+    """A write-ahead log beside the file is read; a missing one is detected."""
     server = tmp_path / "server" / "data.db"
     server.parent.mkdir()
     copy = tmp_path / "data.db"
@@ -235,7 +235,7 @@ def test_write_ahead_log(tmp_path: Path) -> None:
 
 
 def test_stop_within_a_row(tmp_path: Path) -> None:
-    """Who stops the reading does not wait for SQLite, either."""
+    """Reading stops even while SQLite reads a single huge row."""
     path = _database(tmp_path / "data.db", TABLE)
     server = OldServer(path, KEY, ())
     server.fill((datetime.now(UTC), OUTDOOR, 1, 1.0) for _ in range(20_000))
@@ -248,7 +248,7 @@ def test_stop_within_a_row(tmp_path: Path) -> None:
 
 
 def test_stop_within_a_statement(tmp_path: Path) -> None:
-    """Nor while SQLite looks through a schema that is made to take long."""
+    """Reading stops even while SQLite works through an expensive schema."""
     path = _database(
         tmp_path / "data.db",
         TABLE,

@@ -1,4 +1,4 @@
-"""Exporting all readings that the recorder has."""
+"""Export of all readings in the recorder."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -59,7 +59,7 @@ async def test_stations_and_time(
     get: Get,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """Readings of all stations are in order of time; one can choose."""
+    """All stations are exported in order of time, or the chosen one only."""
     for days in (3, 7):
         freezer.tick(timedelta(days=days))
         for mac, field, value in ((INDOOR, "2", "1"), (OUTDOOR, "1", "2.5")):
@@ -101,7 +101,7 @@ async def test_as_it_was_sent(
     entity_registry: er.EntityRegistry,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """Values are those that were sent, whatever unit they were shown in."""
+    """Values are exported as sent, whatever unit they were shown in."""
     sent = []
     for unit in ("°C", "K", "°F"):
         for field, value in (("1", "51.5"), ("2", "40.0")):
@@ -127,7 +127,7 @@ async def test_back_again(
     get: Get,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """What is exported can be imported, in both forms."""
+    """An export in either format can be imported."""
     for number in range(130):
         assert (await get(legacy_url(f"{number / 8}"))).status == 200
         freezer.tick(timedelta(minutes=1))
@@ -143,7 +143,7 @@ async def test_back_again(
 async def test_nothing(
     hass: HomeAssistant, station: MockConfigEntry, tmp_path: Path
 ) -> None:
-    """An export without readings leaves no file, and says so."""
+    """An export without readings fails with the reason and leaves no file."""
     for media, key in (
         ({"local": str(tmp_path / "media")}, "export_nothing"),
         ({}, "export_no_media"),
@@ -165,7 +165,7 @@ async def test_windows_of_time(
     freezer: FrozenDateTimeFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each reading is there once, in order, however many there are at a time."""
+    """Each reading is exported once and in order, however dense they are."""
     monkeypatch.setattr(exporter, "_LEAST_ROWS", 2)
     monkeypatch.setattr(exporter, "_MOST_ROWS", 5)
     value = 0
@@ -182,7 +182,7 @@ async def test_windows_of_time(
 async def test_nothing_at_that_time(
     hass: HomeAssistant, station: MockConfigEntry, get: Get, tmp_path: Path
 ) -> None:
-    """A sensor that has no readings in the time that was chosen is told as none."""
+    """A sensor without readings in the chosen period fails like an empty export."""
     assert (await get(legacy_url("20"))).status == 200
     with pytest.raises(ServiceValidationError) as error:
         await _call(hass, "export_history", start=NOW + timedelta(seconds=1))
@@ -193,7 +193,7 @@ async def test_nothing_at_that_time(
 async def test_stopped(
     hass: HomeAssistant, station: MockConfigEntry, get: Get, tmp_path: Path
 ) -> None:
-    """An export that Home Assistant stops leaves no file."""
+    """An export that is stopped with Home Assistant leaves no file."""
     assert (await get(legacy_url("20"))).status == 200
     await async_wait_recording_done(hass)
     exporting = hass.async_create_task(_call(hass, "export_history"))
@@ -215,7 +215,7 @@ async def test_who_may_download(
     hass_client: ClientSessionGenerator,
     hass_read_only_access_token: str,
 ) -> None:
-    """The link of an action works for all who have it, the address for administrators."""
+    """The signed link works for anybody, the bare address for administrators."""
     assert (await get(legacy_url("20"))).status == 200
     exported = await _call(hass, "export_history")
     # The second one of the same second has another name.

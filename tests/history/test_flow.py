@@ -40,12 +40,12 @@ def _now(freezer: FrozenDateTimeFactory) -> None:
 
 @pytest.fixture
 async def browser(hass_client: ClientSessionGenerator) -> TestClient[Any, Any]:
-    """Return what uploads and downloads as the user's browser does."""
+    """Return a client that uploads and downloads as the user's browser does."""
     return await hass_client()
 
 
 def _uploads() -> list[Path]:
-    """Return what Home Assistant keeps of uploads."""
+    """Return the uploads that Home Assistant still has."""
     return list(Path(tempfile.gettempdir(), "home-assistant-file_upload").iterdir())
 
 
@@ -55,7 +55,7 @@ async def _upload(
     browser: TestClient[Any, Any],
     file: Path,
 ) -> Any:
-    """Return the page that follows the choice of a file."""
+    """Choose a file in the dialog; return the next page."""
     form = await open_dialog(hass, station, "history")
     assert form["errors"] == {}
     return await submit(hass, form, {"file": await upload(browser, file)})
@@ -68,7 +68,7 @@ async def test_import(
     old_server: OldServer,
     browser: TestClient[Any, Any],
 ) -> None:
-    """The dialog shows what the file holds, what would be imported, and what was."""
+    """The dialog shows the content of the file, a preview, and the result."""
     old_server.fill(
         [
             (FIVE_HOURS_AGO, OUTDOOR, 1, 10.0),
@@ -119,7 +119,7 @@ async def test_another_board_and_overwrite(
     old_server: OldServer,
     browser: TestClient[Any, Any],
 ) -> None:
-    """A field takes the readings of any source; hours are overwritten if one says so."""
+    """A field takes the readings of any source; hours are overwritten on request."""
     old_server.fill(
         [(FIVE_HOURS_AGO, OUTDOOR, 1, 10.0), (FIVE_HOURS_AGO, INDOOR, 1, 20.0)]
     )
@@ -148,7 +148,7 @@ async def test_columns_and_time_zone(
     tmp_path: Path,
     browser: TestClient[Any, Any],
 ) -> None:
-    """Columns are suggested by name; times without a zone need one; entities are made."""
+    """Columns are matched by name; a missing zone is asked for; entities are made."""
     assert (await get(legacy_url("20"))).status == 200
     await hass.config.async_set_time_zone("Europe/Berlin")
     file = tmp_path / "table.csv"
@@ -208,7 +208,7 @@ async def test_faults(
     old_server: OldServer,
     browser: TestClient[Any, Any],
 ) -> None:
-    """What is wrong is said before there is an Import button, and one can try again."""
+    """Faults are shown before the import, and another file can be tried."""
     wrong = old_server.database.with_name("holiday.jpg")
     wrong.write_bytes(b"JFIF")
     form = await _upload(hass, station, browser, wrong)
@@ -245,7 +245,7 @@ async def test_entity_that_is_removed_meanwhile(
     old_server: OldServer,
     browser: TestClient[Any, Any],
 ) -> None:
-    """An import that fails at its end says why."""
+    """An import that fails at its end shows the reason."""
     old_server.fill([(FIVE_HOURS_AGO, OUTDOOR, 1, 10.0)])
     fields = await _upload(hass, station, browser, old_server.database)
     confirm = await submit(hass, fields, suggested(fields))
@@ -269,7 +269,7 @@ async def test_closed(
     browser: TestClient[Any, Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A dialog that is closed while it reads leaves nothing behind."""
+    """Closing the dialog while it reads leaves nothing behind."""
     old_server.fill(
         (FIVE_HOURS_AGO - timedelta(minutes=minute), OUTDOOR, 1, 10.0)
         for minute in range(50_000)

@@ -45,7 +45,7 @@ pytestmark = pytest.mark.usefixtures("recorder_mock", "_folder_of_uploads")
 
 @pytest.fixture
 def persistent_database() -> bool:
-    """Let the recorder write to a file, as it does at home."""
+    """Have the recorder write to a file, as in an installation."""
     return True
 
 
@@ -76,7 +76,7 @@ def _counts(report: dict[str, Any]) -> list[tuple[int, int]]:
 
 
 def _minutes(minutes: int) -> Iterator[Report]:
-    """Return minutes of both stations, up to two days ago."""
+    """Return one reading a minute of both stations, up to two days ago."""
     start = NOW.replace(minute=0) - timedelta(days=2) - minutes * MINUTE
     for minute in range(minutes):
         time = start + minute * MINUTE + timedelta(microseconds=minute)
@@ -85,7 +85,7 @@ def _minutes(minutes: int) -> Iterator[Report]:
 
 
 def _failure(error: pytest.ExceptionInfo[ServiceValidationError]) -> str | None:
-    """Return which of the translated errors it was, after checking its text."""
+    """Return the key of a translated error, after checking its text."""
     assert error.value.translation_domain == DOMAIN
     assert "{" not in str(error.value)
     return error.value.translation_key
@@ -94,7 +94,7 @@ def _failure(error: pytest.ExceptionInfo[ServiceValidationError]) -> str | None:
 async def test_all_hours(
     hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """Months of two stations give the statistics of each hour, also in many lots."""
+    """Months of two stations give the statistics of each hour, in many batches too."""
     start = NOW.replace(minute=0) - timedelta(days=102)
     reports = [
         (
@@ -129,7 +129,7 @@ async def test_all_hours(
 async def test_requests(
     hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """What the old server stored request by request is there; what it refused is not."""
+    """All requests that the old server stored are imported, none that it refused."""
     hour = NOW.replace(minute=0) - 3 * HOUR
     for minute, (mac, data) in enumerate(
         [(OUTDOOR, "72.30"), (INDOOR, "-1.23456"), (OUTDOOR, "1e1"), (INDOOR, "0")]
@@ -224,7 +224,7 @@ async def test_hour_under_way(
     old_server: OldServer,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """The hour under way stays with Home Assistant, until it has compiled it."""
+    """The current hour is left to Home Assistant until it has compiled it."""
     this_hour = NOW.replace(minute=0)
     old_server.fill(
         [
@@ -255,7 +255,7 @@ async def test_hour_under_way(
 async def test_faults(
     hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """Each sort of fault in a data.db is reported with its Id; the rest is imported."""
+    """Each kind of fault in a data.db is reported with its Id; the rest is imported."""
     hour = "2019-05-01T12:00:00"
     no_zone = "The time has no time zone, such as +00:00."
     no_time = "The time is not written like 2019-05-01T12:00:00+00:00."
@@ -275,7 +275,7 @@ async def test_faults(
         (f"{hour}+00:00", OUTDOOR, b"\xff", b"\xff"),
         (b"\xff", OUTDOOR, 1, 1.0),
         (f"{hour}-01:00", OUTDOOR.upper(), 1, 20.0),
-        # A spreadsheet makes 1.0 of 1.
+        # A spreadsheet turns 1 into 1.0.
         (f"{hour}-01:00", OUTDOOR, "1.0", 30.0),
     ]
     with closing(sqlite3.connect(old_server.database)) as connection, connection:
@@ -313,7 +313,7 @@ async def test_faults(
 async def test_without_entity(
     hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """What belongs to no entity is left out and reported; none is created."""
+    """Readings without an entity are left out and reported; none is created."""
     hour = NOW - 5 * HOUR
     old_server.fill(
         [(hour, OUTDOOR, 1, 1.0)]
@@ -347,7 +347,7 @@ async def test_without_entity(
 async def test_before_the_first_report(
     hass: HomeAssistant, station: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """A station that has not reported has no sensors, unless they are asked for."""
+    """Sensors of a station that has not reported are created on request."""
     hour = NOW.replace(minute=0) - 5 * HOUR
     old_server.fill([(hour, OUTDOOR, 1, 1.0), (hour + MINUTE, OUTDOOR, 1, 3.0)])
 
@@ -404,7 +404,7 @@ async def test_one_station(
 async def test_csv(
     hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """A CSV file with the table's columns is as good as the table."""
+    """A CSV file with the columns of the table gives the same statistics."""
     file = old_server.database.with_suffix(".csv")
     file.write_bytes(
         b"\xef\xbb\xbfmac,Date_Time,data,FIELD\r\n"
@@ -436,7 +436,7 @@ async def test_csv(
 
 
 def _after(first: float, seconds: float, last: float, others: float) -> Any:
-    """Return the mean of an hour with two values in one period, and 3 periods after."""
+    """Return the mean of an hour: two values in one period, then 3 more periods."""
     period = (first * seconds + last * others) / (seconds + others)
     return pytest.approx(fmean([period, last, last, last]))
 
@@ -483,7 +483,7 @@ async def test_thingspeak(
     report = await _import(hass, file, config_entry_id=station.entry_id)
 
     hour = datetime(2019, 5, 1, 12, tzinfo=UTC)
-    # A cell that is wrong takes nothing from the others of its line.
+    # A faulty cell does not affect the others in its line.
     assert [
         (fault["line"], fault["column"], fault["value"], fault["readings"])
         for fault in report["first_faults"]
@@ -581,7 +581,7 @@ async def test_other_files(
     content: bytes | None,
     failure: str,
 ) -> None:
-    """A file of another kind, or one that may not be read, is refused."""
+    """A file of another format, or one that may not be read, is refused."""
     folder = tmp_path / "allowed"
     folder.mkdir()
     (tmp_path / "elsewhere.csv").write_text("date_time,mac,field,data\n")
@@ -655,7 +655,7 @@ async def test_upload(
 async def test_table_of_others(
     hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """Columns and the time zone are named in the call, or the error asks for them."""
+    """Without columns or time zone in the call, the error asks for them."""
     file = old_server.database.with_name("table.csv")
     file.write_text("Time,Temperature\n2019-05-01 14:00,20\nyesterday,21\n")
     station = {"config_entry_id": indoor.entry_id}
@@ -682,7 +682,7 @@ async def test_table_of_others(
 async def test_nothing_but_faults(
     hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """A file in which everything is wrong is refused, with what is wrong."""
+    """A file with nothing but faults is refused, with the faults."""
     with closing(sqlite3.connect(old_server.database)) as connection, connection:
         connection.executemany(
             "INSERT INTO data VALUES (NULL, '', ?, ?, 1, 1)",
@@ -700,7 +700,7 @@ async def test_nothing_but_faults(
 async def test_damaged_database(
     hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """What can be read is imported, and the report says what is missing."""
+    """All readable rows are imported, and the report says what is missing."""
     old_server.fill(_minutes(5_000))
     with closing(sqlite3.connect(old_server.database)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -719,7 +719,7 @@ async def test_damaged_database(
 
 
 def _stop(hass: HomeAssistant) -> None:
-    """Stop what would hold Home Assistant up, as it does when it stops."""
+    """Stop whatever would delay the stop of Home Assistant."""
     for job in list(hass._shutdown_jobs):
         hass.async_run_hass_job(job.job, *job.args)
 
@@ -727,7 +727,7 @@ def _stop(hass: HomeAssistant) -> None:
 async def test_stopped_before_it_reads(
     hass: HomeAssistant, indoor: MockConfigEntry, old_server: OldServer
 ) -> None:
-    """An import that has just been asked for does not begin any more."""
+    """An import that was requested just before the stop does not start."""
     opened: list[str] = []
 
     @contextmanager
@@ -767,7 +767,7 @@ async def test_stopped_while_it_reads(
 async def test_field_that_two_make(
     hass: HomeAssistant, station: MockConfigEntry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Two imports at once of a field without an entity make one."""
+    """Two simultaneous imports of a field without an entity create one entity."""
     await asyncio.gather(
         *(station.runtime_data.async_add_field(Reading(2, 20.0)) for _ in range(2))
     )

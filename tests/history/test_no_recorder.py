@@ -1,4 +1,4 @@
-"""Importing and exporting where there is no recorder."""
+"""Import and export without a recorder."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("_folder_of_uploads")
 async def test_action(
     hass: HomeAssistant, station: MockConfigEntry, action: str, data: dict[str, Any]
 ) -> None:
-    """An action says that the recorder does not run."""
+    """An action fails: the recorder does not run."""
     with pytest.raises(ServiceValidationError) as error:
         await hass.services.async_call(DOMAIN, action, data, blocking=True)
     assert error.value.translation_key == "recorder_not_running"
@@ -36,7 +36,7 @@ async def test_dialog(
     tmp_path: Path,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """The dialog stays where it is and says so, too."""
+    """The dialog shows the same error and stays open."""
     file = tmp_path / "data.csv"
     file.write_text("date_time,mac,field,data\n")
     form = await open_dialog(hass, station, "history")

@@ -1,4 +1,4 @@
-"""Reading files on their own, partly driven by hypothesis."""
+"""The reader of files, partly driven by hypothesis."""
 
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -28,7 +28,7 @@ TARGET = Target(float, TIMEOUT)
 SOURCES = [Source(OUTDOOR, "1"), Source(OUTDOOR, "2"), Source(INDOOR, "1")]
 BERLIN = ZoneInfo("Europe/Berlin")
 
-# The file is written anew for each example.
+# The file is rewritten for each example.
 one_folder = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
@@ -90,7 +90,7 @@ def _row(time: str, mac: str, field: object, data: object) -> str:
 
 
 def _expected(values: Sequence[tuple[float, float]]) -> dict[int, Any]:
-    """Return the hours of readings as a list of all of them gives them, step by step."""
+    """Return the hours of readings, computed step by step from the whole list."""
     # Of those at the same time, the last one counts; all are seen.
     ordered = sorted(values, key=lambda value: value[0])
     periods: defaultdict[int, list[float]] = defaultdict(list)
@@ -128,7 +128,7 @@ def _expected(values: Sequence[tuple[float, float]]) -> dict[int, Any]:
 def test_hours(
     tmp_path: Path, readings: list[tuple[datetime, Source, float]], order: str
 ) -> None:
-    """Readings in any zone and order give what plain Python finds."""
+    """Readings in any zone and order give the same as plain Python."""
     if order != "as they are":
         readings.sort(key=lambda reading: reading[0], reverse=order == "reversed")
     # What comes in between others in the middle of a period is only known about.
@@ -171,7 +171,7 @@ def test_hours(
 
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_order_matters_little(tmp_path: Path, shuffled: bool) -> None:
-    """A file in any order gives means that differ by little."""
+    """The order of the file changes the means by little."""
     start = datetime(2019, 5, 1, tzinfo=UTC)
     rows = [
         (start + timedelta(seconds=30 * number), OUTDOOR, 1, number % 17 / 10)
@@ -225,7 +225,7 @@ def test_any_file(tmp_path: Path, content: bytes) -> None:
 @example(" UTC")
 @example("1e400")
 def test_any_time(tmp_path: Path, time: str) -> None:
-    """A time is taken, too new, or a fault; nothing else."""
+    """A time is accepted, too new, or a fault; nothing else happens."""
     path = tmp_path / "data.csv"
     path.write_text(HEADER + _row(time, OUTDOOR, 1, 20))
     for zone in (None, BERLIN):
@@ -260,7 +260,7 @@ def test_any_time(tmp_path: Path, time: str) -> None:
     ],
 )
 def test_times(tmp_path: Path, time: str, hour: int) -> None:
-    """Times are taken as servers and spreadsheets write them."""
+    """Times are accepted as servers and spreadsheets write them."""
     path = tmp_path / "data.csv"
     path.write_text(HEADER + _row(time, OUTDOOR, 1, 20))
     with _read(path, zone=BERLIN) as reader:
@@ -269,7 +269,7 @@ def test_times(tmp_path: Path, time: str, hour: int) -> None:
 
 
 def test_clock_changes(tmp_path: Path) -> None:
-    """An hour that comes twice is told apart by its order; one that is skipped is next."""
+    """A doubled hour is told apart by its order; a skipped one becomes the next."""
     path = tmp_path / "data.csv"
     times = [
         "2019-03-31T01:30",
@@ -372,7 +372,7 @@ def test_tables(
     found: dict[str, tuple[int, float, float]],
     faults: list[tuple[int, str, str, str, int]],
 ) -> None:
-    """Tables are recognized however they are written, in each encoding."""
+    """Tables are recognized in each layout and encoding."""
     path = tmp_path / "table.csv"
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"):
         path.write_bytes(content.encode(encoding))
@@ -427,7 +427,7 @@ def _in_no_order(lines: int) -> Iterable[str]:
     ],
 )
 def test_memory(tmp_path: Path, content: Callable[[int], Iterable[str]]) -> None:
-    """Memory does not grow with the file; the hours are on disk, with sqlite."""
+    """Memory does not grow with the file: SQLite keeps the hours on disk."""
     peaks = []
     for lines in (15_000, 45_000):
         path = tmp_path / f"{lines}.csv"
@@ -464,7 +464,7 @@ def test_what_is_shown(tmp_path: Path) -> None:
 
 
 def test_many_sorts_of_faults(tmp_path: Path) -> None:
-    """A report stays short in whatever many ways a file is wrong."""
+    """A report stays short however many kinds of fault a file has."""
     path = tmp_path / "data.csv"
     columns = [f"t{number}" for number in range(30)]
     path.write_text(
@@ -476,7 +476,7 @@ def test_many_sorts_of_faults(tmp_path: Path) -> None:
 
 
 def test_long_line(tmp_path: Path) -> None:
-    """What is longer than a line can be is cut off, and the count goes on."""
+    """A line that is too long is cut off, and the line numbers stay right."""
     path = tmp_path / "data.csv"
     row = _row("2019-05-01T12:00:00Z", OUTDOOR, 1, 20)
     path.write_text(
@@ -490,7 +490,7 @@ def test_long_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["csv", "db"])
 def test_stop(tmp_path: Path, suffix: str) -> None:
-    """Who stops the reading need not wait for the end of the file."""
+    """Reading can be stopped before the end of the file."""
     start = datetime(2019, 5, 1, tzinfo=UTC)
     server = OldServer(tmp_path / "data.db", KEY, ())
     server.fill(
@@ -523,7 +523,7 @@ def test_stop(tmp_path: Path, suffix: str) -> None:
 
 
 def test_stop_at_the_end(tmp_path: Path) -> None:
-    """Nor for the hours of what was read."""
+    """Computing the hours can be stopped, too."""
     path = tmp_path / "data.csv"
     path.write_text(HEADER + _row("2019-05-01T12:00:00Z", OUTDOOR, 1, 20))
     reader = HistoryReader({SOURCES[0]: TARGET}, END.timestamp())
@@ -540,7 +540,7 @@ def test_stop_at_the_end(tmp_path: Path) -> None:
 
 
 def test_silent_for_ever(tmp_path: Path) -> None:
-    """A station that may be silent for ever is not drawn as a line for ever."""
+    """Without an inactivity timeout, a last value does not count for ever."""
     path = tmp_path / "data.csv"
     path.write_text(HEADER + _row("2019-05-01T12:00:00Z", OUTDOOR, 1, 20))
     reader = HistoryReader({SOURCES[0]: Target(float, 0)}, END.timestamp())
@@ -550,7 +550,7 @@ def test_silent_for_ever(tmp_path: Path) -> None:
 
 
 def test_unreadable(tmp_path: Path) -> None:
-    """A file that the system does not let be read is told as that."""
+    """A file that the system does not allow to be read is refused as that."""
     with pytest.raises(HistoryError) as error, _read(tmp_path):
         pass
     assert error.value.reason == "history_unreadable"

@@ -1,4 +1,4 @@
-"""The form report on its own: what is sent to ThingSpeak, driven by hypothesis."""
+"""The parser of the form report, partly driven by hypothesis."""
 
 from datetime import UTC, datetime, timedelta
 import json
@@ -54,7 +54,7 @@ def _in_order(updates: Updates) -> list[tuple[int, float, float]]:
 
 
 def test_what_the_documentation_shows() -> None:
-    """An update as ThingSpeak documents it is read, and the rest of it passed over."""
+    """An update as ThingSpeak documents it is read; other parameters are ignored."""
     form = parse_form(
         "api_key=PHDNGI2345&field1=73&status=like+this&lat=1&long=2&elevation=3"
         "&twitter=me&tweet=hi&headers=false",
@@ -66,7 +66,7 @@ def test_what_the_documentation_shows() -> None:
 
 @given(fields=FIELD_VALUES, how=st.sampled_from(["query", "form", "json", "numbers"]))
 def test_update(fields: dict[int, float], how: str) -> None:
-    """Each way to write an update says the same."""
+    """Each notation of an update gives the same readings."""
     content = {"api_key": KEY, "mac": "m", **_values(fields)}
     query, body = "", b""
     match how:
@@ -112,7 +112,7 @@ def test_update(fields: dict[int, float], how: str) -> None:
     ],
 )
 def test_key(query: str, body: bytes, key: str | None) -> None:
-    """The key is found where ThingSpeak looks for it, even if the rest is broken."""
+    """The key is found where ThingSpeak looks for it, even in a broken body."""
     assert find_sender(query, body).key == key
 
 
@@ -122,7 +122,7 @@ def test_key(query: str, body: bytes, key: str | None) -> None:
 @example("", b"{" * 1000)
 @example("field1=1e999&field2=1_0&field3=%ff", b"")
 def test_any_request(query: str, body: bytes) -> None:
-    """Any request is a form, with readings within the limits or a ReportError."""
+    """Any request gives readings within the limits or a ReportError."""
     find_sender(query, body)
     try:
         form = parse_form(query, body)
@@ -167,7 +167,7 @@ def _check(form: Form) -> None:
 
 
 def test_one_bad_value_costs_only_itself() -> None:
-    """What a failed sensor sends is named; the other fields are taken."""
+    """The value of a failed sensor is refused by name; the other fields are taken."""
     updates = parse_form("field1=nan&field2=48.2&field3=&field4=+21.50", b"").update(
         NOW
     )
@@ -194,14 +194,14 @@ def test_one_bad_value_costs_only_itself() -> None:
     ],
 )
 def test_created_at(created_at: str) -> None:
-    """Each way to write a time that ThingSpeak documents is understood."""
+    """Each notation of a time that ThingSpeak documents is understood."""
     query = urlencode({"field1": "1", "created_at": created_at})
     (reading,) = parse_form(query, b"").update(NOW).readings
     assert reading.age == pytest.approx(3600, abs=0.5)
 
 
 def test_created_at_in_a_time_zone() -> None:
-    """`timezone` is that of a time without one, and of no other."""
+    """`timezone` applies to times without a zone only."""
     form = parse_form(
         "timezone=Europe/Vienna&field1=1&created_at=2026-11-26+12:00", b""
     )
@@ -224,7 +224,7 @@ def test_created_at_in_a_time_zone() -> None:
     ],
 )
 def test_impossible_created_at(created_at: str, key: str) -> None:
-    """A time that cannot be is a reason to leave the readings out."""
+    """Readings with an impossible time are left out."""
     query = urlencode({"field1": "1", "field2": "2", "created_at": created_at})
     updates = parse_form(query, b"").update(NOW)
     assert not updates.readings
@@ -247,7 +247,7 @@ def test_fast_clock() -> None:
     )
 )
 def test_bulk_update(updates: list[tuple[float, int, float]]) -> None:
-    """JSON and CSV, with times of either kind, say the same."""
+    """JSON and CSV, with times of either kind, give the same readings."""
     ages = [
         sum((delta for delta, _, _ in updates[number + 1 :]), 0.0)
         for number in range(len(updates))
@@ -285,7 +285,7 @@ def test_bulk_update(updates: list[tuple[float, int, float]]) -> None:
 
 
 def test_bulk_update_with_both_kinds_of_time() -> None:
-    """What is too old or has a time that cannot be read costs only itself."""
+    """Only the updates that are too old or have an unreadable time are left out."""
     form = _bulk(
         [
             {"created_at": "2026-11-01 00:00:00", "field1": 1},
@@ -322,7 +322,7 @@ def test_bulk_update_with_both_kinds_of_time() -> None:
     ],
 )
 def test_malformed_bulk_update(form: Form, key: str) -> None:
-    """What cannot be understood as a whole is refused as a whole."""
+    """A malformed bulk update is refused whole."""
     with pytest.raises(ReportError) as error:
         form.bulk_update(NOW)
     assert error.value.reason == key
@@ -337,13 +337,13 @@ def test_malformed_bulk_update(form: Form, key: str) -> None:
     ],
 )
 def test_malformed(query: str, body: bytes, key: str) -> None:
-    """What cannot be read says so."""
+    """A malformed request is refused with its reason."""
     with pytest.raises(ReportError) as error:
         parse_form(query, body)
     assert error.value.reason == key
 
 
 def test_most_updates() -> None:
-    """As many updates as ThingSpeak takes are read."""
+    """A bulk update may be as long as on ThingSpeak."""
     form = _bulk([{"delta_t": 15, "field1": 1}] * MAX_UPDATES)
     assert len(form.bulk_update(NOW).readings) == MAX_UPDATES

@@ -1,4 +1,4 @@
-"""Nonces: good once, for each station, for two hours, and in one spelling only."""
+"""Nonces: valid once per station, for two hours, and in one spelling only."""
 
 from freezegun.api import FrozenDateTimeFactory
 from hypothesis import given, strategies as st
@@ -8,7 +8,7 @@ from custom_components.esp_weather.protocol.nonces import NONCE_LIFETIME, Nonces
 
 
 def test_bounded_memory() -> None:
-    """However many nonces are issued and used, a station takes one number."""
+    """A station takes the memory of one number, however many nonces it uses."""
     nonces = Nonces()
     for _ in range(1000):
         nonces.issue()
@@ -18,7 +18,7 @@ def test_bounded_memory() -> None:
 
 
 def test_restart() -> None:
-    """Nonces of another run are worth nothing."""
+    """Nonces from before a restart are invalid."""
     assert not Nonces().use("a", Nonces().issue())
 
 
@@ -34,7 +34,7 @@ def test_once() -> None:
 
 
 def test_lifetime(freezer: FrozenDateTimeFactory) -> None:
-    """A nonce is good for two hours, whatever is issued meanwhile."""
+    """A nonce is valid for two hours, whatever is issued meanwhile."""
     nonces = Nonces()
     first, second = nonces.issue(), nonces.issue()
     freezer.tick(2 * 3600 - 1)
@@ -50,7 +50,7 @@ def test_lifetime(freezer: FrozenDateTimeFactory) -> None:
     [("", " "), ("0", "0 "), ("0", " 0"), ("0", "0_"), ("0", "00"), ("0", "0x0")],
 )
 def test_respelt(old: str, new: str) -> None:
-    """The same number in another spelling is no nonce."""
+    """Another spelling of the same number is invalid."""
     nonces = Nonces()
     nonce = nonces.issue()
     respelt = nonce.replace(old, new, 1)
@@ -69,7 +69,7 @@ def test_respelt(old: str, new: str) -> None:
     | st.characters()
 )
 def test_any_text(text: str) -> None:
-    """What was not issued is refused."""
+    """A text that was never issued is refused."""
     assert not Nonces().use("a", text)
 
 

@@ -1,4 +1,4 @@
-"""The protocol on its own, driven by hypothesis."""
+"""The parser of readings, driven by hypothesis."""
 
 from math import isfinite
 
@@ -62,7 +62,7 @@ def test_any_text(field: str, data: str) -> None:
     after=st.text(" \t\r\n", max_size=8),
 )
 def test_decimal_numbers(field: int, data: str, before: str, after: str) -> None:
-    """Each decimal number of up to 32 characters is the value it says.
+    """Each decimal number of up to 32 characters has its value.
 
     Blanks around it do not count.
     """
@@ -84,7 +84,7 @@ def test_blanks_within(data: str) -> None:
     )
 )
 def test_mac_notations(pairs: list[str]) -> None:
-    """Each way of writing a MAC is stored the same way, which is stable."""
+    """Each notation of a MAC is normalized to the same one, which stays as it is."""
     assume({*"".join(pairs).lower()} not in ({"0"}, {"f"}))
     stored = ":".join(pairs).lower()
     for separator in (":", "-", "", "."):
@@ -117,7 +117,7 @@ def test_mac_without_leading_zeros(octets: list[int]) -> None:
     ],
 )
 def test_no_mac(mac: str, key: str) -> None:
-    """What is no MAC says why, whether it is asked for as a report or as a value."""
+    """An invalid MAC raises the same error as a ReportError and as a ValueError."""
     with pytest.raises(MacError) as error:
         normalize_mac(mac)
     assert error.value.reason == key
@@ -131,7 +131,7 @@ def test_no_mac(mac: str, key: str) -> None:
 @example("5c:cf:7f:2b:0e:a8:00")
 @example("5c:cf:7f:2b:0e:ä8")
 def test_any_mac(text: str) -> None:
-    """Any text is six pairs or a ValueError."""
+    """Any text gives six pairs or a ValueError."""
     try:
         mac = normalize_mac(text)
     except ValueError:

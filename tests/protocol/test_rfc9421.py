@@ -1,4 +1,4 @@
-"""Signatures on their own: the RFCs' vectors, an independent client, and any headers."""
+"""Signatures: the RFCs' vectors, an independent client, and arbitrary headers."""
 
 from base64 import b64decode, b64encode
 from random import Random
@@ -129,7 +129,7 @@ def test_rfc_9421_vector_is_refused() -> None:
 
 
 def test_rfc_9530_vectors() -> None:
-    """The digests of RFC 9530, appendices B.1 and D, beside one of another kind."""
+    """The digests of RFC 9530, B.1 and D, also beside one of another algorithm."""
     headers = OUTDOOR.headers(BODY, "abc")
     headers["Content-Digest"] = (
         "md5=:YWJj:, sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:"
@@ -153,7 +153,7 @@ def test_rfc_9530_vectors() -> None:
     ],
 )
 def test_independent_client(options: dict[str, Any]) -> None:
-    """What another implementation has signed is valid, with this key only."""
+    """A signature of another implementation is valid, with this key only."""
     signature = _parse(_sign(_message(), **options))
 
     assert signature.label == options.get("label", "pyhms")
@@ -166,7 +166,7 @@ def test_independent_client(options: dict[str, Any]) -> None:
 
 
 def test_path() -> None:
-    """The path is signed without its query, as it is sent."""
+    """The path is signed as it is sent, without its query."""
     signed = _sign(_message(path="/a%20b?c=d"))
     assert _parse(signed, "/a%20b").matches(KEY)
     assert not _parse(signed, "/a b").matches(KEY)
@@ -237,7 +237,7 @@ def test_other_parameters(end: str) -> None:
 
 @pytest.mark.parametrize("missing", ["keyid", "nonce"])
 def test_missing_parameter(missing: str) -> None:
-    """Who has signed and the nonce have to be there."""
+    """`keyid` and `nonce` are required."""
     headers = OUTDOOR.headers(BODY, "abc")
     parts = headers["Signature-Input"].split(";")
     headers["Signature-Input"] = ";".join(
@@ -250,7 +250,7 @@ def test_missing_parameter(missing: str) -> None:
 @pytest.mark.parametrize("name", ["Content-Digest", "Signature-Input", "Signature"])
 @pytest.mark.parametrize("lines", [0, 2])
 def test_header_lines(name: str, lines: int) -> None:
-    """A header that is missing or there twice is refused, whatever the second says."""
+    """A missing or repeated header is refused, whatever its content."""
     headers = OUTDOOR.headers(BODY, "abc")
     value = headers.pop(name)
     for other in (value, "", "x"):
@@ -286,7 +286,7 @@ HASH = f":{b64encode(bytes(32)).decode()}:"
     ],
 )
 def test_other_values(name: str, value: str) -> None:
-    """A digest and a signature have 32 bytes and are the only ones."""
+    """Exactly one digest and one signature, of 32 bytes each, are accepted."""
     with pytest.raises(SignatureError):
         _parse(OUTDOOR.headers(BODY, "abc") | {name: value})
 
@@ -296,7 +296,7 @@ def test_other_values(name: str, value: str) -> None:
 @example(digest="\ud800", parameters="\ud800", signature="\ud800")
 @example(digest="", parameters='sig=();keyid="\ud800"', signature="sig=::")
 def test_any_headers(digest: str, parameters: str, signature: str) -> None:
-    """Any headers are a SignatureError and nothing else."""
+    """Arbitrary headers raise SignatureError and nothing else."""
     with pytest.raises(SignatureError):
         _parse(
             {
@@ -365,7 +365,7 @@ def test_all_canonical_forms(
     value: bytes,
     digests: dict[str, bytes],
 ) -> None:
-    """What a signed report can say, as RFC 9651 writes it, is read as it was meant."""
+    """All canonical forms of RFC 9651 that a signed report can have are understood."""
     parameters = [*needed.items(), *more.items()]
     random.shuffle(parameters)
     headers = {
@@ -394,7 +394,7 @@ def test_all_canonical_forms(
 def test_never_more_than_the_library(
     name: str, changes: list[tuple[int, int, str]]
 ) -> None:
-    """Headers that are taken are those that a parser of all of RFC 9651 takes, too."""
+    """Headers are only accepted if a full parser of RFC 9651 accepts them, too."""
     headers = OUTDOOR.headers(BODY, "abc")
     value = headers[name]
     for position, length, new in changes:
@@ -414,7 +414,7 @@ def test_never_more_than_the_library(
     new=st.characters(),
 )
 def test_any_change(name: str, position: int, new: str) -> None:
-    """A signature with one character changed is refused, or says the same."""
+    """A signature with one character changed is refused or means the same."""
     headers = OUTDOOR.headers(BODY, "abc")
     value = headers[name]
     position %= len(value)
@@ -439,7 +439,7 @@ def _answer(
 @pytest.mark.parametrize("label", ["sig", "*other_1.2-3"])
 @pytest.mark.parametrize("status", [200, 503])
 def test_signed_answer(label: str, status: int) -> None:
-    """Another implementation believes an answer, and no change of it."""
+    """Another implementation accepts the answer, and no modification of it."""
     body = b'{"taken": 12}'
     request = _sign(_message(), label=label)
     signature = _parse(request)
@@ -472,7 +472,7 @@ def test_signed_answer(label: str, status: int) -> None:
 
 
 def test_station_believes_answer() -> None:
-    """The answer is what a station compares with, character by character."""
+    """The answer has exactly the characters that a station compares it with."""
     request = OUTDOOR.headers(BODY, "abc")
     headers = dict(sign_answer(_parse(request), KEY, 200, b"{}"))
 

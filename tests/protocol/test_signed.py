@@ -1,4 +1,4 @@
-"""The signed report's JSON, driven by tables and by hypothesis."""
+"""The parser of the signed report's JSON."""
 
 import json
 from math import inf, isfinite
@@ -107,7 +107,7 @@ def _error(body: bytes) -> ReportError:
 @example(body=b"\xef\xbb\xbf{}")
 @example(body=b'"\xff"')
 def test_any_body(body: bytes) -> None:
-    """Any body is a report within the limits or a ReportError."""
+    """Any body gives a report within the limits or a ReportError."""
     try:
         report = parse_report(body, MAC)
     except ReportError:
@@ -141,7 +141,7 @@ def test_reports(
     status: Status,
     more: dict[str, Any],
 ) -> None:
-    """A report is read as it was written, and what is unknown is passed over."""
+    """A report is read as it was written; unknown members are ignored."""
     content = {
         **more,
         "mac": MAC.upper().replace(":", "-"),
@@ -167,7 +167,7 @@ def test_reports(
 
 
 def test_least() -> None:
-    """What a report can leave out, and null in its place."""
+    """Optional members may be left out or null."""
     least = Report((Reading(1, 21.5, 0.0, 1), Reading(1, 21.5, 0.0, 2)))
     readings = [READING, READING]
     assert _parse(readings=readings) == least
@@ -180,10 +180,10 @@ def test_least() -> None:
 
 
 def test_status_table() -> None:
-    """Each part of the status is in the table that it is checked with."""
+    """The table of the status has each of its values."""
     assert Status._fields == tuple(_STATUS)
     assert Declaration._fields == tuple(_DECLARATION)
-    # The order of what a report says does not matter.
+    # The order of the members does not matter.
     assert _parse(status={"board": "x", "rssi": -61}).status == Status(-61, board="x")
 
 
@@ -207,7 +207,7 @@ def test_status_table() -> None:
     ],
 )
 def test_wrong_numbering(numbering: dict[str, Any]) -> None:
-    """A stream and the number of its first reading come together and as they are."""
+    """A stream and its first number are only valid together, and in their format."""
     error = _error(_body(**numbering))
     assert (error.reason, error.reading) == ("invalid_stream", None)
     assert error.placeholders == {"maximum": str(2**53)}
@@ -230,27 +230,27 @@ def test_wrong_numbering(numbering: dict[str, Any]) -> None:
     ],
 )
 def test_wrong_declaration(field: str, said: Any, name: str) -> None:
-    """A declaration that cannot be shown refuses the report, and says which."""
+    """An invalid declaration refuses the report and is named."""
     error = _error(_body(fields={field: said}))
     assert (error.reason, error.placeholders) == ("invalid_part", {"name": name})
 
 
 def test_unknown_kind() -> None:
-    """A kind that this version does not know is passed on."""
+    """A kind that this version does not know is accepted."""
     fields = {"2": {"kind": "radon", "unit": "Bq/m³", "name": "Käller", "color": 1}}
     assert _parse(fields=fields).fields == {2: Declaration("radon", "Bq/m³", "Käller")}
 
 
 @pytest.mark.parametrize("field", ["0", "10", "01", " 1", "1.0", "", "¹", "١"])
 def test_declaration_of_no_field(field: str) -> None:
-    """Fields are declared by the numbers that they have."""
+    """Only the numbers of fields can be declared."""
     assert _error(_body(fields={field: {}})).reason is Reason.INVALID_FIELD
 
 
 @pytest.mark.parametrize("content", [[], 1, "x", True])
 @pytest.mark.parametrize("name", ["status", "fields"])
 def test_no_table(name: str, content: Any) -> None:
-    """Status and fields are objects."""
+    """`status` and `fields` have to be objects."""
     error = _error(_body(**{name: content}))
     assert (error.reason, error.placeholders) == ("invalid_part", {"name": name})
 
@@ -275,7 +275,7 @@ def test_no_table(name: str, content: Any) -> None:
     ],
 )
 def test_wrong_status(name: str, value: Any) -> None:
-    """A status that cannot be refuses the report, and says which part."""
+    """An invalid status value refuses the report and is named."""
     error = _error(_body(status={name: value}))
     assert (error.reason, error.placeholders) == (
         "invalid_part",
@@ -299,7 +299,7 @@ def test_wrong_status(name: str, value: Any) -> None:
     ],
 )
 def test_wrong_reading(reading: Any, key: str) -> None:
-    """A malformed reading refuses the report, and its place is named."""
+    """A malformed reading refuses the report, and its number is named."""
     error = _error(
         _body(readings=[READING, READING, reading], stream=STREAM, first=4711)
     )
@@ -322,12 +322,12 @@ def test_wrong_reading(reading: Any, key: str) -> None:
     ],
 )
 def test_no_json(body: bytes) -> None:
-    """What JSON does not have, or only a bomb, is refused as none."""
+    """A body that is not JSON, or nested without end, is refused."""
     assert _error(body).reason == "invalid_json"
 
 
 def test_huge_numbers() -> None:
-    """A number that fits no integer is taken as the float that it is."""
+    """A number that is too large for an integer is read as a float."""
     body = _body(readings=[{"field": 1, "value": 10**300}, {"field": 1, "value": 0}])
     assert [reading.value for reading in parse_report(body, MAC).readings] == [1e300, 0]
     assert _parse(readings=[{"field": 1, "value": -1e308}]).readings[0].value > -inf
@@ -341,5 +341,5 @@ def test_too_many_readings() -> None:
 
 @pytest.mark.parametrize("mac", ["", "5c:cf:7f:2b:0e:a9", "x"])
 def test_other_mac(mac: str) -> None:
-    """The report names the one that has signed it."""
+    """The MAC in the report has to be the one that signed it."""
     assert _error(_body(mac=mac)).reason == "wrong_mac"

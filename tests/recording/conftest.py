@@ -1,4 +1,4 @@
-"""What the tests of recording/ share."""
+"""Fixtures of the tests of recording/."""
 
 from contextlib import closing
 from pathlib import Path
@@ -27,7 +27,7 @@ def mock_recorder_before_hass(async_test_recorder: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def _past_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have readings of the past recorded while the clock stands still."""
+    """Record backfilled readings even while the clock stands still."""
     monkeypatch.setattr(journal, "_CHECK_PAST_EVERY", 0)
 
 
@@ -35,7 +35,7 @@ def _past_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def select(
     hass: HomeAssistant, recorder_mock: Recorder, recorder_db_url: str
 ) -> Select:
-    """Return a function that asks the database when everything is written."""
+    """Return a function that queries the database once everything is written."""
 
     async def _select(sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         await async_recorded(hass)

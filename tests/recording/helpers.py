@@ -1,4 +1,4 @@
-"""What the tests of recording/ share, beside the fixtures of conftest.py."""
+"""Helpers that the tests of recording/ share."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime

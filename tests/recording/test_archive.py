@@ -1,4 +1,4 @@
-"""Every reading in a file, for stations whose users want that."""
+"""The archive: a file with every reading of the stations that have the option on."""
 
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -43,19 +43,19 @@ def options() -> dict[str, Any]:
 
 
 async def _stop(hass: HomeAssistant) -> None:
-    """Have everything written, as at the end of Home Assistant."""
+    """Write everything, as when Home Assistant stops."""
     hass.bus.async_fire_internal(EVENT_HOMEASSISTANT_FINAL_WRITE)
     await hass.async_block_till_done()
 
 
 async def _write(hass: HomeAssistant) -> None:
-    """Have everything written that waits, as a backup does."""
+    """Write everything that waits, as before a backup."""
     await hass.data[DATA].archive.async_lock()
     hass.data[DATA].archive.async_unlock()
 
 
 async def _let_write(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    """Let the seconds pass after which what waits is written."""
+    """Let the seconds pass after which waiting readings are written."""
     freezer.tick(6)
     async_fire_time_changed(hass)
     await hass.async_block_till_done()
@@ -74,7 +74,7 @@ async def test_as_the_old_server_kept_it(
     get: Get,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """Each reading is a row as it was sent, equal ones too; what is refused is not."""
+    """Each accepted reading is a row with the value that was sent, equal ones too."""
     for value in ("21.5", "21.5", "22.12346"):
         assert (await get(legacy_url(value))).status == 200
         freezer.tick(timedelta(seconds=61, microseconds=3))
@@ -149,7 +149,7 @@ async def test_past_and_repeated(
 
 
 async def test_backup(hass: HomeAssistant, station: MockConfigEntry, get: Get) -> None:
-    """The file is whole while a backup copies it, and is not written then."""
+    """During a backup the file is complete and not written."""
     assert (await get(legacy_url("20"))).status == 200
     await backup.async_pre_backup(hass)
     assert (await get(legacy_url("21"))).status == 200
@@ -199,7 +199,7 @@ async def test_changed_by_another_program(
     freezer: FrozenDateTimeFactory,
     issue_registry: ir.IssueRegistry,
 ) -> None:
-    """What cannot be written to the open file is when that is opened anew."""
+    """Readings that cannot be written are written once the file is reopened."""
     path = hass.data[DATA].archive.path
     assert (await get(legacy_url("20"))).status == 200
     await _let_write(hass, freezer)
@@ -220,7 +220,7 @@ async def test_too_many_wait(
     get: Get,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Memory is bounded however long nothing can be written: the newest are kept."""
+    """Memory is bounded however long writing fails: the newest readings are kept."""
     monkeypatch.setattr(archive, "_MOST_WAITING", 3)
     in_the_way = hass.data[DATA].archive.path.parent
     in_the_way.write_text("no folder")

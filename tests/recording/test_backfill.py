@@ -191,7 +191,7 @@ async def test_answer_lost(
     ]
     assert await select(*STATES) == expected
 
-    # The same again without a new one: nothing changes, but it counts as activity.
+    # The same report without a new reading changes nothing, but counts as activity.
     freezer.tick(1)
     await signed.report(reading(21, 1.5), stream="0a1b2c3d", first=8)
     assert await select(*STATES) == expected
@@ -212,7 +212,7 @@ async def test_clock_is_set_back(
     stream: str | None,
     restarted: bool,
 ) -> None:
-    """The state goes on, each reading has its row, and numbers decide on the order."""
+    """After the clock is set back, each reading has its row, in order of numbers."""
 
     async def report(number: int, value: float) -> None:
         numbers = {} if stream is None else {"stream": stream, "first": number}
@@ -248,7 +248,7 @@ async def test_unit_system_switched(
     freezer: FrozenDateTimeFactory,
     entity_registry: er.EntityRegistry,
 ) -> None:
-    """A past reading alone has the unit that the entity has since the switch."""
+    """A past reading alone has the unit that the entity has had since the switch."""
     entity_registry.async_get_or_create(
         "sensor", DOMAIN, f"{OUTDOOR}_1", suggested_object_id="outdoor_temperature"
     )
@@ -276,7 +276,7 @@ async def test_unit_system_switched(
 async def test_newer_state(
     hass: HomeAssistant, signed: SignedStation, select: Select, pass_time: PassTime
 ) -> None:
-    """A reading from before the state was written has its own row nevertheless."""
+    """A reading that is older than the state has a row of its own."""
     await signed.report(reading(20))
     await pass_time(15)
     assert state_of(hass, "1") == STATE_UNAVAILABLE
@@ -296,7 +296,7 @@ async def test_newer_state(
 async def test_first_report(
     hass: HomeAssistant, signed: SignedStation, select: Select
 ) -> None:
-    """The first report of a field may bring readings of the past, too."""
+    """The first report of a field may contain readings of the past."""
     await signed.report(reading(20, 7200), reading(21, 60))
     # Two of the same time
     await signed.report(reading(30, field=2), reading(31, field=2))
@@ -338,7 +338,7 @@ async def test_only_old_readings(
     assert ("21.0", now - 1800) in rows
     assert ("22.0", now - 900) in rows
 
-    # One that is older than the state does not take its place, either.
+    # Neither does one that is older than the state.
     await signed.report(reading(23, 1))
     await signed.report(reading(24, 600))
     assert state_of(hass, "1") == "23.0"
@@ -354,7 +354,7 @@ async def test_unit_of_the_user(
     entity_registry: er.EntityRegistry,
     unit: str,
 ) -> None:
-    """Rows have the unit of the state, statistics the one that they began with."""
+    """Rows have the unit of the state, statistics keep the unit they started with."""
     await signed.report(reading(20))
     freezer.tick(180)
     do_adhoc_statistics(hass)
@@ -386,7 +386,7 @@ async def test_unit_system_changed(
     select: Select,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """What comes of the past has the unit that Home Assistant shows by then."""
+    """Past readings have the unit that Home Assistant shows when they arrive."""
     await signed.report(reading(20))
     await async_recorded(hass)
     freezer.tick(60)
@@ -404,7 +404,7 @@ async def test_no_statistics(
     select: Select,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """A sensor whose state class the user has taken away has rows, and no statistics."""
+    """A sensor whose state class the user has removed has rows but no statistics."""
     hass.data[DATA_CUSTOMIZE] = EntityValues(exact={SENSOR: {"state_class": "none"}})
     await signed.report(reading(20))
     freezer.tick(480)
@@ -424,11 +424,11 @@ async def test_nothing_compiled_yet(
     recorder_db_url: str,
     moved: bool,
 ) -> None:
-    """What the recorder has not compiled, it compiles with the readings of the past."""
+    """Periods that are not compiled yet are left to the recorder."""
     await signed.report(reading(20))
     await async_recorded(hass)
     if moved:
-        # The recorder notes when it has made the database; other programs move states.
+        # The recorder stores when it created the database; other programs move states.
         file = Path(recorder_db_url.removeprefix("sqlite:///"))
         with closing(sqlite3.connect(file)) as connection, connection:
             connection.execute("DELETE FROM statistics_runs")
@@ -458,7 +458,7 @@ async def test_other_quantity(
     if purged:
         await _purge(hass)
     await async_wait_recording_done(hass)
-    # An ID that the user has given stays when the kind changes.
+    # An ID that the user has set stays when the kind changes.
     er.async_get(hass).async_update_entity(SENSOR, name="Sky")
     hass.config_entries.async_update_entry(
         station, options={"fields": {"1": {"kind": "illuminance"}}}
@@ -481,7 +481,7 @@ async def test_other_quantity(
 async def test_not_recorded(
     hass: HomeAssistant, signed: SignedStation, select: Select
 ) -> None:
-    """Nothing is recorded of an entity that the user has excluded."""
+    """Readings of an entity that the user has excluded are not recorded."""
     await signed.report(reading(20, 60), reading(21))
 
     assert state_of(hass, "1") == "21.0"
@@ -500,7 +500,7 @@ async def _purge(hass: HomeAssistant) -> None:
 async def test_all_purged(
     hass: HomeAssistant, signed: SignedStation, select: Select, pass_time: PassTime
 ) -> None:
-    """What comes later is recorded even if the user has deleted all that there was."""
+    """Readings are recorded even after the user has purged everything."""
     await signed.report(reading(20))
     await pass_time(1)
     await _purge(hass)
@@ -544,7 +544,7 @@ async def test_purged_meanwhile(
 async def test_recorder_disabled(
     hass: HomeAssistant, signed: SignedStation, select: Select
 ) -> None:
-    """Nothing is recorded while the user has stopped the recorder."""
+    """Nothing is recorded while the user has disabled the recorder."""
     await signed.report(reading(20))
     await async_wait_recording_done(hass)
     await hass.services.async_call("recorder", "disable", blocking=True)
@@ -560,7 +560,7 @@ async def test_database_busy(
     freezer: FrozenDateTimeFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What the recorder asks to retry is retried."""
+    """A database operation that the recorder wants retried is retried."""
     monkeypatch.setattr(corrections, "_TRY_AGAIN", 0)
     await signed.report(reading(20))
     freezer.tick(480)
@@ -697,7 +697,7 @@ async def test_meter_at_once(
     freezer: FrozenDateTimeFactory,
     options: dict[str, Any],
 ) -> None:
-    """The first report of a meter may bring hours that are compiled already."""
+    """The first report of a meter may contain hours that are already compiled."""
     freezer.tick(3600)
     do_adhoc_statistics(hass)
     await signed.report(
@@ -729,7 +729,7 @@ async def test_meter_not_heard(
     pass_time: PassTime,
     options: dict[str, Any],
 ) -> None:
-    """While a meter was unavailable it has no statistics, and its sum goes on after it."""
+    """An unavailable meter has no statistics, and its sum continues afterwards."""
     sums = (
         """SELECT start_ts - ?, state, sum
         FROM statistics_short_term JOIN statistics_meta
@@ -757,7 +757,7 @@ async def _interrupted(
     select: Select,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """Have rows of the past whose statistics were noted, and not corrected."""
+    """Record past rows whose corrections are announced but not made."""
     await signed.report(reading(20))
     freezer.tick(480)
     do_adhoc_statistics(hass)
@@ -767,7 +767,7 @@ async def _interrupted(
 
 
 async def _restart(hass: HomeAssistant) -> None:
-    """Have the journal begin anew with what it has noted on the disk."""
+    """Start a new journal with the announced corrections on the disk."""
     data = hass.data[DATA]
     data.journal = Journal(hass)
     await data.journal.async_load()
@@ -782,7 +782,7 @@ async def test_killed_meanwhile(
     hass_storage: dict[str, Any],
     renamed: bool,
 ) -> None:
-    """Statistics that were not corrected before Home Assistant ended are, later."""
+    """Corrections that a kill has interrupted are made after the next start."""
     await _interrupted(hass, signed, select, freezer)
     (note,) = hass_storage["esp_weather.statistics"]["data"]
     assert note["entity_id"] == SENSOR
@@ -806,7 +806,7 @@ async def test_stop(
     hass_storage: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """At the end of Home Assistant the row is written, and its statistics wait."""
+    """At a stop the rows are written, and their corrections are postponed."""
     await signed.report(reading(20))
     freezer.tick(480)
     do_adhoc_statistics(hass)
@@ -836,7 +836,7 @@ async def test_cannot_be_corrected(
     hass_storage: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What fails again and again waits on the disk for the next start."""
+    """A correction that keeps failing waits on the disk for the next start."""
     monkeypatch.setattr(corrections, "_TRY_AGAIN", 0)
     monkeypatch.setattr(corrections, "_TRIES", 2)
     await _interrupted(hass, signed, select, freezer)

@@ -1,4 +1,4 @@
-"""Readings that were acknowledged, when the recorder fails: none is lost.
+"""No acknowledged reading is lost when the recorder fails.
 
 The failure is a real one: the database is locked from outside, so that SQLite refuses
 to write.
@@ -57,7 +57,7 @@ type PassSeconds = Callable[[int], Awaitable[None]]
 
 @pytest.fixture
 def recorder_config() -> dict[str, Any]:
-    """Have the recorder commit as it comes, but try again at once after a failure."""
+    """Use the default commit interval, but retry at once after a failure."""
     return {"commit_interval": 5, "db_retry_wait": 0}
 
 
@@ -67,7 +67,7 @@ def _start(freezer: FrozenDateTimeFactory) -> None:
 
 
 class Impatient(RecorderTask):
-    """Has SQLite fail at once where it would wait for 5 s."""
+    """Makes SQLite fail at once where it would wait for 5 s."""
 
     @override
     def run(self, instance: Recorder) -> None:
@@ -87,7 +87,7 @@ class Failure(RecorderTask):
 
 @dataclass
 class Busy(RecorderTask):
-    """Keeps the recorder busy until it is over."""
+    """Keeps the recorder busy until it is released."""
 
     over: threading.Event
 
@@ -98,7 +98,7 @@ class Busy(RecorderTask):
 
 @dataclass
 class Database:
-    """The recorder's database, as another program gets at it."""
+    """The recorder's database, opened by another program."""
 
     connection: sqlite3.Connection
 
@@ -107,7 +107,7 @@ class Database:
         self.connection.execute("BEGIN EXCLUSIVE")
 
     def unlock(self) -> None:
-        """Let others write."""
+        """Unlock the database."""
         self.connection.rollback()
 
     @property
@@ -128,7 +128,7 @@ async def database(
     station: MockConfigEntry,
     recorder_db_url: str,
 ) -> AsyncGenerator[Database]:
-    """Return the database that the recorder writes to, without waiting for others."""
+    """Return the database of a recorder that does not wait for locks."""
     recorder_mock.queue_task(Impatient())
     await async_wait_recording_done(hass)
     file = Path(recorder_db_url.removeprefix("sqlite:///"))
@@ -140,7 +140,7 @@ async def database(
 def pass_seconds(
     hass: HomeAssistant, freezer: FrozenDateTimeFactory, recorder_mock: Recorder
 ) -> PassSeconds:
-    """Return a function that lets seconds pass, in which the recorder does its work."""
+    """Return a function that lets seconds pass and waits for the recorder in each."""
 
     async def _pass_seconds(seconds: int) -> None:
         for _ in range(seconds):
@@ -176,7 +176,7 @@ async def test_locked(
     pass_seconds: PassSeconds,
     integration_log: Callable[[], list[str]],
 ) -> None:
-    """What was acknowledged before the failure showed is recorded when it is over."""
+    """Readings acknowledged before the failure was noticed are recorded afterwards."""
     await get(legacy_url("20"))
     await pass_seconds(10)
     assert database.rows == [("20.0", 0)]
@@ -190,7 +190,7 @@ async def test_locked(
     assert integration_log() == []
     await pass_seconds(12)
 
-    # Whoever asks from now on has to keep what it has.
+    # From now on stations have to keep their readings.
     for _ in range(2):
         assert (await get(legacy_url("25"))).status == UNAVAILABLE
         assert (await signed.report(reading(25))).status == UNAVAILABLE
@@ -225,7 +225,7 @@ async def test_first_report(
     get: Get,
     pass_seconds: PassSeconds,
 ) -> None:
-    """Not even a reading of a field without metadata in the database is lost."""
+    """The first reading of a field, which has no metadata yet, is not lost either."""
     database.lock()
     assert (await get(legacy_url("20"))).status == HTTPStatus.OK
     await pass_seconds(30)
@@ -247,7 +247,7 @@ async def test_stop(
     pass_seconds: PassSeconds,
     known: bool,
 ) -> None:
-    """Home Assistant may be stopped as soon as there is room on the disk again."""
+    """Nothing is lost if Home Assistant stops once the disk has room again."""
     if known:
         await get(legacy_url("20"))
     await pass_seconds(10)
@@ -274,7 +274,7 @@ async def test_dropped(
     pass_seconds: PassSeconds,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """What the recorder drops for the fault of another integration is added again.
+    """Readings that the recorder drops because of another integration are added again.
 
     The statistics are those that they would have been.
     """
@@ -300,7 +300,7 @@ async def test_dropped(
 async def test_renamed(
     hass: HomeAssistant, database: Database, get: Get, pass_seconds: PassSeconds
 ) -> None:
-    """A reading belongs to its entity, also if that has got another ID since."""
+    """A reading follows its entity to a new ID."""
     await get(legacy_url("20"))
     await pass_seconds(10)
     await get(legacy_url("21"))
@@ -327,7 +327,7 @@ async def test_many(
     recorder_mock: Recorder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Many readings are committed before the recorder would do so by itself."""
+    """Many readings are committed before the commit interval has passed."""
     monkeypatch.setattr(journal, "_CHECK_AFTER", 5)
     values = [str(float(value)) for value in range(5)]
     for value in values[:4]:
@@ -350,7 +350,7 @@ async def test_limit(
     pass_seconds: PassSeconds,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """While Home Assistant backs its database up, readings wait, but not too many."""
+    """During a backup of the database a bounded number of readings waits."""
     monkeypatch.setattr(journal, "_LIMIT", 20)
     await recorder_mock.lock_database()
     statuses = [(await get(legacy_url(str(value)))).status for value in range(25)]
@@ -374,7 +374,7 @@ async def test_recorder_has_stopped(
     recorder_mock: Recorder,
     pass_time: PassTime,
 ) -> None:
-    """Nothing is taken when the recorder has given up, for want of memory."""
+    """Reports are refused once the recorder has stopped for lack of memory."""
     with patch.object(recorder_mock, "_reached_max_backlog", return_value=True):
         await pass_time(5)
 
@@ -413,7 +413,7 @@ async def test_half_taken(
     signed: SignedStation,
     pass_seconds: PassSeconds,
 ) -> None:
-    """What was taken of a report that then fails is stored once, and not confirmed."""
+    """The part of a failed report that was taken is stored once and not confirmed."""
     await signed.report(reading(20), stream="9f3a1c22", first=1)
     await pass_seconds(60)
     readings = [reading(21), reading(50, field=2), reading(22)]
@@ -443,7 +443,7 @@ async def test_known_to_database(
     signed: SignedStation,
     pass_seconds: PassSeconds,
 ) -> None:
-    """After a restart, the database knows what was taken before."""
+    """After a restart, the database tells which readings were taken before."""
     await signed.report(reading(20), reading(21), stream="9f3a1c22", first=1)
     await pass_seconds(12)
     hass.data[DATA].journal._stations.clear()
@@ -471,7 +471,7 @@ async def test_known_to_database(
 async def test_database_cannot_be_asked(
     hass: HomeAssistant, database: Database, signed: SignedStation
 ) -> None:
-    """A report that may have been taken before waits until the database can tell."""
+    """A report that may have been taken before waits for the database to answer."""
     with patch.object(journal, "find_known", side_effect=SQLAlchemyError):
         answer = await signed.report(reading(20), stream="9f3a1c22", first=1)
     assert answer.status == UNAVAILABLE
@@ -482,7 +482,7 @@ async def test_database_cannot_be_asked(
 async def test_disabled(
     hass: HomeAssistant, database: Database, get: Get, pass_seconds: PassSeconds
 ) -> None:
-    """What comes while the recorder is disabled is recorded when it is enabled."""
+    """Readings that arrive while the recorder is disabled are recorded afterwards."""
     await get(legacy_url("20"))
     await pass_seconds(6)
     await hass.services.async_call("recorder", "disable", blocking=True)
@@ -556,7 +556,7 @@ async def test_log_deleted(
     recorder_db_url: str,
     pass_seconds: PassSeconds,
 ) -> None:
-    """What is written to a deleted log is gone with the process."""
+    """A deleted write-ahead log is noticed: its content ends with the process."""
     await get(legacy_url("20"))
     await pass_seconds(12)
     Path(f"{recorder_db_url.removeprefix('sqlite:///')}-wal").unlink()  # noqa: ASYNC240
@@ -568,7 +568,7 @@ async def test_log_deleted(
 async def test_sync_fails(
     hass: HomeAssistant, database: Database, get: Get, pass_seconds: PassSeconds
 ) -> None:
-    """A disk that cannot be synced is as bad as a full one."""
+    """A failing sync has the same effect as a full disk."""
     await get(legacy_url("20"))
     with patch("os.fsync", side_effect=OSError):
         await pass_seconds(12)
@@ -589,7 +589,7 @@ async def test_sync_fails(
     ],
 )
 def test_durable(url: str, needs_help: bool) -> None:
-    """Only a SQLite file has to be synced by us."""
+    """Only SQLite files are synced by the integration."""
     assert (DatabaseFiles.of(url) is not None) is needs_help
 
 
@@ -608,7 +608,7 @@ async def test_shares(
     pass_seconds: PassSeconds,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A station that sends too much has to wait, another one has not."""
+    """A station that sends too much has to wait, others do not."""
     other = station_entry(INDOOR, "Indoor")
     other.add_to_hass(hass)
     await hass.config_entries.async_setup(other.entry_id)
@@ -645,7 +645,7 @@ async def test_recorder_changed(
     signed: SignedStation,
     pass_seconds: PassSeconds,
 ) -> None:
-    """Home Assistant records current readings; past ones are refused with a reason."""
+    """With an unknown recorder, past readings are refused with the reason."""
     data = hass.data[DATA]
     with patch.object(journal, "missing_part", return_value="moved"):
         data.journal = journal.Journal(hass)

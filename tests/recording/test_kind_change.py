@@ -34,15 +34,14 @@ PERIOD = timedelta(minutes=5)
 
 @pytest.fixture(autouse=True)
 def _noon(freezer: FrozenDateTimeFactory) -> None:
-    """Begin at noon."""
+    """Start at noon."""
     freezer.move_to(START)
 
 
 async def _report_for_an_hour(
     hass: HomeAssistant, get: Get, freezer: FrozenDateTimeFactory, value: str
 ) -> None:
-    """Report every minute for an hour, and have each period compiled after it."""
-    # The freezer's now, as the recorder has it
+    """Report every minute for an hour, and compile each period."""
     for _ in range(12):
         start = _now(freezer)
         for _ in range(5):
@@ -81,7 +80,7 @@ async def _metadata(hass: HomeAssistant) -> dict[str, dict[str, Any]]:
 
 
 async def _assert_nothing_to_repair(hass: HomeAssistant) -> None:
-    """Check what Home Assistant says under Developer tools and under Repairs."""
+    """Check that neither Developer tools nor Repairs reports a problem."""
     found = await get_instance(hass).async_add_executor_job(validate_statistics, hass)
     assert found == {}
     assert not [
@@ -94,7 +93,7 @@ async def _assert_nothing_to_repair(hass: HomeAssistant) -> None:
 async def _choose(
     hass: HomeAssistant, station: MockConfigEntry, **settings: Any
 ) -> None:
-    """Choose the kind of field 1 as a dialog stores it."""
+    """Choose the kind of field 1, stored as the dialog does."""
     hass.config_entries.async_update_entry(station, options={"fields": {"1": settings}})
     await hass.config_entries.async_reload(station.entry_id)
     await async_wait_recording_done(hass)
@@ -150,7 +149,7 @@ async def test_temperature_to_humidity(
     system: UnitSystem,
     shown: str | None,
 ) -> None:
-    """The hours have the numbers that the station sent, in whatever unit shown."""
+    """The hours have the numbers that the station sent, whatever unit was shown."""
     hass.config.units = system
     await get(legacy_url("48"))
     if shown:
@@ -182,7 +181,7 @@ async def test_another_unit(
     freezer: FrozenDateTimeFactory,
     system: UnitSystem,
 ) -> None:
-    """°C that turn out to be °F: the hours, too."""
+    """When °C turn out to be °F, past hours are reinterpreted as well."""
     hass.config.units = system
     await _report_for_an_hour(hass, get, freezer, "68")
     before = entity_id(hass, "1")
@@ -203,7 +202,7 @@ async def test_removed_meanwhile(
     station: MockConfigEntry,
     get: Get,
 ) -> None:
-    """An entity that is deleted as soon as it is there comes back with a reading."""
+    """An entity that is deleted right after the change returns with a reading."""
     assert (await get(legacy_url("1013.2"))).status == 200
     before = str(entity_id(hass, "1"))
 
@@ -223,7 +222,7 @@ async def test_removed_meanwhile(
     assert hass.states.get(before) is None
 
     assert (await get(legacy_url("1013.2"))).status == 200
-    # Home Assistant gives what was deleted its ID back.
+    # Home Assistant restores the ID of a deleted entity.
     assert entity_id(hass, "1") == before
     assert state_of(hass, "1") == "1013.2"
 
@@ -235,7 +234,7 @@ async def test_renamed_by_the_user(
     get: Get,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """The ID that the user has given to the entity stays."""
+    """An entity ID that the user has set stays."""
     await get(legacy_url("1013.2"))
     er.async_get(hass).async_update_entity(
         str(entity_id(hass, "1")), new_entity_id="sensor.barometer"
@@ -286,7 +285,7 @@ async def test_two_swap(
     get: Get,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """Of two fields that were described the wrong way round, each keeps its hours."""
+    """Two fields whose kinds are swapped keep their own hours."""
     swapped = [
         {"1": {"kind": "temperature"}, "2": {"kind": "humidity"}},
         {"1": {"kind": "humidity"}, "2": {"kind": "temperature"}},

@@ -1,4 +1,4 @@
-"""Without a recorder nothing is kept, and a station need not keep it either."""
+"""Without a recorder no reading is kept, neither here nor by the station."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.signed_station import SignedStation, reading
 async def test_confirmed_at_once(
     hass: HomeAssistant, station: MockConfigEntry, client: TestClient[Any, Any]
 ) -> None:
-    """What never will be recorded counts as stored."""
+    """A reading that will never be recorded counts as stored."""
     signed = SignedStation(client)
     answer = await signed.report(
         reading(20, 60), reading(21), stream="9f3a1c22", first=4

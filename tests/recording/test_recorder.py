@@ -1,4 +1,4 @@
-"""The rows that the recorder writes, read from its sqlite file."""
+"""The rows that the recorder writes, read from its SQLite file."""
 
 from contextlib import closing
 from pathlib import Path
@@ -25,7 +25,7 @@ async def test_each_report_is_a_row(
     freezer: FrozenDateTimeFactory,
     recorder_db_url: str,
 ) -> None:
-    """Each accepted report is one row with its value and time, and nothing else is."""
+    """Each accepted report is one row with its value and time; there are no others."""
     freezer.move_to("2026-11-24 12:00:00.25")
     sent = []
     for value in ("72.3", "72.3", "72.3", "-0.00004", "0", "1e2", "100", "21.123456"):
@@ -34,7 +34,7 @@ async def test_each_report_is_a_row(
         freezer.tick(0.5)
         assert (await get(legacy_url(f"{value}x"))).status == 400
         assert (await get(legacy_url(value, key="wrong"))).status == 403
-    # This writes the state again, and is no report.
+    # This writes the state again without a report.
     sensor = str(entity_id(hass, "1"))
     er.async_get(hass).async_update_entity_options(
         sensor, "sensor", {"display_precision": 3}

@@ -1,4 +1,4 @@
-"""A station and a server that crash, lose messages and repeat them, against a model.
+"""A station and a server that crash, lose messages and repeat them, with a model.
 
 The real Stream and a model of the database; the recorder itself is tested elsewhere.
 """
@@ -40,7 +40,7 @@ def _result[T](coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 class ExactlyOnce(RuleBasedStateMachine):
-    """Readings go from the station's buffer through memory and log to the disk."""
+    """Readings on their way from the station through memory and log to the disk."""
 
     def __init__(self) -> None:
         """Initialize a station and a server that have just been started."""
@@ -63,16 +63,16 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.is_nonce_known = False
 
     def is_waiting(self, context_id: str) -> bool:
-        """Return what the journal would."""
+        """Stand in for the journal."""
         return context_id in {bytes_to_ulid(each) for each in [*self.memory, *self.log]}
 
     async def find_stored(self, identities: Collection[bytes]) -> set[bytes]:
-        """Return what the database would."""
+        """Stand in for the database."""
         return {each for each in [*self.log, *self.disk] if each in identities}
 
     @rule(count=integers(1, 20))
     def measure(self, count: int) -> None:
-        """Measure; the buffer of a station holds 50 readings."""
+        """Take a reading; the buffer of a station holds 50."""
         for _ in range(count):
             self.kept.append(self.number)
             self.number += 1
@@ -152,7 +152,7 @@ def _stream(waiting: set[str], found: set[bytes] = set()) -> Stream:
 
 
 async def test_stored() -> None:
-    """What a report has skipped is not waited for, what waits is."""
+    """`stored` passes numbers that were skipped, not readings that wait."""
     waiting: set[str] = set()
     stream = _stream(waiting)
     assert stream.stored == -1

@@ -1,4 +1,4 @@
-"""What the tests of the views share."""
+"""Fixtures of the tests of the views."""
 
 from typing import Any
 

@@ -51,7 +51,7 @@ def threshold() -> int:
 
 @pytest.fixture(autouse=True)
 async def _http(hass: HomeAssistant, threshold: int, tmp_path: Path) -> Any:
-    """Have a web server behind a reverse proxy, which writes bans to `tmp_path`."""
+    """Configure the web server for a reverse proxy, and bans in `tmp_path`."""
     with patch.object(hass.config, "config_dir", str(tmp_path)):
         assert await async_setup_component(
             hass,
@@ -64,7 +64,7 @@ async def _http(hass: HomeAssistant, threshold: int, tmp_path: Path) -> Any:
                 }
             },
         )
-    # No name server is asked.
+    # No DNS server is queried.
     with patch("homeassistant.components.http.ban.gethostbyaddr", side_effect=herror):
         yield
 
@@ -85,7 +85,7 @@ def _failed_logins(hass: HomeAssistant, address: str) -> int:
 
 @pytest.fixture
 def notifications(hass: HomeAssistant) -> dict[str, Notification]:
-    """Return the notifications of the user by their ID, as they come."""
+    """Return a live dictionary of the user's notifications by ID."""
     shown: dict[str, Notification] = {}
 
     @callback
@@ -103,7 +103,7 @@ async def test_guessing_is_banned(
     tmp_path: Path,
     notifications: dict[str, Notification],
 ) -> None:
-    """A sender who tries keys is banned as for passwords; others are not."""
+    """A sender who guesses keys is banned as for passwords; others are not."""
     for guess in range(3):
         answer = await get_from(STRANGER, legacy_url(key=f"guess{guess}"))
         assert (answer.status, answer.text) == (HTTPStatus.FORBIDDEN, REFUSAL)
@@ -121,14 +121,14 @@ async def test_guessing_is_banned(
 async def test_mistyped_key_is_not_banned(
     hass: HomeAssistant, station: MockConfigEntry, get_from: Callable[..., Any]
 ) -> None:
-    """A station with a wrong key sends the same one for ever: that is no guessing."""
+    """A station that keeps sending the same wrong key is not guessing."""
     for _ in range(10):
         answer = await get_from(BOARD, legacy_url(key="mistyped"))
         assert (answer.status, answer.text) == (HTTPStatus.FORBIDDEN, REFUSAL)
 
     assert _failed_logins(hass, BOARD) == 1
     assert (await get_from(BOARD, legacy_url())).status == HTTPStatus.OK
-    # Each sender counts for itself.
+    # Each sender is counted separately.
     await get_from(STRANGER, legacy_url(key="mistyped"))
     assert _failed_logins(hass, STRANGER) == 1
 
@@ -140,7 +140,7 @@ async def test_guessing_signatures_is_banned(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """Who guesses with signed reports is banned; a station with a mistyped key is not.
+    """Guessing with signed reports is banned; a station with a mistyped key is not.
 
     This one reports every 10 seconds, and tries twice each time.
     """
@@ -166,7 +166,7 @@ async def test_guessing_signatures_is_banned(
 async def test_guessing_together_is_banned(
     hass: HomeAssistant, station: MockConfigEntry, client: TestClient[Any, Any]
 ) -> None:
-    """Many senders who guess a little each are banned; a station goes on reporting."""
+    """Many senders who each guess a little are banned; a station keeps reporting."""
     reporting = SignedStation(client, address=BOARD)
     for guess in range(70):
         guessing = SignedStation(client, Signer(OUTDOOR, f"guess{guess}"))
@@ -185,7 +185,7 @@ async def test_mistyped_key_is_said_to_the_user(
     get_from: Callable[..., Any],
     notifications: dict[str, Notification],
 ) -> None:
-    """The user gets one notification, and a repair issue that says what to do."""
+    """A mistyped key causes one notification, and a repair issue with the remedy."""
     changes = async_capture_events(hass, EVENT_STATE_CHANGED)
     for _ in range(10):
         await get_from(BOARD, legacy_url(key="mistyped"))
@@ -213,7 +213,7 @@ async def test_right_key_is_not_logged(
     caplog: pytest.LogCaptureFixture,
     notifications: dict[str, Notification],
 ) -> None:
-    """A right key with a wrong MAC counts, but neither log nor notification has it."""
+    """A right key with a wrong MAC counts, but is neither logged nor shown."""
     caplog.set_level("DEBUG")
 
     answer = await get_from(BOARD, legacy_url(**wrong))
@@ -234,7 +234,7 @@ async def test_without_a_threshold(
     caplog: pytest.LogCaptureFixture,
     notifications: dict[str, Notification],
 ) -> None:
-    """Nothing is counted, logged or notified where Home Assistant bans nobody."""
+    """Without a ban threshold, nothing is counted, logged or notified."""
     for guess in range(10):
         await get_from(STRANGER, legacy_url(key=f"guess{guess}"))
 
@@ -247,7 +247,7 @@ async def test_without_a_threshold(
 async def test_right_key_where_legacy_is_off(
     hass: HomeAssistant, station: MockConfigEntry, get_from: Callable[..., Any]
 ) -> None:
-    """A station that may not report this way is refused, but has guessed nothing."""
+    """A right key is no guess, even where unsigned reports are off."""
     answer = await get_from(BOARD, legacy_url())
 
     assert (answer.status, answer.text) == (HTTPStatus.FORBIDDEN, REFUSAL)
@@ -268,7 +268,7 @@ async def test_wrong_readings_are_no_failed_logins(
 async def test_memory_of_guesses_is_bounded(
     hass: HomeAssistant, station: MockConfigEntry, get_from: Callable[..., Any]
 ) -> None:
-    """A key is forgotten when so many others were tried since."""
+    """A key is forgotten after a limited number of others."""
     await get_from(STRANGER, legacy_url(key="first"))
     for guess in range(255):
         await get_from(STRANGER, legacy_url(key=f"guess{guess}"))
@@ -286,7 +286,7 @@ async def test_sender_without_an_address(
     client: Any,
     notifications: dict[str, Notification],
 ) -> None:
-    """Over a Unix socket, as the Supervisor comes, there is nobody to ban."""
+    """Over a Unix socket, which the Supervisor uses, there is no address to ban."""
     ours, theirs = socketpair()
     await hass.loop.connect_accepted_socket(client.server.runner.server, theirs)
     answer = await raw_get(

@@ -21,7 +21,7 @@ type Connect = Callable[[], Awaitable[Connection]]
 
 @pytest.fixture
 async def begin(client: TestClient[Any, Any]) -> AsyncGenerator[Connect]:
-    """Return a function that sends a request less its body, and the connection."""
+    """Return a function that sends the head of a request and returns the connection."""
     async with AsyncExitStack() as stack:
 
         async def _begin() -> Connection:
@@ -50,7 +50,7 @@ async def test_drip(
     station: MockConfigEntry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A body has so much time in all, however often something comes of it."""
+    """The time limit is for the whole body, however often a part of it arrives."""
     assert body._TIME_LIMIT == 10
     monkeypatch.setattr(body, "_TIME_LIMIT", 0.3)
     reader, writer = await begin()
@@ -73,7 +73,7 @@ async def test_many(
     station: MockConfigEntry,
     signed: SignedStation,
 ) -> None:
-    """Of the bodies of one sender that do not end, so many are waited for."""
+    """The number of incomplete bodies of one sender is limited."""
     incomplete = hass.data[DATA].incomplete_bodies
     waiting = [await begin() for _ in range(16)]
     await _until(lambda: incomplete.total() == 16)
@@ -83,7 +83,7 @@ async def test_many(
         answer = await reader.read()
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"Retry-After: 10" in answer
-    # Those who have sent all of it are not held up, not even at the same address.
+    # Complete requests are answered, even from the same address.
     assert (await signed.report(reading(20))).status == 200
 
     for _, writer in waiting:
@@ -97,7 +97,7 @@ async def test_many(
 async def test_in_pieces(
     station: MockConfigEntry, client: TestClient[Any, Any], signed: SignedStation
 ) -> None:
-    """A station may send head and body, and the body itself, in pieces."""
+    """Head and body may arrive in separate pieces, and so may the body."""
     await signed.post(b"")
     content = signed.body(reading(20))
     headers = OUTDOOR.headers(content, signed.nonce)
@@ -140,7 +140,7 @@ async def test_malformed_chunks(
     rest: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A body that turns out to be none is not waited for any longer than others."""
+    """A malformed body is not waited for any longer than others."""
     monkeypatch.setattr(body, "_TIME_LIMIT", 0.3)
     reader, writer = await asyncio.open_connection(
         client.server.host, client.server.port

@@ -1,4 +1,4 @@
-"""The form report over HTTP: what sketches for ThingSpeak get to hear."""
+"""The form report over HTTP: the answers to sketches made for ThingSpeak."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -44,10 +44,10 @@ NEW = "5c:cf:7f:2b:0e:a8"
 
 
 class Post:
-    """Sends what sketches send."""
+    """Sends form reports."""
 
     def __init__(self, client: TestClient[Any, Any]) -> None:
-        """Send with a client."""
+        """Initialize with an HTTP client."""
         self._client = client
 
     async def __call__(
@@ -67,13 +67,13 @@ class Post:
 
 @pytest.fixture
 def post(station: MockConfigEntry, client: TestClient[Any, Any]) -> Post:
-    """Return what sends a report to a Home Assistant with a station."""
+    """Return a function that sends form reports to a Home Assistant with a station."""
     return Post(client)
 
 
 @pytest.fixture
 async def indoor(hass: HomeAssistant, station: MockConfigEntry) -> MockConfigEntry:
-    """Have a second station with the same key."""
+    """Set up a second station with the same key."""
     entry = station_entry(INDOOR, "Indoor")
     entry.add_to_hass(hass)
     await hass.config_entries.async_setup(entry.entry_id)
@@ -114,7 +114,7 @@ async def test_update(
     method: str,
     headers: dict[str, str],
 ) -> None:
-    """An update is answered with the number of the entry and is the state by then."""
+    """An update is answered with its number once it is the state."""
     for entry in ("1", "2"):
         answer = await post(path, data, method, **headers)
 
@@ -125,7 +125,7 @@ async def test_update(
 
 
 async def test_all_fields(hass: HomeAssistant, post: Post) -> None:
-    """One update has all fields of a station, of which we have one more."""
+    """One update may have all fields of a station, one more than on ThingSpeak."""
     fields = {f"field{number}": str(10 + number) for number in range(1, 10)}
     answer = await post("/update", {"api_key": KEY, **fields})
 
@@ -165,7 +165,7 @@ async def test_json_update(
 async def test_nothing_measured(
     hass: HomeAssistant, post: Post, station: MockConfigEntry
 ) -> None:
-    """An update without a field is one all the same: ESPEasy sends a text as status."""
+    """An update without a field is accepted: ESPEasy sends a text as status."""
     answer = await post("/update", {"api_key": KEY, "status": "hello"})
 
     assert (answer.status, answer.text) == (HTTPStatus.OK, "1")
@@ -209,7 +209,7 @@ UNKNOWN = [
 
 @pytest.mark.parametrize("path", UNKNOWN)
 async def test_unknown(hass: HomeAssistant, post: Post, path: str) -> None:
-    """Whatever is wrong, the answer is ThingSpeak's 0."""
+    """Without a valid key, the answer is ThingSpeak's 0."""
     changes = async_capture_events(hass, EVENT_STATE_CHANGED)
     for method in ("GET", "POST"):
         answer = await post(path, method=method)
@@ -242,7 +242,7 @@ async def test_refusals_are_alike(post: Post) -> None:
 async def test_wrong_key_is_told_to_the_user(
     hass: HomeAssistant, post: Post, station: MockConfigEntry
 ) -> None:
-    """A station that names itself and has the wrong key raises the issue."""
+    """A wrong key with the MAC of a station raises the repair issue."""
     for _ in range(3):
         await post("/update", {"api_key": "wrong", "mac": OUTDOOR, "field1": 1})
     await follow_up(hass)
@@ -251,7 +251,7 @@ async def test_wrong_key_is_told_to_the_user(
 
 @pytest.mark.parametrize("options", [{CONF_LEGACY: False}])
 async def test_switched_off(hass: HomeAssistant, post: Post) -> None:
-    """A station that signs its reports takes no others."""
+    """Where unsigned reports are off, form reports are refused."""
     for data in ({}, {"mac": OUTDOOR}):
         answer = await post("/update", {"api_key": KEY, "field1": 1, **data})
         assert (answer.status, answer.text) == (HTTPStatus.UNAUTHORIZED, "0")
@@ -262,7 +262,7 @@ async def test_switched_off(hass: HomeAssistant, post: Post) -> None:
 async def test_starting_and_stopping(
     hass: HomeAssistant, post: Post, state: CoreState
 ) -> None:
-    """Nothing is taken while Home Assistant starts or stops, whoever asks."""
+    """Nothing is taken while Home Assistant starts or stops, whatever the key."""
     hass.set_state(state)
     for key in (KEY, "wrong"):
         answer = await post("/update", {"api_key": key, "field1": 1})
@@ -278,7 +278,7 @@ async def test_starting_and_stopping(
 async def test_entry_not_loaded(
     hass: HomeAssistant, post: Post, station: MockConfigEntry
 ) -> None:
-    """The station is asked to come again while its entry is not loaded."""
+    """The station is asked to retry while its entry is not loaded."""
     await hass.config_entries.async_set_disabled_by(
         station.entry_id, ConfigEntryDisabler.USER
     )
@@ -297,7 +297,7 @@ async def test_entry_not_loaded(
 async def test_new_field_without_its_platform(
     post: Post, station: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A station that cannot have a sensor made is asked to come again."""
+    """The station is asked to retry while no sensor can be created."""
     monkeypatch.setattr(station.runtime_data, "_factory", None)
     answer = await post("/update", {"api_key": KEY, "field1": 1})
     assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
@@ -306,7 +306,7 @@ async def test_new_field_without_its_platform(
 async def test_two_stations_with_one_key(
     hass: HomeAssistant, post: Post, indoor: MockConfigEntry
 ) -> None:
-    """The MAC says which of them it is; without it the answer says so."""
+    """The MAC tells the stations apart; without it the answer asks for it."""
     data = {"api_key": KEY, "field1": 21.5}
     answer = await post("/update", data)
     assert answer.status == HTTPStatus.BAD_REQUEST
@@ -358,7 +358,7 @@ async def test_discovery(hass: HomeAssistant, post: Post) -> None:
 async def test_pairing(
     hass: HomeAssistant, post: Post, data: dict[str, Any], text: str | None
 ) -> None:
-    """A key that waits for a station is answered with what is to be done."""
+    """A report with the key of a pairing is answered with what to do next."""
     pairings = hass.data[DATA].pairings
     pairing = pairings.async_start("waiting")
     answer = await post("/update", {"api_key": "waiting", **data})
@@ -393,7 +393,7 @@ async def test_pairing(
 async def test_bad_request(
     hass: HomeAssistant, post: Post, data: str, text: str
 ) -> None:
-    """A report of which nothing can be taken says why, and changes nothing."""
+    """A report without any valid reading is refused with the reason."""
     changes = async_capture_events(hass, EVENT_STATE_CHANGED)
     answer = await post("/update", f"api_key={KEY}&{data}")
     assert answer.status in (
@@ -406,7 +406,7 @@ async def test_bad_request(
 
 
 async def test_broken_json(post: Post) -> None:
-    """JSON that cannot be read says so, to whoever has the key."""
+    """Malformed JSON is refused with the reason, if the key is right."""
     answer = await post("/update.json", f'{{"api_key": "{KEY}", "field1": }}')
     assert answer.status == HTTPStatus.BAD_REQUEST
     error = json.loads(answer.text)["error"]
@@ -430,7 +430,7 @@ async def test_broken_json(post: Post) -> None:
 async def test_other_methods(
     hass: HomeAssistant, post: Post, path: str, method: str, allowed: str
 ) -> None:
-    """Other methods report nothing."""
+    """Other methods are refused."""
     answer = await post(f"{path}?api_key={KEY}&field1=1", method=method)
     assert answer.status == HTTPStatus.METHOD_NOT_ALLOWED
     assert answer.headers["Allow"] == allowed
@@ -438,7 +438,7 @@ async def test_other_methods(
 
 
 async def test_one_bad_field(hass: HomeAssistant, post: Post) -> None:
-    """A sensor that fails costs only its own reading, and JSON names it."""
+    """Only the reading of a failed sensor is refused, and JSON names it."""
     data = {"api_key": KEY, "field1": "nan", "field2": 48.2}
     answer = await post("/update", data)
     assert (answer.status, answer.text) == (HTTPStatus.OK, "1")
@@ -459,7 +459,7 @@ async def test_one_bad_field(hass: HomeAssistant, post: Post) -> None:
 async def test_impossible_value(
     hass: HomeAssistant, post: Post, freezer: Any, more: dict[str, str]
 ) -> None:
-    """A value that its field cannot have is named, too, live or past."""
+    """An impossible value is named, too, live or past."""
     freezer.move_to("2026-11-26 12:00:00+00:00")
     data = {"api_key": KEY, "field1": 120, "field2": 21.5, **more}
     answer = await post("/update.json", data)
@@ -475,7 +475,7 @@ async def test_impossible_value(
 
 
 async def test_created_at(hass: HomeAssistant, post: Post, freezer: Any) -> None:
-    """A late update is stored with the time that it names."""
+    """An update is stored with its `created_at`."""
     freezer.move_to("2026-11-26 12:00:00+00:00")
     await post("/update", {"api_key": KEY, "field1": 20})
     freezer.tick(timedelta(minutes=10))
@@ -490,7 +490,7 @@ async def test_created_at(hass: HomeAssistant, post: Post, freezer: Any) -> None
     assert state.state == "21.5"
     assert state.last_updated == datetime(2026, 11, 26, 12, 5, tzinfo=UTC)
 
-    # What is older than the state is not the state.
+    # A reading that is older than the state does not become the state.
     answer = await post(
         "/update",
         {"api_key": KEY, "field1": 19, "created_at": "2026-11-26T12:01:00Z"},
@@ -503,7 +503,7 @@ async def test_created_at(hass: HomeAssistant, post: Post, freezer: Any) -> None
 async def test_bulk_update(
     hass: HomeAssistant, post: Post, freezer: Any, path: str
 ) -> None:
-    """Many updates are taken at once; the newest reading of a field is its state."""
+    """A bulk update stores all readings; the newest one of a field is its state."""
     freezer.move_to("2026-11-26 12:00:00+00:00")
     updates: Any = [
         {"delta_t": 15, "field1": 20.5, "field2": "nan"},
@@ -538,7 +538,7 @@ async def test_slow_body(
     client: TestClient[Any, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A body that does not come in time is refused."""
+    """A body that does not arrive in time is refused."""
     monkeypatch.setattr(body_module, "_TIME_LIMIT", 0.1)
     reader, writer = await asyncio.open_connection("127.0.0.1", client.server.port)
     writer.write(
@@ -556,7 +556,7 @@ async def test_slow_body(
 async def test_first_reports_at_the_same_time(
     hass: HomeAssistant, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Reports that come while a new field gets its sensor are taken, too."""
+    """Reports that arrive while a sensor is being created are taken, too."""
     add_entities = EntityPlatform.async_add_entities
 
     async def async_add_entities(*args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""The legacy report over HTTP: every row of the table in DESIGN.md."""
+"""The legacy report over HTTP: each row of the table in docs/protocol.md."""
 
 import asyncio
 from http import HTTPStatus
@@ -30,7 +30,7 @@ from tests.helpers import (
 
 @pytest.fixture(autouse=True)
 async def _indoor(hass: HomeAssistant) -> None:
-    """Have a second station, so that not every report is the first one's."""
+    """Set up a second station, so that the MAC has to be looked at."""
     station_entry(INDOOR, "Indoor").add_to_hass(hass)
 
 
@@ -69,7 +69,7 @@ async def _indoor(hass: HomeAssistant) -> None:
         (legacy_url("-0.00001"), OUTDOOR, "1", "0.0"),
         (legacy_url("0" * 31 + "7"), OUTDOOR, "1", "7.0"),
         (legacy_url("21%2e5"), OUTDOOR, "1", "21.5"),
-        # What dtostrf() of Arduino and ESPEasy make
+        # As Arduino's dtostrf() and ESPEasy write it
         (legacy_url("%2021.50"), OUTDOOR, "1", "21.5"),
         (legacy_url("21.50%20"), OUTDOOR, "1", "21.5"),
     ],
@@ -83,7 +83,7 @@ async def test_stored(
     field: str,
     state: str,
 ) -> None:
-    """A right report is answered 200 and is the state by then."""
+    """A valid report is answered 200 once it is the state."""
     answer = await get(path)
 
     assert (answer.status, answer.text) == (HTTPStatus.OK, "OK")
@@ -140,7 +140,7 @@ async def test_stored(
 async def test_bad_request(
     hass: HomeAssistant, station: MockConfigEntry, get: Get, path: str, text: str
 ) -> None:
-    """A wrong reading is answered 400 with the reason, and changes nothing."""
+    """An invalid reading is answered 400 with the reason, and changes nothing."""
     changes = async_capture_events(hass, EVENT_STATE_CHANGED)
 
     answer = await get(path)
@@ -160,14 +160,14 @@ async def test_bad_request(
         (legacy_url(mac="6c:rf:7f:2b:0e:00"), {}),
         (legacy_url(mac=""), {}),
         (legacy_url(), {CONF_LEGACY: False}),
-        # Nothing is said about the reading to somebody without the key.
+        # Without the key, the answer says nothing about the reading.
         (legacy_url("nan", key="wrong", field="0"), {}),
     ],
 )
 async def test_forbidden(
     hass: HomeAssistant, station: MockConfigEntry, get: Get, path: str
 ) -> None:
-    """A wrong key, an unknown MAC and legacy switched off are answered alike."""
+    """A wrong key, an unknown MAC and unsigned reports off are answered alike."""
     answer = await get(path)
 
     assert (answer.status, answer.text) == (
@@ -207,7 +207,7 @@ async def test_refusals_are_alike(
 async def test_other_methods(
     hass: HomeAssistant, station: MockConfigEntry, get: Get, method: str
 ) -> None:
-    """Only GET reports."""
+    """Other methods than GET are refused."""
     answer = await get(legacy_url(), method=method)
 
     assert answer.status == HTTPStatus.METHOD_NOT_ALLOWED
@@ -229,7 +229,7 @@ async def test_other_methods(
 async def test_prefetch(
     hass: HomeAssistant, station: MockConfigEntry, get: Get, headers: dict[str, str]
 ) -> None:
-    """A page that a browser loads in advance stores nothing, until it is opened."""
+    """An address that a browser prefetches stores nothing until it is opened."""
     answer = await get(legacy_url(), Accept="text/html", **headers)
 
     assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
@@ -269,7 +269,7 @@ async def test_starting_and_stopping(
 async def test_entry_not_loaded(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
-    """The station is asked to come again while its entry is not loaded."""
+    """The station is asked to retry while its entry is not loaded."""
     await hass.config_entries.async_set_disabled_by(
         station.entry_id, ConfigEntryDisabler.USER
     )
@@ -357,7 +357,7 @@ async def test_refusal_page(
     text: str,
     next_step: str,
 ) -> None:
-    """A browser gets why and what to do next, with nothing of the request in it."""
+    """A browser gets the reason and what to do next, and nothing of the request."""
     answer = await get(path, Accept="text/html")
 
     assert answer.status == status
@@ -365,7 +365,7 @@ async def test_refusal_page(
     assert f"<h1>{text}" in answer.text
     assert next_step in answer.text
     assert "<b>" not in answer.text
-    # A program gets the one line only.
+    # A program gets one line only.
     assert next_step not in (await get(path)).text
 
 
@@ -393,7 +393,7 @@ async def test_first_reports_at_the_same_time(
     add_entities = EntityPlatform.async_add_entities
 
     async def async_add_entities(*args: Any, **kwargs: Any) -> None:
-        # Home Assistant may take its time, and the other reports come meanwhile.
+        # Creating the sensor takes a while, in which the other reports arrive.
         await asyncio.sleep(0.05)
         await add_entities(*args, **kwargs)
 

@@ -8,7 +8,7 @@ from custom_components.esp_weather.reporting.page import PAGE_POLICY, render_pag
 
 
 def test_style_is_allowed() -> None:
-    """The policy lets the page's own style through, and nothing else."""
+    """The policy allows the page's own style and nothing else."""
     page = render_page("en", "21.5 °C", ["Outdoor", "2026-07-01 12:00"], taken=True)
 
     (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
@@ -23,7 +23,7 @@ def test_style_is_allowed() -> None:
 
 
 def test_nothing_breaks_out() -> None:
-    """What a station is called or has sent is text."""
+    """Names and values are escaped."""
     evil = '</title><script>alert("1")</script>&\'$title'
     page = render_page(f'"{evil}', evil, [evil], taken=False)
 

@@ -1,4 +1,4 @@
-"""The key of a station in the logs, whoever writes them."""
+"""No key of a station is in a log, whichever logger writes it."""
 
 import asyncio
 from contextlib import suppress
@@ -22,7 +22,7 @@ WRONG = "mistyped-8215"
 
 @pytest.fixture(autouse=True)
 def _log_everything(caplog: pytest.LogCaptureFixture) -> None:
-    """Log as much as there is."""
+    """Log at debug level."""
     caplog.set_level("DEBUG")
 
 
@@ -52,7 +52,7 @@ async def test_what_we_log(
             legacy_url("../../1").replace("API_key", "API%5Fkey"),
             "homeassistant.components.http.security_filter",
         ),
-        # A key that no station has is known by its name only.
+        # A key that no station has is found by its name only.
         (
             legacy_url("../../1", key=WRONG).replace("API_key", "%41PI%2dke%79"),
             "homeassistant.components.http.security_filter",
@@ -99,7 +99,7 @@ REST = f"{KEY}/mac={OUTDOOR}/field=1/data= 21.50 HTTP/1.1\r\nHost: hass\r\n\r\n"
 @pytest.mark.parametrize(
     "segments",
     [
-        # What dtostrf() of Arduino makes of a short number
+        # As Arduino's dtostrf() writes a short number
         pytest.param([f"GET /update/API_key={REST}"], id="whole"),
         pytest.param(["GET /update/API_key=", REST], id="before the key"),
         pytest.param([f"GET /update/API_key= {REST}"], id="blank before the key"),
@@ -158,7 +158,7 @@ async def test_malformed_requests(
     caplog: pytest.LogCaptureFixture,
     segments: list[str],
 ) -> None:
-    """A request that aiohttp cannot read is logged without any part of a key."""
+    """A request that aiohttp cannot parse is logged without any part of a key."""
     assert await async_setup_component(hass, "system_log", {})
 
     answer = await _send(client, *segments)
@@ -171,7 +171,7 @@ async def test_malformed_requests(
 async def test_other_errors(
     hass: HomeAssistant, station: MockConfigEntry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An error of another kind is logged with what it says, but for the key."""
+    """Another error is logged with its text, except for the key."""
     error = ValueError(f"'{KEY}' and 'more'")
     logging.getLogger("aiohttp.server").error("Error", exc_info=error)
 
@@ -182,7 +182,7 @@ async def test_other_errors(
 async def test_waiting_key(
     hass: HomeAssistant, client: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The key that waits for a station is no more logged than one that has it."""
+    """The key of a pairing is not logged either."""
     pairings = hass.data[DATA].pairings
     pairings.async_start(KEY)
 
@@ -200,7 +200,7 @@ async def test_other_log_records_stay(
     caplog: pytest.LogCaptureFixture,
     path: str,
 ) -> None:
-    """What can hold no key is logged as ever, its traceback included."""
+    """A record without a key is logged unchanged, with its traceback."""
     await _send(client, f"GET {path} HTTP/1.1\r\n\r\n")
 
     (record,) = (rec for rec in caplog.records if rec.name == "aiohttp.server")
@@ -214,7 +214,7 @@ async def test_other_log_records_stay(
 async def test_short_key(
     hass: HomeAssistant, client: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A key of a few characters does not take them out of every message."""
+    """A key of a few characters is not replaced in every message."""
     MockConfigEntry(domain=DOMAIN, data={CONF_API_KEY: "1"}).add_to_hass(hass)
     # A station that the user has ignored has none.
     MockConfigEntry(domain=DOMAIN, source=SOURCE_IGNORE).add_to_hass(hass)
@@ -225,12 +225,12 @@ async def test_short_key(
 
 
 async def _send(client: Any, *segments: str) -> str:
-    """Send a request as it is, each part a TCP segment of its own."""
+    """Send a request unchanged, each part as its own TCP segment."""
     reader, writer = await asyncio.open_connection("127.0.0.1", client.server.port)
     for segment in segments:
         writer.write(segment.encode())
         await writer.drain()
-        # The server reads what has come before it gets the next part.
+        # The server reads this part before it gets the next one.
         await asyncio.sleep(0.02)
     with suppress(ConnectionError):
         writer.write_eof()
@@ -256,5 +256,5 @@ def _assert_no_key(hass: HomeAssistant, caplog: pytest.LogCaptureFixture) -> Non
     assert WRONG not in logged
     for start in range(len(KEY) - 2):
         part = KEY[start : start + 3]
-        # Digits are in each time.
+        # Times contain digits.
         assert part.isdigit() or part not in logged

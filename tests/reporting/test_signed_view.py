@@ -57,7 +57,7 @@ REFUSAL = (
 
 
 def _assert_unauthorized(answer: SignedAnswer, *, believed: bool = False) -> None:
-    # Whoever does not have the key gets what anybody gets.
+    # Without the key, every sender gets the same answer.
     assert answer.is_believed == believed
     assert ("Signature" in answer.headers) == believed
     assert answer.content["error"] == "unauthorized"
@@ -70,7 +70,7 @@ def _assert_unauthorized(answer: SignedAnswer, *, believed: bool = False) -> Non
 async def test_report(
     hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
 ) -> None:
-    """A report is taken once it is signed with a nonce that was handed out."""
+    """A report is taken once it is signed with an issued nonce."""
     body = signed.body(reading(21.5), reading(-3, field=2), {"field": 3, "value": 7})
 
     _assert_unauthorized(await signed.post(body), believed=True)
@@ -90,7 +90,7 @@ async def test_report(
 async def test_without_legacy(
     hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation, get: Get
 ) -> None:
-    """A station whose legacy reports are refused may sign."""
+    """A station may sign where unsigned reports are off."""
     assert (await get(legacy_url())).status == HTTPStatus.FORBIDDEN
     assert (await signed.report(reading(21.5))).status == HTTPStatus.OK
     assert state_of(hass, "1") == "21.5"
@@ -137,11 +137,11 @@ async def test_used_nonce(
 async def test_older_nonce(
     hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
 ) -> None:
-    """A report that was held back is worth nothing once a later one was taken."""
+    """A report that was held back is invalid once a later one was taken."""
     await signed.post(b"")
     held_back = signed.body(reading(30))
     headers = OUTDOOR.headers(held_back, signed.nonce)
-    # The nonces that others are given meanwhile take nothing from the station.
+    # Nonces that others are given meanwhile do not affect the station.
     nonce = signed.nonce
     for _ in range(3):
         await signed.post(b"", {})
@@ -159,7 +159,7 @@ async def test_unused_nonce_stays_good(
     signed: SignedStation,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """A nonce is good for two hours, whatever others ask for meanwhile."""
+    """A nonce is valid for two hours, whatever others request meanwhile."""
     await signed.post(b"")
     nonce = signed.nonce
     await signed.post(b"", {})
@@ -185,7 +185,7 @@ async def test_own_nonce(
 async def test_two_stations(
     hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
 ) -> None:
-    """What one station has signed is not another's, though they share the key."""
+    """A report of one station is not accepted as another's with the same key."""
     station_entry(INDOOR.mac, "Indoor").add_to_hass(hass)
     await hass.config_entries.async_setup(
         hass.config_entries.async_entries(DOMAIN)[-1].entry_id
@@ -327,7 +327,7 @@ async def test_bad_request(
     body: Any,
     text: str | None,
 ) -> None:
-    """A wrong report is refused as a whole, with the reason."""
+    """A malformed report is refused whole, with the reason."""
     if isinstance(body, list):
         body = signed.body(*body)
     elif isinstance(body, dict):
@@ -347,7 +347,7 @@ async def test_bad_request(
 async def test_wrong_field_is_a_problem(
     hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
 ) -> None:
-    """A field that does not exist is told to the user, as that of a legacy report."""
+    """An invalid field raises the repair issue, as in a legacy report."""
     for _ in range(3):
         await signed.report(reading(1, field=10))
     assert issues(hass) == [("invalid_field", "Outdoor")]
@@ -357,7 +357,7 @@ async def test_wrong_field_is_a_problem(
 async def test_refused_reading(
     hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
 ) -> None:
-    """A reading that its field cannot have is named, and the others are taken."""
+    """An impossible reading is named, and the others are taken."""
     answer = await signed.report(
         reading(20), reading(1001), reading(21), stream="9f3a1c22", first=4711
     )
@@ -415,7 +415,7 @@ async def test_encoded_body(
 async def test_too_large(
     hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
 ) -> None:
-    """A body that no report can have is not read to its end."""
+    """A body that is too large for a report is not read to its end."""
     answer = await signed.post(b" " * 70_000)
     assert (answer.status, answer.text) == (
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -429,7 +429,7 @@ async def test_too_large(
 async def test_other_methods(
     hass: HomeAssistant, station: MockConfigEntry, get: Get, method: str
 ) -> None:
-    """Only POST reports; a browser that looks is told so."""
+    """Other methods than POST are refused, with the right one."""
     answer = await get(SIGNED_PATH, method=method)
     assert answer.status == HTTPStatus.METHOD_NOT_ALLOWED
     assert answer.headers["Allow"] == "POST"
@@ -445,7 +445,7 @@ async def test_not_ready(
     station: MockConfigEntry,
     signed: SignedStation,
 ) -> None:
-    """Nothing is taken that could be lost, and the next report is."""
+    """While readings could be lost, none is taken; afterwards they are."""
     await signed.post(b"")
     body = signed.body(reading(21))
 
@@ -471,9 +471,9 @@ async def test_not_ready(
 async def test_not_ready_after_restart(
     hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
 ) -> None:
-    """No answer lets a station pass the 401 that says what was started anew.
+    """Until a 401 has told the station of the restart, answers bring its old nonce.
 
-    What Home Assistant had taken and not stored would be skipped.
+    Otherwise it would skip readings that were taken but not stored.
     """
     await signed.report(reading(20), stream="9f3a1c22", first=1)
     old = signed.nonce
@@ -492,7 +492,7 @@ async def test_not_ready_after_restart(
 async def test_at_the_same_time(
     hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
 ) -> None:
-    """Of the same report sent many times at once, one is taken."""
+    """Of the same report sent many times at once, only one is taken."""
     await signed.post(b"")
     body = signed.body(reading(21))
     headers = OUTDOOR.headers(body, signed.nonce)
@@ -504,7 +504,7 @@ async def test_at_the_same_time(
 async def test_first_reports_at_the_same_time(
     hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation, get: Get
 ) -> None:
-    """A legacy report of a new field does not disturb a signed one."""
+    """A legacy and a signed report of the same new field are both taken."""
     await signed.post(b"")
     answers = await asyncio.gather(
         get(legacy_url("20")), signed.post(signed.body(reading(21))), get(legacy_url())
@@ -515,7 +515,7 @@ async def test_first_reports_at_the_same_time(
 async def test_pairing(
     hass: HomeAssistant, client: TestClient[Any, Any], signed: SignedStation
 ) -> None:
-    """A station that signs with the key that the dialog shows brings its MAC."""
+    """A station that signs with the key of a pairing is found with its MAC."""
     flow = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_USER}
     )
@@ -544,7 +544,7 @@ async def test_pairing(
 
 
 async def _offered(hass: HomeAssistant) -> list[str | None]:
-    """Return the MACs of the stations that are offered because of reports."""
+    """Return the MACs of the stations that were discovered by their reports."""
     await follow_up(hass)
     return [
         flow["context"]["unique_id"]
@@ -557,7 +557,7 @@ async def _offered(hass: HomeAssistant) -> list[str | None]:
 async def test_discovered_by_its_key(
     hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
 ) -> None:
-    """A second station of the same owner is offered, one with another key is not."""
+    """A station with the key of another one is discovered; others are not."""
     for signer in (
         Signer(INDOOR.mac, "PHDNGI2346"),
         Signer("not a MAC", KEY),
@@ -591,7 +591,7 @@ async def test_key_is_not_logged(
 def _library_headers(
     body: bytes, nonce: str, components: tuple[str, ...]
 ) -> dict[str, str]:
-    """Return the headers that the library makes of a report."""
+    """Return the headers of a report that the library has signed."""
     message = SimpleNamespace(
         method="POST",
         url=f"http://home.example{SIGNED_PATH}",
@@ -623,7 +623,7 @@ async def test_library(
     signed: SignedStation,
     missing: str | None,
 ) -> None:
-    """A client of the library can report, if it signs all that matters."""
+    """A client that uses the library can report if it signs all components."""
     await signed.post(b"")
     body = signed.body(reading(21))
     components = tuple(each for each in COMPONENTS if each != missing)

@@ -1,4 +1,4 @@
-"""The benchmark's figures, tables and integration; what it measures is not tested."""
+"""The benchmark's figures, tables and integration."""
 
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +12,7 @@ from tools.benchmark.table import duration, percentile, ratio, table
 
 
 def test_table() -> None:
-    """A table is Markdown, with figures aligned to the right."""
+    """A table is Markdown with right-aligned figures."""
     assert table(["system", "p50"], [["ours", "1 s"]]) == (
         "| system | p50 |\n| --- | ---: |\n| ours | 1 s |"
     )
@@ -38,7 +38,7 @@ def test_duration(seconds: float, text: str) -> None:
 
 
 def test_percentile() -> None:
-    """The percentile is a time that was measured."""
+    """A percentile is one of the measured times."""
     times = [float(number) for number in range(100, 0, -1)]
 
     assert percentile(times, 50) == 51
@@ -48,7 +48,7 @@ def test_percentile() -> None:
 
 @pytest.mark.usefixtures("socket_enabled")
 async def test_bench_view(hass: HomeAssistant, tmp_path: Path) -> None:
-    """What the benchmark installs is an integration to Home Assistant."""
+    """Home Assistant accepts the integration that the benchmark installs."""
     BenchHomeAssistant(tmp_path, [], recorder=False)
     installed = ModuleType("custom_components")
     installed.__path__ = [str(tmp_path / "custom_components")]

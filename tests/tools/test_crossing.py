@@ -35,7 +35,7 @@ def test_table(
 def test_no_series(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A folder without series is told as that."""
+    """A folder without series is refused with the reason."""
     with pytest.raises(SystemExit):
         _run(monkeypatch, str(tmp_path))
 

@@ -1,4 +1,4 @@
-"""The power cut itself: what is not synced is gone, and what ESP Weather syncs is not."""
+"""The simulated power cut: only what was synced survives."""
 
 from contextlib import closing, suppress
 from pathlib import Path
@@ -39,7 +39,7 @@ def _cut(folder: Path, *, is_synced: bool) -> tuple[int, str]:
 
 
 def test_power_cut(tmp_path: Path) -> None:
-    """Without the sync, committed rows are lost: the trials can tell."""
+    """Without the sync, committed rows are lost."""
     try:
         assert _cut(tmp_path / "synced", is_synced=True) == (ROWS, "ok")
     except LossyFilesMissingError as err:

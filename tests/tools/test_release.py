@@ -12,20 +12,20 @@ CHANGELOG = "# Changelog\n\n## 1.1.0\n\n- New\n\n## 1.0.0\n\n- Old\n\n## 0.9.0\n
 
 
 def test_notes() -> None:
-    """The notes are those of one version."""
+    """The notes are the changelog's section on one version."""
     assert notes(CHANGELOG, "1.1.0") == "- New\n"
     assert notes(CHANGELOG, "1.0.0") == "- Old\n"
 
 
 @pytest.mark.parametrize("release", ["0.9.0", "1.0", "2.0.0"])
 def test_no_notes(release: str) -> None:
-    """A release without notes is none."""
+    """A release needs notes."""
     with pytest.raises(ReleaseError, match=release):
         notes(CHANGELOG, release)
 
 
 def test_zip(tmp_path: Path) -> None:
-    """The zip is the integration's folder, and the same each time."""
+    """The zip holds the integration's folder and is reproducible."""
     first, second = tmp_path / "1.zip", tmp_path / "2.zip"
     make_zip(INTEGRATION, first)
     make_zip(INTEGRATION, second)
@@ -42,7 +42,7 @@ def test_zip(tmp_path: Path) -> None:
 
 
 def test_hacs() -> None:
-    """HACS is told the name of the zip and the oldest Home Assistant that is tested."""
+    """hacs.json names the zip and the oldest Home Assistant that is tested."""
     hacs = json.loads((CHECKOUT / "hacs.json").read_text())
     pins = (CHECKOUT / "requirements" / "oldest.in").read_text()
 

@@ -23,7 +23,7 @@ def time(freezer: FrozenDateTimeFactory) -> FrozenDateTimeFactory:
 
 @pytest.fixture
 def windows() -> dict[str, Any]:
-    """Return what the options of the inside station say of its windows."""
+    """Return the windows section of the inside station's options."""
     return {}
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the advice share, beside the fixtures of conftest.py."""
+"""Helpers that the tests of the advice share."""
 
 from collections.abc import Awaitable, Callable
 
@@ -22,7 +22,7 @@ def advice(hass: HomeAssistant) -> str:
 
 
 def switch_id(hass: HomeAssistant) -> str:
-    """Return the entity ID of the room's notifications."""
+    """Return the entity ID of the room's notification switch."""
     found = entity_id(hass, "notify", mac=INDOOR, platform=Platform.SWITCH)
     assert found is not None
     return found

@@ -48,7 +48,7 @@ from .helpers import Report, advice, room_state
 async def test_first_advice(
     hass: HomeAssistant, report: Report, inside: float, outside: float, expected: str
 ) -> None:
-    """The first readings of both sides are enough for an advice."""
+    """There is an advice as soon as both sides have reported."""
     assert advice(hass) == "unknown"
     await report(inside)
     assert advice(hass) == "unknown"
@@ -66,7 +66,7 @@ async def test_first_advice(
 async def test_hysteresis_and_hold(
     hass: HomeAssistant, report: Report, pass_time: PassTime
 ) -> None:
-    """An advice changes when the difference has passed the hysteresis for a while."""
+    """The advice changes after the difference has passed the hysteresis for a while."""
     await report(26, 28)
     assert advice(hass) == "close"
     for outside in (26, 25.6):
@@ -97,7 +97,7 @@ async def test_hysteresis_and_hold(
 async def test_comfort_limit(
     hass: HomeAssistant, report: Report, pass_time: PassTime
 ) -> None:
-    """What is open cools the room to a bit below the limit."""
+    """Open windows may cool the room to a bit below the comfort limit."""
     await report(24, 15)
     assert advice(hass) == "open"
     await report(22.7)
@@ -129,7 +129,7 @@ async def test_moisture(
 
 @pytest.mark.parametrize("windows", [{"moisture": False}])
 async def test_moisture_does_not_matter(hass: HomeAssistant, report: Report) -> None:
-    """Who wants the cold more than dry air has it."""
+    """The moisture rule can be switched off."""
     await report(26, 20, inside_humidity=50, outside_humidity=99)
 
     assert advice(hass) == "open"
@@ -148,7 +148,7 @@ async def test_options(
 
 
 async def test_outage(hass: HomeAssistant, report: Report, pass_time: PassTime) -> None:
-    """There is no advice while a station is offline, and the current one right after."""
+    """There is no advice during an outage, and the current one right after it."""
     await report(26, 28)
     await pass_time(40)
     await report(26)
@@ -175,7 +175,7 @@ async def test_restart(
     minutes: int,
     expected: str,
 ) -> None:
-    """After a restart there is an advice before any report, by what was before."""
+    """After a restart there is an advice before any report, from the restored state."""
     await report(26, 26.6)
     await report(outside=25.8)
     entries = hass.config_entries.async_entries(DOMAIN)
@@ -235,7 +235,7 @@ async def test_stale(
     time: FrozenDateTimeFactory,
     pass_time: PassTime,
 ) -> None:
-    """A sensor that has said nothing for hours says nothing."""
+    """A sensor that has not reported for hours counts as unknown."""
     hass.states.async_set("sensor.terrace", "20", {"unit_of_measurement": "°C"})
     for _ in range(17):
         await report(26)
@@ -279,7 +279,7 @@ async def test_humidity_of_other_sensor(
         name = "terrace" if kind == "temperature" else "terrace_humidity"
         registry.async_update_entity(sensor.entity_id, new_entity_id=f"sensor.{name}")
     for humidity in ("wet", "101", "99"):
-        # Known again, it need not hold.
+        # After it was unknown, an advice need not hold.
         hass.states.async_set("sensor.terrace", "unavailable")
         hass.states.async_set("sensor.terrace_humidity", humidity)
         hass.states.async_set("sensor.terrace", "20", {"unit_of_measurement": "°C"})
@@ -310,7 +310,7 @@ async def test_fahrenheit(hass: HomeAssistant, get: Get) -> None:
 
 
 async def test_no_outside(hass: HomeAssistant, report: Report) -> None:
-    """Without a station outside there is nothing to say."""
+    """Without a station outside there is no advice."""
     (outside,) = [
         entry
         for entry in hass.config_entries.async_entries(DOMAIN)
@@ -375,7 +375,7 @@ async def test_not_inside_any_more(
 async def test_disabled_sensor(
     hass: HomeAssistant, report: Report, house: MockConfigEntry
 ) -> None:
-    """A temperature sensor that the user has disabled is not asked."""
+    """A temperature sensor that the user has disabled is not used."""
     await report(26, 20)
 
     er.async_get(hass).async_update_entity(
@@ -402,7 +402,7 @@ async def test_renamed_sensor(hass: HomeAssistant, report: Report) -> None:
 
 
 async def test_moisture_sensors(hass: HomeAssistant, report: Report) -> None:
-    """Dew point and absolute humidity are there for who enables them."""
+    """Dew point and absolute humidity can be enabled."""
     await report(outside=20)
     assert entity_id(hass, "dew_point") is None
     await report(outside_humidity=80)
@@ -443,7 +443,7 @@ async def test_own_sensor_chosen(
 async def test_unload(
     hass: HomeAssistant, report: Report, house: MockConfigEntry, pass_time: PassTime
 ) -> None:
-    """A room that is unloaded while a change is pending does nothing any more."""
+    """Unloading a room cancels its pending change."""
     other = MockConfigEntry()
     other.add_to_hass(hass)
     await report(26, 28)
@@ -457,7 +457,7 @@ async def test_unload(
 
 
 async def test_measured_moisture(hass: HomeAssistant, get: Get) -> None:
-    """What a station measures itself is not derived."""
+    """A quantity that the station measures is not derived."""
     kinds = {"1": "temperature", "2": "humidity", "3": "dew_point"}
     entry = station_entry(
         options={"fields": {number: {"kind": kind} for number, kind in kinds.items()}}

@@ -47,7 +47,7 @@ def test_days_alike() -> None:
 
 
 def test_already_passed() -> None:
-    """What only has to hold yet is expected now."""
+    """A threshold that was passed but has not held yet is expected now."""
     crossing = predict_crossing(_days(5.6), warmer=True, hysteresis=0.5)
 
     assert crossing is not None
@@ -80,7 +80,7 @@ def test_earliest_and_latest() -> None:
     ],
 )
 def test_unknown(differences: list[float | None]) -> None:
-    """Nothing is said where nothing is known."""
+    """Without enough data there is no prediction."""
     assert predict_crossing(differences, warmer=False, hysteresis=0.5) is None
 
 
@@ -107,7 +107,7 @@ def test_soon_on_few_days() -> None:
 
 
 def test_nothing_after_now() -> None:
-    """What comes after an instant makes no difference to what is said at it."""
+    """A prediction only depends on earlier data."""
     house = read(SERIES[-1])
     for at in range(2 * DAY, len(house.differences), 97):
         known = house.differences[: at + 1]
@@ -117,7 +117,7 @@ def test_nothing_after_now() -> None:
 
 
 def test_measure() -> None:
-    """On the houses at hand it is better than the simple methods, and good enough."""
+    """On the houses at hand it is good enough, and better than simple methods."""
     totals = {name: Measure() for name in METHODS}
     for path in SERIES:
         house = read(path)
@@ -141,7 +141,7 @@ def test_measure() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_heated_house(seed: int) -> None:
-    """In a heated house in winter nothing is ever announced."""
+    """In a heated house in winter there is never a prediction."""
     house = synthetic(seed, days=30, is_heated=True)
 
     assert all(value is None or value < HYSTERESIS for value in house.differences[DAY:])
@@ -163,7 +163,7 @@ def test_time() -> None:
 
 
 def test_bad_series(tmp_path: Path) -> None:
-    """What is no series is told with its name."""
+    """A file that is no series is refused by name."""
     path = tmp_path / "house.csv"
     path.write_text("utc,indoor,outdoor\n2026-07-01T00:00,21\n")
     with pytest.raises(ValueError, match=r"house\.csv"):

@@ -89,14 +89,14 @@ def past(hass: HomeAssistant, house: MockConfigEntry) -> Past:
             )
         await async_wait_recording_done(hass)
         if reload:
-            # What was found before would be kept for an hour.
+            # Otherwise the former means would be cached for an hour.
             assert await hass.config_entries.async_reload(house.entry_id)
 
     return _past
 
 
 async def _look(hass: HomeAssistant, time: FrozenDateTimeFactory, to: datetime) -> None:
-    """Let the time come at which it is looked what comes next."""
+    """Advance the clock to the next prediction."""
     await async_wait_recording_done(hass)
     time.move_to(to)
     async_fire_time_changed(hass)
@@ -143,7 +143,7 @@ async def test_next_change(
 async def test_rows_of_today(
     hass: HomeAssistant, report: Report, time: FrozenDateTimeFactory, past: Past
 ) -> None:
-    """What has no statistics yet is taken from the rows."""
+    """Periods without statistics are taken from the states."""
     await report(INSIDE, outside_at(START - timedelta(hours=1)))
     await past(6, until=START)
     for minutes in range(0, 55, 5):
@@ -185,7 +185,7 @@ async def test_unknown(
     days: float,
     climate: dict[str, float],
 ) -> None:
-    """Nothing is said where nothing is known."""
+    """Without enough history there is no prediction."""
     await report(INSIDE, outside_at(START, **climate))
     await past(days, **climate)
 
@@ -199,7 +199,7 @@ async def test_unknown(
 async def test_dead_sensor(
     hass: HomeAssistant, report: Report, time: FrozenDateTimeFactory, past: Past
 ) -> None:
-    """A station that has gone silent takes the next change with it."""
+    """Without a current reading there is no prediction."""
     await report(INSIDE, outside_at(START))
     await past(6)
     await _look(hass, time, START + timedelta(seconds=30))
@@ -216,7 +216,7 @@ async def test_dead_sensor(
 async def test_change_comes(
     hass: HomeAssistant, report: Report, time: FrozenDateTimeFactory, past: Past
 ) -> None:
-    """What was expected and has come gives way to what comes then."""
+    """Once the expected change has happened, the next one is predicted."""
     begin = START.replace(hour=20, minute=30)
     time.move_to(begin)
     await report(INSIDE, outside_at(begin))
@@ -237,7 +237,7 @@ async def test_change_comes(
 async def test_sensor_without_statistics(
     hass: HomeAssistant, report: Report, time: FrozenDateTimeFactory
 ) -> None:
-    """A sensor that has no statistics has its states, in the unit of each."""
+    """Without statistics, the states of a sensor are used, each in its own unit."""
     begin = START
     for number in range(27 * 6):
         time.move_to(begin + timedelta(minutes=10 * number))
@@ -263,7 +263,7 @@ async def test_sensor_without_statistics(
 async def test_hour_later(
     hass: HomeAssistant, report: Report, time: FrozenDateTimeFactory, past: Past
 ) -> None:
-    """What comes late of days that are known already counts within an hour."""
+    """Readings that are backfilled into known days are used within an hour."""
     await report(INSIDE, outside_at(START))
     await _look(hass, time, START + timedelta(seconds=30))
     await past(6, reload=False)

@@ -45,7 +45,7 @@ def switch(hass: HomeAssistant, house: MockConfigEntry) -> Switch:
 
 
 def told(hass: HomeAssistant) -> list[tuple[str | None, str]]:
-    """Return the notifications that are shown."""
+    """Return the notifications that were sent."""
     return [
         (each["title"], each["message"])
         for each in _async_get_or_create_notifications(hass).values()
@@ -56,11 +56,11 @@ def told(hass: HomeAssistant) -> list[tuple[str | None, str]]:
 async def test_evening_and_morning(
     hass: HomeAssistant, report: Report, switch: Switch, pass_time: PassTime
 ) -> None:
-    """In the evening the windows are to be opened, in the morning to be closed."""
+    """Opening is notified in the evening, closing in the morning."""
     await report(26, 28)
     await switch(SERVICE_TURN_ON)
     await pass_time(11)
-    # Nobody has said that they are open.
+    # Opening was not notified before.
     assert told(hass) == []
 
     await report(26, 25)
@@ -68,7 +68,7 @@ async def test_evening_and_morning(
     assert told(hass) == [
         ("Open the windows: Bedroom", "It is 25.0 °C outside and 26.0 °C inside.")
     ]
-    # It is as cool as wanted, and nobody has to get up.
+    # The room is cool enough: no notification.
     await report(22, 18)
     await pass_time(11)
     assert told(hass)[0][0] == "Open the windows: Bedroom"
@@ -86,7 +86,7 @@ async def test_evening_and_morning(
 
 
 async def test_at_once(hass: HomeAssistant, report: Report, switch: Switch) -> None:
-    """Who turns them on when it is time is told at once, in their language."""
+    """Turned on when it is time, the switch notifies at once, translated."""
     hass.config.language = "de"
     await report(26, 20)
 
@@ -100,7 +100,7 @@ async def test_at_once(hass: HomeAssistant, report: Report, switch: Switch) -> N
 async def test_outage(
     hass: HomeAssistant, report: Report, switch: Switch, pass_time: PassTime
 ) -> None:
-    """An outage tells nothing; what is different after it has to hold first."""
+    """An outage is not notified; a change after it has to hold first."""
     await report(26, 28)
     await switch(SERVICE_TURN_ON)
     await pass_time(61)
@@ -136,7 +136,7 @@ async def test_restart(
     pass_time: PassTime,
     time: FrozenDateTimeFactory,
 ) -> None:
-    """A restart neither forgets the switch nor tells the same again."""
+    """A restart neither resets the switch nor repeats a notification."""
     await report(26, 20)
     await switch(SERVICE_TURN_ON)
     assert len(told(hass)) == 1
@@ -162,7 +162,7 @@ async def test_restart(
 
 @pytest.mark.parametrize("windows", [{"notify": ["notify.phone", "notify.tablet"]}])
 async def test_phones(hass: HomeAssistant, report: Report, switch: Switch) -> None:
-    """Those who are chosen in the options are told instead."""
+    """The notify entities of the options are used instead."""
     calls: list[Any] = async_mock_service(hass, "notify", "send_message")
     await report(26, 20)
 

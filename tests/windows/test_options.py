@@ -1,4 +1,4 @@
-"""The dialog about a room's windows, and options that nobody understands."""
+"""The options of a room's windows, and unknown ones."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def _filled_in(form: ConfigFlowResult) -> dict[str, Any]:
 
 
 async def test_dialog(hass: HomeAssistant, house: MockConfigEntry) -> None:
-    """The dialog shows the defaults, and what was entered the next time."""
+    """The dialog shows the defaults, and later what was entered."""
     form = await _dialog(hass, house)
     assert _filled_in(form) == DEFAULTS
     entered = {
@@ -85,7 +85,7 @@ async def test_fahrenheit(hass: HomeAssistant, house: MockConfigEntry) -> None:
 async def test_wrong_input(
     hass: HomeAssistant, house: MockConfigEntry, wrong: dict[str, Any]
 ) -> None:
-    """What lies outside of the limits changes nothing."""
+    """Values outside the limits change nothing."""
     form = await _dialog(hass, house)
     before = dict(house.options)
 
@@ -109,5 +109,5 @@ async def test_wrong_input(
     ],
 )
 def test_unknown_options(windows: object) -> None:
-    """What this version does not know is the default."""
+    """An unknown option becomes the default."""
     assert WindowsConfig.from_options(windows) == WindowsConfig()

@@ -21,7 +21,7 @@ from .table import duration, middle, ratio, table
 
 FIELDS = (1, 2)
 CONNECTIONS = 8
-SETTLE = 3  # seconds that HA is left alone before its memory is read
+SETTLE = 3  # seconds of idling before the memory of HA is read
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Plain:
 
 @dataclass
 class Grown(Plain):
-    """One with ours, and how it started."""
+    """One with ESP Weather, and how it started."""
 
     setup: float
     running: float
@@ -43,9 +43,9 @@ class Grown(Plain):
 
 
 async def growth(plan: Plan, folder: Path) -> str:
-    """Start a HA for each number of stations, and load them all in turns.
+    """Start an HA for each number of stations, and load them in turn.
 
-    Beside them two with plain entities: what as many would cost at least.
+    Beside them two with plain entities: the least that as many would cost.
     """
     ends = plan.stations[0], plan.stations[-1]
     async with AsyncExitStack() as stack:
@@ -113,7 +113,7 @@ def _table(grown: Sequence[Grown], loads: Sequence[Sequence[Load]]) -> str:
 
 
 async def _grow(config: Path, number: int) -> Grown:
-    """Return a HA in its second start, so with stations that have reported before."""
+    """Return an HA after its second start, whose stations have reported before."""
     stations = many_stations(number)
     home_assistant = BenchHomeAssistant(config, stations, recorder=False)
     async with home_assistant:
@@ -166,7 +166,7 @@ async def _report(
 
 
 async def _grow_plain(config: Path, number: int) -> Plain:
-    """Return a HA with entities that do nothing, in its second start."""
+    """Return an HA with plain entities, after its second start."""
     stations = many_stations(number)
     home_assistant = BenchHomeAssistant(
         config, stations, recorder=False, domain=BENCH_VIEW.name

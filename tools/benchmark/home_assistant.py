@@ -1,4 +1,4 @@
-"""A Home Assistant (HA) to measure: with stations, and with or without recorder."""
+"""A Home Assistant (HA) for measurements, with stations."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from tools.station import OUTDOOR, Station
 from .server import keep_off_load_core
 
 BENCH_VIEW = Path(__file__).with_name("bench_view")
-# Written when it is installed: HACS takes a repository with one manifest.json only.
+# Written at the installation: HACS requires a repository with one manifest.json.
 MANIFEST = {
     "domain": BENCH_VIEW.name,
     "name": "The limits that ESP Weather is measured against",
@@ -50,7 +50,7 @@ WEBHOOK = """\
 
 
 class BenchHomeAssistant(HomeAssistant):
-    """An HA process with stations that need not be entered one by one."""
+    """An HA process whose stations are written into its storage."""
 
     def __init__(
         self,
@@ -83,11 +83,11 @@ class BenchHomeAssistant(HomeAssistant):
 
     @property
     def token(self) -> str:
-        """Return the token that a client of the REST API needs."""
+        """Return the token for a client of the REST API."""
         return self._token
 
     async def states(self, entity_id: str) -> AsyncGenerator[str]:
-        """Yield each state of an entity as a browser is told of it."""
+        """Yield each state of an entity as browsers receive it."""
         async with self._http.ws_connect("/api/websocket") as connection:
             await connection.receive_json()
             await connection.send_json({"type": "auth", "access_token": self._token})
@@ -102,7 +102,7 @@ class BenchHomeAssistant(HomeAssistant):
 
     @override
     async def start(self) -> None:
-        """Start HA, its event loop not on the core that the load comes from."""
+        """Start HA, and keep its event loop off the core of the load."""
         await super().start()
         keep_off_load_core(self.process.pid)
 
@@ -114,7 +114,7 @@ def many_stations(number: int) -> list[Station]:
             OUTDOOR,
             name=f"Station {station}",
             mac=f"02:00:00:00:{station // 100:02}:{station % 100:02}",
-            # The key of a form report names its station.
+            # The key of a form report identifies its station.
             key=f"{OUTDOOR.key}{station:04}",
         )
         for station in range(number)

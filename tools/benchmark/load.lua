@@ -1,7 +1,7 @@
--- Sends the requests of a file, which are separated by NUL, one after the other, and
--- prints what came of it as JSON. After the file may follow how:
---   patient           A connection that was answered 503 waits a second. A station would
---                     wait longer, but there are more of them than connections here.
+-- Sends the requests in a file, separated by NUL, one after another, and prints the
+-- result as JSON. After the name of the file, a mode may follow:
+--   patient           After a 503, a connection waits a second. A station would wait
+--                     longer, but there are more stations than connections here.
 local requests = {}
 local turn = 0
 local refused = 0

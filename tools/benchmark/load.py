@@ -1,4 +1,4 @@
-"""Loading a web server with wrk, and a steady trickle beside it."""
+"""Loads a web server with wrk, or with single requests at a steady rate."""
 
 import asyncio
 from asyncio.subprocess import PIPE
@@ -12,17 +12,17 @@ import tempfile
 import time
 from typing import NamedTuple
 
-PATIENT = "patient"  # waits when it is answered 503
+PATIENT = "patient"  # waits after a 503
 
 SCRIPT = Path(__file__).with_name("load.lua")
-# The load runs on a core of its own. Otherwise the kernel moves client and server
-# together and apart as it likes, which doubles or halves the time of an answer.
+# The load runs on a core of its own. Otherwise the kernel may place client and server
+# on the same core or not, which doubles or halves the time of an answer.
 LOAD_CORE = max(os.sched_getaffinity(0))
 SERVER_CORES = (os.sched_getaffinity(0) - {LOAD_CORE}) or {LOAD_CORE}
 
 
 class LoadError(Exception):
-    """A server did not answer as it should."""
+    """A server did not answer as expected."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Load:
 
     @property
     def taken(self) -> int:
-        """Return how many requests were answered with success."""
+        """Return how many requests succeeded."""
         return self.answers - self.refused
 
     @property
     def rate(self) -> float:
-        """Return the requests per second that were answered with success."""
+        """Return how many requests succeeded per second."""
         return self.taken / self.seconds
 
 
@@ -56,7 +56,7 @@ async def load(
 ) -> Load:
     """Send `requests` over and over, each connection as fast as it is answered.
 
-    `how` is what load.lua has to know. Raises LoadError if connections failed.
+    `how` holds the parameters of load.lua. Raises LoadError if connections failed.
     """
     with tempfile.NamedTemporaryFile(prefix="esp_weather_requests_") as file:
         file.write(b"\0".join(requests))

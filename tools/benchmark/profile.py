@@ -15,7 +15,7 @@ from .table import table
 
 SAMPLES = 500  # per second
 SECONDS = 8
-# Each sample counts for the innermost function that is in one of these files.
+# A sample is attributed to the innermost function in one of these files.
 GROUPS = {
     "web server": re.compile(r"\((aiohttp|asyncio)/|\(selectors\.py"),
     "middleware": re.compile(r"\(homeassistant/(components/http/|helpers/http\.py)"),
@@ -27,7 +27,7 @@ TRACING = {"PYTHONTRACEMALLOC": "1"}
 
 
 async def profile(plan: Plan, folder: Path) -> str:
-    """Sample what HA does under load, and trace what its stations hold."""
+    """Sample HA under load, and trace the memory of its stations."""
     few, many = 1, 100
     home_assistant = BenchHomeAssistant(folder / "profile", STATIONS, recorder=False)
     async with home_assistant:
@@ -53,7 +53,7 @@ Bytes of memory per station by the file that has allocated them, from `tracemall
 
 
 async def _time_line(system: System, seconds: int, samples: Path) -> list[str]:
-    """Return the processor time of a request, and how much of it each group has."""
+    """Return the processor time of a request, and the share of each group."""
     server = system.server
     await load(server.port, await system.prepare(1), CONNECTIONS, 1)
     requests = await system.prepare(seconds)
@@ -78,7 +78,7 @@ async def _time_line(system: System, seconds: int, samples: Path) -> list[str]:
 
 
 def _counts(samples: Path) -> Counter[str]:
-    """Return how many samples of the event loop each group has."""
+    """Return the number of samples of the event loop in each group."""
     counts = Counter[str]()
     for line in samples.read_text().splitlines():
         stack, _, count = line.rpartition(" ")
@@ -95,7 +95,7 @@ def _group(function: str) -> str | None:
 
 
 async def _traced(config: Path, number: int, domain: str) -> dict[str, int]:
-    """Return the bytes that each file has allocated, in HA's second start."""
+    """Return the bytes that each file has allocated, after HA's second start."""
     stations = many_stations(number)
     home_assistant = BenchHomeAssistant(
         config, stations, recorder=False, domain=domain, environment=TRACING
@@ -110,7 +110,7 @@ async def _traced(config: Path, number: int, domain: str) -> dict[str, int]:
 
 
 def _short(file: str) -> str:
-    """Return the name of a source file, without the folder that it is installed in."""
+    """Return the path of a source file within the folder of packages."""
     return re.sub(r".*/(site-packages|custom_components|python3\.\d+)/", "", file)
 
 

@@ -26,7 +26,7 @@ RATE = 20  # reports per second that many stations send together
 
 @dataclass(frozen=True)
 class Measured:
-    """A load, and what it did to the server until all rows were written."""
+    """A load, and the server's resources until all rows were written."""
 
     load: Load
     cpu_seconds: float
@@ -34,7 +34,7 @@ class Measured:
 
 
 async def limits(plan: Plan, folder: Path) -> str:
-    """Compare with an empty view, the limit: a Home Assistant without recorder."""
+    """Compare with the limit, an empty view, in a Home Assistant without recorder."""
     home_assistant = BenchHomeAssistant(folder / "limits", STATIONS, recorder=False)
     parts = []
     async with home_assistant:
@@ -49,7 +49,7 @@ async def limits(plan: Plan, folder: Path) -> str:
 
 
 async def forms(plan: Plan, folder: Path) -> str:
-    """Compare what a form report costs with what a legacy report does."""
+    """Compare the costs of a form report and a legacy report."""
     home_assistant = BenchHomeAssistant(folder / "forms", STATIONS, recorder=False)
     async with home_assistant:
         systems = unsigned(home_assistant)
@@ -76,7 +76,7 @@ async def forms(plan: Plan, folder: Path) -> str:
 
 
 async def bursts(plan: Plan, folder: Path) -> str:
-    """Compare with what people would use instead, each with its database."""
+    """Compare with the alternatives, each with its database."""
     async with _with_alternatives(folder / "bursts") as (ours, old):
         systems = [*ours, *old]
         measured = await _in_turns(systems, CONNECTIONS, 1, plan.bursts)
@@ -87,7 +87,7 @@ async def bursts(plan: Plan, folder: Path) -> str:
 
 
 async def long_run(plan: Plan, folder: Path) -> str:
-    """Compare how many rows are written when there is always more to write."""
+    """Compare the rows per second under constant overload."""
     async with _with_alternatives(folder / "long_run") as (ours, old):
         rates = await _long_runs([ours[0], ours[3], old[0]], plan)
     return (
@@ -107,7 +107,7 @@ async def long_run(plan: Plan, folder: Path) -> str:
 
 
 async def single_reports(plan: Plan, folder: Path) -> str:
-    """Compare how long single requests take that come at a constant rate."""
+    """Compare the response times of requests at a constant rate."""
     lines: list[list[str]] = []
     for recorder in (False, True):
         home_assistant = BenchHomeAssistant(
@@ -135,7 +135,7 @@ async def single_reports(plan: Plan, folder: Path) -> str:
 async def _with_alternatives(
     folder: Path,
 ) -> AsyncGenerator[tuple[list[System], list[System]]]:
-    """Run Home Assistant with its recorder, and beside it the old server."""
+    """Run Home Assistant with its recorder, and the old server."""
     home_assistant = BenchHomeAssistant(folder, STATIONS, recorder=True)
     async with home_assistant, old_servers(folder) as old:
         yield with_recorder(home_assistant), old
@@ -144,7 +144,7 @@ async def _with_alternatives(
 async def _in_turns(
     systems: Sequence[System], connections: int, seconds: int, rounds: int
 ) -> dict[str, list[Measured]]:
-    """Load the systems one after the other, `rounds` times."""
+    """Load the systems in turn, `rounds` times."""
     for system in systems:
         before = system.server.rows()
         requests = await system.prepare(1)
@@ -186,7 +186,7 @@ def _rate_table(
             f"{middle(results, lambda m: 1000 * m.cpu_seconds / m.load.taken):.3f}",
         ]
         if rows:
-            # What was under way when the load ended makes rows that were not counted.
+            # Requests in flight at the end of the load make rows that were not counted.
             missing = sum(
                 max(0, m.load.taken * system.readings - m.rows) for m in results
             )
@@ -219,7 +219,7 @@ async def _long_runs(systems: Sequence[System], plan: Plan) -> dict[str, list[fl
 
 
 async def _trickles(systems: Sequence[System], plan: Plan) -> dict[str, list[float]]:
-    """Return the times of all answers of each system."""
+    """Return the response times of each system."""
     times: dict[str, list[float]] = {system.name: [] for system in systems}
     for _ in range(plan.trickles):
         for system in systems:

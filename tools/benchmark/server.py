@@ -1,4 +1,4 @@
-"""A server that is measured, as seen from outside: processor, memory, database."""
+"""A measured server from outside: processor time, memory and database."""
 
 import asyncio
 from contextlib import closing
@@ -12,7 +12,7 @@ import psutil
 
 from .load import SERVER_CORES
 
-# HA's recorder commits every 5 seconds, but what is queued comes first.
+# HA's recorder commits every 5 seconds, after working through its queue.
 QUIET = 30.0
 
 
@@ -41,7 +41,7 @@ class Server:
         return int(number)
 
     async def wait_for_rows(self, number: int) -> int:
-        """Return how many there are once that is `number`, or nothing more comes."""
+        """Return the number of readings once it is `number` or stops growing."""
         rows = self.rows()
         changed = time.monotonic()
         while self.database and rows < number and time.monotonic() < changed + QUIET:
@@ -58,5 +58,5 @@ def memory(pid: int) -> int:
 
 
 def keep_off_load_core(pid: int) -> None:
-    """Leave a core to the load; this is for a server whose main thread does the work."""
+    """Keep the main thread, which does the work, off the core of the load."""
     os.sched_setaffinity(pid, SERVER_CORES)  # the main thread's only

@@ -1,4 +1,4 @@
-"""What the integration adds to the start of Home Assistant (HA)."""
+"""Measures what the integration adds to the start of Home Assistant (HA)."""
 
 import asyncio
 from asyncio.subprocess import PIPE
@@ -13,7 +13,7 @@ from .plan import Plan
 from .systems import reports
 
 INTEGRATION = "custom_components.esp_weather"
-# What HA has loaded by the time that it loads the integration
+# Modules that HA has loaded before it loads the integration
 LOADED = (
     "homeassistant.bootstrap",
     *(
@@ -25,7 +25,7 @@ MODULES = ("", ".binary_sensor", ".config_flow", ".diagnostics", ".sensor")
 
 
 async def start(plan: Plan, folder: Path) -> str:
-    """Import the integration, and look for what HA's log has against it."""
+    """Measure the import, and look for complaints in HA's log."""
     imports = [await _import_seconds() for _ in range(plan.imports)]
     home_assistant = BenchHomeAssistant(folder / "start", [OUTDOOR], recorder=True)
     async with home_assistant:
@@ -42,7 +42,7 @@ Blocking calls and other complaints in the log: {"\n".join(complaints) or "none"
 
 
 async def _import_seconds() -> float:
-    """Return the time that modules of the integration, and what they need, take."""
+    """Return the import time of the integration's modules and their dependencies."""
     code = "; ".join(
         [
             *(f"import {module}" for module in LOADED),

@@ -1,4 +1,4 @@
-"""The systems that take readings, ours and what people would use instead."""
+"""The systems that take readings: ESP Weather and the alternatives."""
 
 import asyncio
 from asyncio.subprocess import DEVNULL
@@ -24,12 +24,12 @@ from .server import Server
 
 OLD_SERVER = Path(__file__).with_name("old_server.py")
 BENCH_PROGRAMS = Path(__file__).parents[2] / ".venv-bench" / "bin"
-# As many different requests as there are sent before the first one comes again
+# The number of different requests before the first one is repeated
 REQUESTS = 2000
 
 SIGNED_PATH = "/api/esp_weather/report"
 MAX_SIGNED_RATE = 15_000  # per second, which is more than can be taken
-# Enough that none of them reports twice at the same time
+# Enough that no station has two reports in flight
 STATIONS = many_stations(50)
 
 HOME_ASSISTANT_ROWS = (
@@ -41,13 +41,13 @@ OLD_SERVER_ROWS = "SELECT count(*) FROM readings"
 
 @dataclass(frozen=True)
 class System:
-    """A server and the requests with which it takes a reading each."""
+    """A server, and requests that each report one reading."""
 
     name: str
     server: Server
     requests: Sequence[bytes]
     readings: int = 1  # in each request
-    # Returns as many requests, none of which can be sent twice
+    # Returns signed requests, which can be sent once only
     sign: Callable[[int], Awaitable[Sequence[bytes]]] | None = None
 
     async def prepare(self, seconds: int) -> Sequence[bytes]:
@@ -58,7 +58,7 @@ class System:
 
 
 def values() -> list[str]:
-    """Return temperatures, none the same as the one before."""
+    """Return temperatures, each different from the previous one."""
     return [f"{10 + number % 1500 / 50:.2f}" for number in range(REQUESTS)]
 
 
@@ -83,7 +83,7 @@ def post(path: str, content: object, *headers: str) -> bytes:
 def state_writes(
     stations: Sequence[Station], fields: Sequence[int] = (1,)
 ) -> list[bytes]:
-    """Return the same for the view that only writes states of plain sensors."""
+    """Return requests to the view that only writes states of plain sensors."""
     return [
         request.replace(b"/update/", b"/bench_state/")
         for request in reports(stations, fields)
@@ -113,7 +113,7 @@ def form_reports(stations: Sequence[Station], method: str) -> list[bytes]:
 
 
 def unsigned(home_assistant: BenchHomeAssistant) -> list[System]:
-    """Return our reports that carry the key. The first one is the legacy report."""
+    """Return our unsigned reports. The first one is the legacy report."""
     server = Server(home_assistant.port, home_assistant.process.pid)
     return [
         System("legacy report", server, reports(STATIONS)),
@@ -125,7 +125,7 @@ def unsigned(home_assistant: BenchHomeAssistant) -> list[System]:
 
 
 def without_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
-    """Return what HA can do at most, and ours. The first one is the limit."""
+    """Return the limit of HA, which is the first one, and our reports."""
     server = Server(home_assistant.port, home_assistant.process.pid)
     station = STATIONS[0]
     tails = [
@@ -145,7 +145,7 @@ def without_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
 
 
 def recorded(home_assistant: BenchHomeAssistant, entities: str) -> Server:
-    """Return HA as a server whose rows are those of some entities, as LIKE has it."""
+    """Return HA as a server, which counts the rows of entities that are LIKE it."""
     return Server(
         home_assistant.port,
         home_assistant.process.pid,
@@ -158,8 +158,8 @@ def recorded(home_assistant: BenchHomeAssistant, entities: str) -> Server:
 def with_recorder(home_assistant: BenchHomeAssistant) -> list[System]:
     """Return the ways to get readings of many stations into the database of HA.
 
-    Not of one: to commit n states of the same entity, HA's recorder takes a time
-    that grows with the square of n.
+    A single station would not do: committing n states of one entity takes HA's
+    recorder a time that grows with the square of n.
     """
 
     def server(entities: str) -> Server:
@@ -277,7 +277,7 @@ def _unsigned(turn: int, readings: int) -> _Unsigned:
 
 @asynccontextmanager
 async def old_servers(folder: Path) -> AsyncGenerator[list[System]]:
-    """Run the old server, in the two ways that people run it."""
+    """Run the old server in the two usual ways."""
     async with (
         _old_server(
             "old server, gunicorn",

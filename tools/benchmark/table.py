@@ -1,4 +1,4 @@
-"""Figures as people read them, and tables of them in Markdown."""
+"""Formats figures, and tables of them in Markdown."""
 
 from collections.abc import Callable, Iterable, Sequence
 from statistics import median
@@ -18,9 +18,9 @@ def middle[T](measured: Iterable[T], figure: Callable[[T], float]) -> float:
 def ratio[T](
     measured: Sequence[T], reference: Sequence[T], figure: Callable[[T], float]
 ) -> str:
-    """Return how a figure relates to that of the reference in the same round.
+    """Return the ratio of a figure to the reference in the same round.
 
-    The median of the rounds, and in brackets the least and the greatest.
+    The median over the rounds, and in brackets the minimum and the maximum.
     """
     ratios = [
         figure(one) / figure(other)
@@ -30,7 +30,7 @@ def ratio[T](
 
 
 def duration(seconds: float) -> str:
-    """Return a time with a unit in which it is easy to read."""
+    """Return a time with a suitable unit."""
     if seconds < 0.001:
         return f"{seconds * 1e6:.0f} µs"
     if seconds < 1:

@@ -1,4 +1,4 @@
-"""From the request of a station to the state in a browser, and to the row on the disk."""
+"""Measures the way from a report to the state in a browser and the row on disk."""
 
 import asyncio
 from contextlib import aclosing
@@ -17,13 +17,13 @@ SENSOR = "sensor.station_0_temperature"
 
 
 async def whole(plan: Plan, folder: Path) -> str:
-    """Send reports at a constant rate and note when each arrives where."""
+    """Send reports at a constant rate, and time each one's state and row."""
     stations = many_stations(1)
     requests = reports(stations)
     home_assistant = BenchHomeAssistant(folder / "whole", stations, recorder=True)
     async with home_assistant, asyncio.TaskGroup() as tasks:
         server = recorded(home_assistant, SENSOR)
-        # The first report makes the entity.
+        # The first report creates the entity.
         await asyncio.to_thread(trickle, server.port, requests, RATE, 1)
         await server.wait_for_rows(1)
         shown = tasks.create_task(_watch_states(home_assistant, plan.reports))
@@ -55,7 +55,7 @@ async def whole(plan: Plan, folder: Path) -> str:
 
 
 async def _watch_states(home_assistant: BenchHomeAssistant, number: int) -> list[float]:
-    """Return when each of the next states was told of."""
+    """Return when each of the next states was received."""
     moments: list[float] = []
     async with aclosing(home_assistant.states(SENSOR)) as states:
         async for _ in states:

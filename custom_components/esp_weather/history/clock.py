@@ -31,10 +31,9 @@ class Clock:
     def parse(self, text: str, source: Hashable = None) -> float:
         """Return the time in seconds since 1970.
 
-        `source` tells apart what has an order of its own: in an hour that comes
-        twice, what does not come later than the one before belongs to the second
-        one. Of each source its place in such an hour is remembered. Raises
-        ReportError.
+        `source` identifies a series with an order of its own. In an hour that occurs
+        twice, a time that is not later than the previous one of its source belongs to
+        the second occurrence. Raises ReportError.
         """
         try:
             time = datetime.fromisoformat(text)

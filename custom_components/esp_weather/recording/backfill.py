@@ -77,7 +77,7 @@ def insert(recorder: Recorder, entries: Iterable[Entry]) -> bool:
     return recorder.enabled
 
 
-# Raises what it cannot try again: the recorder has failed.
+# Raises what a retry cannot mend: the recorder has failed.
 @database_job_retry_wrapper("insert states of the past", 3)
 def _insert(recorder: Recorder, entity_id: str, states: Sequence[State]) -> bool:
     """Add the states of an entity; return False if it has no metadata in the database."""

@@ -88,6 +88,7 @@ class Journal:
         """Initialize an empty journal."""
         self.hass = hass
         self.is_degraded = False
+        self.last_sync: datetime | None = None
         self._recorder = self._usable_recorder()
         self._files: DatabaseFiles | None = None
         self._stations: dict[str, StationJournal] = {}
@@ -169,6 +170,11 @@ class Journal:
         """Return how many readings of one station may wait now."""
         active = sum(1 for each in self._stations.values() if each.share.waiting)
         return max(_LEAST_SHARE, _LIMIT // max(2, active))
+
+    @property
+    def waiting(self) -> int:
+        """Return how many readings are on their way to the disk."""
+        return len(self._pending) + len(self._committed)
 
     def is_waiting(self, context_id: str) -> bool:
         """Return whether a state is on its way to the disk."""
@@ -336,6 +342,7 @@ class Journal:
                 return False
             for key in committed:
                 self._committed.pop(key, None)
+            self.last_sync = dt_util.utcnow()
             return True
 
     @callback

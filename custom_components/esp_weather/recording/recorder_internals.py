@@ -111,7 +111,7 @@ def async_run[T](
 class _Task[T](RecorderTask):
     """Does the work, unless the commit before it fails."""
 
-    # The recorder logs a task that fails, which is no place for thousands of states.
+    # The recorder logs a failed task with its repr, which must not hold all states.
     work: Callable[[Recorder], T] = field(repr=False)
     result: T | None = field(default=None, repr=False)
 
@@ -136,6 +136,6 @@ class _ReportTask[T](RecorderTask):
         instance.hass.loop.call_soon_threadsafe(self._set_result)
 
     def _set_result(self) -> None:
-        # Nothing waits for it any more when Home Assistant stops.
+        # The waiting task may have been cancelled because Home Assistant stops.
         with suppress(asyncio.InvalidStateError):
             self.done.set_result(self.task.result)

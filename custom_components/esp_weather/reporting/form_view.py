@@ -19,7 +19,7 @@ from homeassistant.util import dt as dt_util
 
 from ..config import accepts_unsigned, key_of
 from ..const import DOMAIN
-from ..data import EspWeatherConfigEntry
+from ..data import DATA, EspWeatherConfigEntry
 from ..messages import async_translate
 from ..pairing import Pairing
 from ..protocol.form import (
@@ -42,12 +42,14 @@ from .responses import (
     answer,
     async_answer_refusal,
     async_bad_request,
+    async_log_refusal,
     method_not_allowed,
     not_ready,
     station_found,
     wants_html,
 )
 
+_PROTOCOL: Final = "form"
 # The spellings of ThingSpeak's documentation and of its libraries
 _KEY_HEADERS: Final = tuple(map(istr, ("THINGSPEAKAPIKEY", "X-THINGSPEAKAPIKEY")))
 # What web.Response makes of a text, computed once
@@ -83,6 +85,7 @@ async def _async_bounded(
     try:
         return await handler(hass, request)
     except IncompleteBodyError as err:
+        async_log_refusal(hass, _PROTOCOL, err.refusal, None)
         response = await async_answer_refusal(request, err.refusal)
         await async_hang_up(request, response)
         return response
@@ -188,33 +191,39 @@ class FormReportView(HomeAssistantView):
         self, hass: HomeAssistant, request: web.Request, *, is_bulk: bool = False
     ) -> _Taken:
         """Take a report. Raises RefusedError, also if every reading is left out."""
-        require_wanted(request)
-        query = request.rel_url.raw_query_string
-        body = await async_read_body(request)
-        credential = self._credential(hass, request, find_sender(query, body))
-        sender = await async_authenticate(hass, request, credential)
+        mac = None
         try:
-            form = parse_form(query, body)
-            updates = await _async_updates(form, is_bulk=is_bulk)
-            if isinstance(sender, Pairing):
-                mac = require_mac(credential.mac, credential.mac_text)
-                sender.async_found(mac, updates.readings)
-                raise station_found()
-            refused = await _async_deliver(sender, updates)
-        except ReportError as err:
-            raise await async_bad_request(hass, err) from err
-        except NotReadyError as err:
-            raise not_ready() from err
-        if not refused or len(refused) < len(updates.readings) + len(updates.refused):
-            return _Taken(sender, form, refused)
-        raise RefusedError(
-            HTTPStatus.BAD_REQUEST,
-            "in_field",
-            {
-                "field": str(refused[0].field),
-                "reason": await _async_reason(hass, refused[0].reason),
-            },
-        )
+            require_wanted(request)
+            query = request.rel_url.raw_query_string
+            body = await async_read_body(request)
+            credential = self._credential(hass, request, find_sender(query, body))
+            mac = credential.mac
+            sender = await async_authenticate(hass, request, credential)
+            try:
+                form = parse_form(query, body)
+                updates = await _async_updates(form, is_bulk=is_bulk)
+                if isinstance(sender, Pairing):
+                    mac = require_mac(mac, credential.mac_text)
+                    sender.async_found(mac, updates.readings)
+                    raise station_found()
+                refused = await _async_deliver(sender, updates)
+            except ReportError as err:
+                raise await async_bad_request(hass, err) from err
+            except NotReadyError as err:
+                raise not_ready() from err
+            if refused and len(refused) == len(updates.readings) + len(updates.refused):
+                first = refused[0]
+                raise await _async_all_refused(hass, first) from first.reason
+        except RefusedError as refusal:
+            async_log_refusal(hass, _PROTOCOL, refusal, mac)
+            raise
+        reports = hass.data[DATA].reports
+        reports.async_taken(sender.mac, _PROTOCOL)
+        for each in refused:
+            reports.async_left_out(
+                sender.mac, _PROTOCOL, each.field, each.reason.reason
+            )
+        return _Taken(sender, form, refused)
 
     def _credential(
         self, hass: HomeAssistant, request: web.Request, sender: Sender
@@ -247,7 +256,7 @@ class FormReportView(HomeAssistantView):
                 DOMAIN, include_ignore=False
             ):
                 self._keys[key_of(entry).decode()].append(entry)
-        # How long this takes says nothing of a key that is almost right: hash() decides.
+        # The time of a lookup by hash reveals nothing about a key that is almost right.
         entries = self._keys.get(key, ())
         accepting = [entry for entry in entries if accepts_unsigned(entry)]
         if len(accepting) > 1:
@@ -303,6 +312,18 @@ async def _async_deliver(station: Station, updates: Updates) -> list[Refused]:
         except ReportError as err:
             refused.append(Refused(number, reading.field, err))
     return refused
+
+
+async def _async_all_refused(hass: HomeAssistant, first: Refused) -> RefusedError:
+    """Return the refusal of a report whose readings are all left out."""
+    return RefusedError(
+        HTTPStatus.BAD_REQUEST,
+        "in_field",
+        {
+            "field": str(first.field),
+            "reason": await _async_reason(hass, first.reason),
+        },
+    )
 
 
 async def _async_refused(

@@ -15,6 +15,7 @@ from homeassistant.helpers.http import HomeAssistantView
 from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
+from ..data import DATA
 from ..pairing import Pairing
 from ..protocol.legacy import parse_legacy_reading
 from ..protocol.readings import Reason, ReportError, normalize_mac
@@ -27,6 +28,7 @@ from .responses import (
     answer,
     async_answer_refusal,
     async_bad_request,
+    async_log_refusal,
     method_not_allowed,
     not_ready,
     station_found,
@@ -42,6 +44,7 @@ _PREFETCH_PURPOSES: Final = ("prefetch", "prerender", "preview")
 _OK_HEADERS: Final = CIMultiDict(
     {hdrs.CACHE_CONTROL: "no-store", hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}
 )
+_PROTOCOL: Final = "legacy"
 # The placeholder of the MAC in our dialogs
 _MAC_PLACEHOLDER: Final = "MAC"
 
@@ -119,7 +122,9 @@ async def _handle_legacy_report(
         except NotReadyError as err:
             raise not_ready() from err
     except RefusedError as refusal:
+        async_log_refusal(hass, _PROTOCOL, refusal, mac)
         return await async_answer_refusal(request, refusal)
+    hass.data[DATA].reports.async_taken(sender.mac, _PROTOCOL)
     if not wants_html(request):
         return web.Response(body=b"OK", headers=_OK_HEADERS)
     # A field whose entity is disabled may be unknown.

@@ -6,9 +6,10 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.http import KEY_HASS
 
+from ..data import DATA, async_find_entry
 from ..messages import async_translate
 from ..protocol.readings import ReportError
 from .page import PAGE_POLICY, render_page
@@ -67,6 +68,20 @@ def station_found() -> RefusedError:
     """Return the refusal of a station that is still being set up in a config flow."""
     return RefusedError(
         HTTPStatus.SERVICE_UNAVAILABLE, "station_found", headers=_RETRY_AFTER
+    )
+
+
+@callback
+def async_log_refusal(
+    hass: HomeAssistant, protocol: str, refusal: RefusedError, mac: str | None
+) -> None:
+    """Log the refusal of a report that names this normalized MAC, or none."""
+    error = refusal.__cause__
+    hass.data[DATA].reports.async_refused(
+        None if async_find_entry(hass, mac) is None else mac,
+        protocol,
+        refusal.status,
+        error.reason if isinstance(error, ReportError) else refusal.key,
     )
 
 

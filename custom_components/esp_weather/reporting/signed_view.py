@@ -29,11 +29,13 @@ from .body import IncompleteBodyError, async_hang_up, async_read_body
 from .responses import (
     RefusedError,
     async_bad_request,
+    async_log_refusal,
     method_not_allowed,
     not_ready,
     station_found,
 )
 
+_PROTOCOL: Final = "signed"
 PATH: Final = f"/api/{DOMAIN}/report"
 
 _JSON: Final = (hdrs.CONTENT_TYPE, "application/json")
@@ -77,7 +79,7 @@ class SignedReportView(HomeAssistantView):
     """The signed report: readings and status as JSON in the body of a POST.
 
     The table of its answers is in docs/protocol.md, "The signed report". Each answer
-    brings the nonce for the next report, the same one if it was not looked at, and is
+    brings the nonce for the next report, the same one if it was not checked, and is
     signed if the report was.
     """
 
@@ -101,14 +103,17 @@ class SignedReportView(HomeAssistantView):
             body = await async_read_body(request)
             credential = _credential(request, body)
         except RefusedError as refusal:
+            async_log_refusal(hass, _PROTOCOL, refusal, None)
             return await _async_refuse(hass, refusal)
         except IncompleteBodyError as err:
+            async_log_refusal(hass, _PROTOCOL, err.refusal, None)
             response = await _async_refuse(hass, err.refusal)
             await async_hang_up(request, response)
             return response
         try:
             content = await self._take_report(hass, request, credential, body, arrived)
         except RefusedError as refusal:
+            async_log_refusal(hass, _PROTOCOL, refusal, credential.mac)
             if refusal.status is HTTPStatus.UNAUTHORIZED:
                 credential.is_nonce_spent = True
             return await _async_refuse(hass, refusal, credential)
@@ -143,11 +148,17 @@ class SignedReportView(HomeAssistantView):
             raise await async_bad_request(hass, err) from err
         except NotReadyError as err:
             raise not_ready() from err
+        reports = hass.data[DATA].reports
+        reports.async_taken(mac, _PROTOCOL)
+        for error in taken.refused:
+            assert error.reading is not None
+            field = report.readings[error.reading - 1].field
+            reports.async_left_out(mac, _PROTOCOL, field, error.reason)
         return {
             "taken": taken.taken,
             "stored": taken.stored,
             "refused": [await _refused(hass, report, error) for error in taken.refused],
-            **sender.wishes.answer(),
+            **sender.commands.answer(),
         }
 
 
@@ -205,8 +216,8 @@ def _answer(
     nonce = (
         hass.data[DATA].nonces.issue()
         if credential is None or credential.is_nonce_spent
-        # A new one would hide from the station that Home Assistant was started anew,
-        # which the 401 to the old one says.
+        # A new one would hide a restart of Home Assistant from the station, which
+        # learns of it from the 401 that answers the old one.
         else credential.signature.nonce
     )
     all_headers = [

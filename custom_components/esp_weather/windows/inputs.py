@@ -15,7 +15,7 @@ from ..data import EspWeatherConfigEntry
 from ..recording.means import celsius
 from .advice import Air
 
-# A state that was not reported for this long is stale. The stations' own
+# A state that has not been reported for this long is stale. The stations' own
 # inactivity timeout is shorter, but Home Assistant's other sensors have none.
 _STALE: Final = timedelta(hours=3)
 

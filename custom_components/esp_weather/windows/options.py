@@ -51,7 +51,7 @@ class WindowsFlow(OptionsFlowWithReload):
     async def async_step_windows(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for the sensor outside, the limits, and who is told."""
+        """Ask for the sensor outside, the limits, and whom to notify."""
         if user_input is not None:
             return self.async_create_entry(
                 data={

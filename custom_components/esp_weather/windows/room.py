@@ -42,7 +42,7 @@ DATA_ROOMS: Final[HassKey[dict[str, Room]]] = HassKey("esp_weather_rooms")
 
 
 class NextChange(NamedTuple):
-    """When it gets cooler, or warmer, outside than inside, to 5 minutes."""
+    """When it gets cooler or warmer outside than inside, rounded to 5 minutes."""
 
     expected: datetime
     earliest: datetime

@@ -3,7 +3,7 @@
 from binascii import unhexlify
 import sys
 
-import esp8266  # noqa: F401 # before what asks for the platform
+import esp8266  # noqa: F401 # before modules that check the platform
 import world
 
 

@@ -1,4 +1,4 @@
-"""The limits that ESP Weather is measured against: Home Assistant (HA) doing less.
+"""The limits that ESP Weather is compared with: Home Assistant (HA) doing less.
 
 Views that do nothing or write one state, and config entries with plain entities.
 """
@@ -40,7 +40,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: BenchConfigEntry) -> bool:
-    """Set up plain entities, as many as a station with two fields has."""
+    """Set up as many plain entities as a station with two fields has."""
     entry.runtime_data = [PlainSensor(entry, number) for number in (1, 2)]
     for number, sensor in enumerate(entry.runtime_data, start=1):
         hass.data[DATA_SENSORS][f"mac={entry.unique_id}/field={number}"] = sensor
@@ -49,7 +49,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: BenchConfigEntry) -> boo
 
 
 async def _tell_memory(request: web.Request) -> web.Response:
-    """Answer the bytes that each source file has allocated, if tracemalloc is on."""
+    """Return the bytes that each source file has allocated, if tracemalloc is on."""
     gc.collect()
     files = tracemalloc.take_snapshot().statistics("filename")
     return web.json_response({file.traceback[0].filename: file.size for file in files})
@@ -64,9 +64,9 @@ async def _issue_nonces(request: web.Request) -> web.Response:
 
 
 async def _set_state(request: web.Request) -> web.Response:
-    """Write a state that has no entity: what no report can go below.
+    """Write a state without an entity: the lower bound of any report.
 
-    The route has nothing of a view around it.
+    Registered as a plain route, without a view.
     """
     request.app[KEY_HASS].states.async_set(
         f"{DOMAIN}.state",
@@ -77,7 +77,7 @@ async def _set_state(request: web.Request) -> web.Response:
 
 
 class EmptyView(HomeAssistantView):
-    """Answers `OK`, at a short address and at one as long as that of a report."""
+    """Answers `OK`, at a short path and at one as long as that of a report."""
 
     name = f"{DOMAIN}:empty"
     requires_auth = False
@@ -89,7 +89,7 @@ class EmptyView(HomeAssistantView):
 
 
 class StateView(HomeAssistantView):
-    """Writes the state of a plain sensor, asking for no key and checking nothing."""
+    """Writes the state of a plain sensor, without authentication or checks."""
 
     name = f"{DOMAIN}:state"
     requires_auth = False
@@ -102,6 +102,6 @@ class StateView(HomeAssistantView):
     async def get(
         self, request: web.Request, key: str, sensor: str, data: str
     ) -> web.Response:
-        """Take the data as the state."""
+        """Set the data as the state."""
         self._hass.data[DATA_SENSORS][sensor].async_set(float(data))
         return web.Response(text="OK")

@@ -1,4 +1,4 @@
-"""A binary sensor that is no more than Home Assistant needs."""
+"""A minimal binary sensor."""
 
 from homeassistant.components.binary_sensor import (
     BinarySensorDeviceClass,

@@ -1,7 +1,7 @@
-"""Home Assistant sets up no config entry without a config flow."""
+"""The config flow, without which Home Assistant sets up no config entry."""
 
 from homeassistant.config_entries import ConfigFlow
 
 
 class BenchConfigFlow(ConfigFlow, domain="bench_view"):
-    """Makes no entry: the benchmark writes them into the storage."""
+    """Creates no entries: the benchmark writes them into the storage."""

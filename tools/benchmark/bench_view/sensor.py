@@ -1,4 +1,4 @@
-"""Sensors that are no more than Home Assistant needs."""
+"""Minimal sensors."""
 
 from homeassistant.components.sensor import (
     RestoreSensor,
@@ -38,7 +38,7 @@ class PlainEntity(SensorEntity):
 
 
 class PlainSensor(PlainEntity, RestoreSensor):
-    """A temperature that Home Assistant keeps over a restart, as it can be asked to."""
+    """A temperature that is restored after a restart."""
 
     _attr_device_class = SensorDeviceClass.TEMPERATURE
     _attr_force_update = True

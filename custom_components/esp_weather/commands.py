@@ -1,25 +1,25 @@
-"""What a station is asked for in the answers to its reports."""
+"""Commands for a station, which it receives with the answers to its reports."""
 
 from typing import Any, Final
 
 from .ota import Firmware
 from .protocol.signed import Status
 
-# An answer may get lost, and a station may be busy; one that has not done it after so
-# many answers does not.
+# An answer may get lost, and a station may be busy. After so many answers without
+# effect, a command is dropped.
 _MAX_ANSWERS: Final = 5
 
 UNFULFILLED: Final = "unfulfilled"
 
 
-class Wishes:
-    """Changes that the user wants, until the station's status shows them.
+class Commands:
+    """The pending commands, each until the status of the station shows its effect.
 
-    `firmware_error` tells why the last update came to nothing.
+    `firmware_error` is the reason why the last update failed.
     """
 
     def __init__(self) -> None:
-        """Initialize without a wish."""
+        """Initialize without commands."""
         self.interval: int | None = None
         self.firmware: Firmware | None = None
         self.firmware_error: str | None = None
@@ -27,18 +27,18 @@ class Wishes:
         self._firmware_answers = 0
 
     def set_interval(self, interval: int) -> None:
-        """Ask for a reading every so many seconds."""
+        """Set the seconds between two readings."""
         self.interval = interval
         self._interval_answers = 0
 
     def install(self, firmware: Firmware) -> None:
-        """Ask for a version of the firmware."""
+        """Install a version of the firmware."""
         self.firmware = firmware
         self.firmware_error = None
         self._firmware_answers = 0
 
     def take_status(self, status: Status) -> None:
-        """Drop what the station has done, or says that it cannot do."""
+        """Drop the commands that the station has executed or reports as failed."""
         if self.interval is not None and (
             status.interval == self.interval or self._interval_answers == _MAX_ANSWERS
         ):
@@ -54,7 +54,7 @@ class Wishes:
                 self.firmware_error = UNFULFILLED
 
     def answer(self) -> dict[str, Any]:
-        """Return what the answer to a report says of it."""
+        """Return the part of an answer that carries the commands."""
         answer: dict[str, Any] = {}
         if self.interval is not None:
             self._interval_answers += 1
