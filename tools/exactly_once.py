@@ -197,33 +197,49 @@ class Network:
         self._replay = replay
         self._chance = Random()
         self._heard: list[bytes] = []
+        self._connections: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[int]:
         """Return the port of the proxy while it runs."""
         server = await asyncio.start_server(self._handle, "127.0.0.1", 0)
-        async with server:
+        try:
             yield server.sockets[0].getsockname()[1]
-            server.close_clients()
+        finally:
+            server.close()
+            for connection in self._connections:
+                connection.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
+            await server.wait_closed()
 
     async def _handle(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        with closing(writer), suppress(OSError, EOFError):
-            while True:
-                request = await _message(reader)
-                self.board.async_heard(request)
-                if self._chance.random() < self._loss:
-                    return
-                if self._heard and self._chance.random() < self._replay:
-                    await self._send_again(self._chance.choice(self._heard[-50:]))
-                self._heard.append(request)
-                answer = await self._ask(request)
-                if self._chance.random() < self._loss:
-                    return
-                self.board.async_heard(request, answer)
-                writer.write(answer)
-                await writer.drain()
+        connection = asyncio.current_task()
+        assert connection is not None
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+        with suppress(OSError, EOFError):
+            async with _closed(writer):
+                await self._pass_on(reader, writer)
+
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        while True:
+            request = await _message(reader)
+            self.board.async_heard(request)
+            if self._chance.random() < self._loss:
+                return
+            if self._heard and self._chance.random() < self._replay:
+                await self._send_again(self._chance.choice(self._heard[-50:]))
+            self._heard.append(request)
+            answer = await self._ask(request)
+            if self._chance.random() < self._loss:
+                return
+            self.board.async_heard(request, answer)
+            writer.write(answer)
+            await writer.drain()
 
     async def _send_again(self, request: bytes) -> None:
         status = _status(await self._ask(request))
@@ -231,9 +247,20 @@ class Network:
 
     async def _ask(self, request: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        with closing(writer):
+        async with _closed(writer):
             writer.write(request)
             return await _message(reader)
+
+
+@asynccontextmanager
+async def _closed(writer: asyncio.StreamWriter) -> AsyncGenerator[None]:
+    """Close a connection at the end of the block, and wait until it is."""
+    try:
+        yield
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 async def _message(reader: asyncio.StreamReader) -> bytes:

@@ -214,6 +214,10 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
             past.append(newest)
         self._async_record(past)
 
+    def as_state(self, measurement: Measurement) -> State:
+        """Return the state that a past measurement would have been."""
+        return self._writer.as_state(measurement)
+
     @callback
     def _async_record(self, measurements: Sequence[Measurement]) -> None:
         """Record measurements that do not become the state."""
@@ -222,7 +226,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         if not self._writer.is_current(self.hass):
             self.async_write_ha_state()
         self._station.journal.async_add_past(
-            self._writer.as_state(each) for each in measurements
+            self.as_state(each) for each in measurements
         )
 
     def _is_newest(self, measurement: Measurement) -> bool:

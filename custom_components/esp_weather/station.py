@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, Context, HomeAssistant, State, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.debounce import Debouncer
 from homeassistant.util import dt as dt_util
@@ -74,6 +74,9 @@ class Receiver(Protocol):
 
     def async_take(self, measurements: Sequence[Measurement]) -> None:
         """Take measurements, the newest last: it may become the state."""
+
+    def as_state(self, measurement: Measurement) -> State:
+        """Return the state that a measurement becomes."""
 
     @property
     def native_value(self) -> float | None:
@@ -426,7 +429,19 @@ class Station:
                 if first.field not in self._receivers:
                     await self._async_add_field(first, measurements)
                     return
-        self._receivers[first.field].async_take(measurements)
+        receiver = self._receivers[first.field]
+        *past, newest = measurements
+        if newest.age and self.journal.is_late(newest.time):
+            newest = newest._replace(context=newest.context or Context())
+            try:
+                await self.journal.async_announce(receiver.as_state(newest))
+            except JournalError as err:
+                raise NotReadyError from err
+            if self._receivers.get(first.field) is not receiver:
+                # The entry was unloaded meanwhile.
+                raise NotReadyError
+            measurements = [*past, newest]
+        receiver.async_take(measurements)
 
     async def _async_add_field(
         self, first: Reading, measurements: Sequence[Measurement]

@@ -10,8 +10,16 @@ import pytest
 from custom_components.esp_weather.recording import journal
 from homeassistant.components.recorder import Recorder
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.storage import STORAGE_DIR
 
 from .helpers import Select, async_recorded
+
+
+@pytest.fixture
+def hass_config_dir(hass_tmp_config_dir: str) -> str:
+    """Let Home Assistant write files."""
+    Path(hass_tmp_config_dir, STORAGE_DIR).mkdir()
+    return hass_tmp_config_dir
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """Backfill: rows with their own times, and statistics as if reported in time."""
 
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import timedelta
 from http import HTTPStatus
+import json
 import logging
 from pathlib import Path
 from random import Random
@@ -17,7 +19,6 @@ import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_capture_events,
-    flush_store,
 )
 from pytest_homeassistant_custom_component.components.recorder.common import (
     async_wait_recording_done,
@@ -29,10 +30,12 @@ from custom_components.esp_weather.data import DATA
 from custom_components.esp_weather.protocol.identity import reading_id
 from custom_components.esp_weather.recording import (
     corrections,
+    durable_store,
     journal,
     recorder_internals,
     statistics,
 )
+from custom_components.esp_weather.recording.entry import Entry
 from custom_components.esp_weather.recording.journal import Journal
 from homeassistant.components.recorder import Recorder
 from homeassistant.const import (
@@ -40,10 +43,18 @@ from homeassistant.const import (
     EVENT_STATE_CHANGED,
     STATE_UNAVAILABLE,
 )
-from homeassistant.core import CoreState, HomeAssistant
+from homeassistant.core import (
+    CoreState,
+    Event,
+    EventStateChangedData,
+    HomeAssistant,
+    callback,
+)
 from homeassistant.core_config import DATA_CUSTOMIZE
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.helpers.entity_values import EntityValues
+from homeassistant.helpers.storage import STORAGE_DIR
+from homeassistant.util.file import WriteError
 from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
 from tests.helpers import OUTDOOR, PassTime, connectivity, state_of, station_entry
 from tests.signed_station import INDOOR, SignedStation, reading
@@ -628,6 +639,115 @@ async def test_all_kept(
     assert [row[0] - START.timestamp() for row in short_term][0] == 180
 
 
+async def test_late(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """The newest reading may be from a period that the recorder has compiled."""
+    await signed.report(reading(20))
+    freezer.tick(480)
+    do_adhoc_statistics(hass)
+    await async_wait_recording_done(hass)
+    await signed.report(reading(30, 400))
+    await hass.data[DATA].journal._async_check()
+
+    assert await select(*STATES) == [("20.0", 0), ("30.0", 80)]
+    short_term, _ = await _statistics(select, SENSOR)
+    # 12:55 to 13:00, from the first reading on: 20 °C for 80 s, 30 °C for 100 s
+    assert short_term[0][1:4] == (pytest.approx(4600 / 180), 20, 30)
+
+
+async def test_late_and_killed(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+    hass_storage: dict[str, Any],
+) -> None:
+    """What a late state changes is on the disk before Home Assistant can write its row."""
+    await signed.report(reading(20), reading(20, field=2))
+    freezer.tick(480)
+    do_adhoc_statistics(hass)
+    await async_wait_recording_done(hass)
+    noted: list[list[dict[str, Any]]] = []
+
+    @callback
+    def _changed(event: Event[EventStateChangedData]) -> None:
+        if event.data["entity_id"] == SENSOR:
+            noted.append(_notes(hass))
+
+    hass.bus.async_listen(EVENT_STATE_CHANGED, _changed)
+    with patch.object(corrections.Corrections, "async_start"):
+        # The second one is of the present period.
+        await signed.report(reading(30, 400), reading(21, 60, field=2))
+        await async_recorded(hass)
+
+    ((note,),) = noted
+    assert note["entity_id"] == SENSOR
+    assert note["periods"] == [[(period := int(START.timestamp()) // 300), period]]
+    await _restart(hass, hass_storage)
+    short_term, _ = await _statistics(select, SENSOR)
+    assert short_term[0][3] == 30
+
+
+async def test_note_cannot_be_written(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """Rows whose statistics cannot be noted wait, and so do further reports."""
+    await signed.report(reading(20))
+    freezer.tick(480)
+    do_adhoc_statistics(hass)
+    await async_wait_recording_done(hass)
+    with patch.object(durable_store, "save_json", side_effect=WriteError("full")):
+        # It would be a state at once.
+        answer = await signed.report(reading(25, 420))
+        assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+        assert state_of(hass, "1") == "20.0"
+
+        answer = await signed.report(reading(30, 400), reading(21))
+        assert answer.status == HTTPStatus.OK
+        assert await select(*STATES) == [("20.0", 0), ("21.0", 480)]
+        assert issue_registry.async_get_issue(DOMAIN, "recorder_failed")
+        answer = await signed.report(reading(22))
+        assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+
+    await hass.data[DATA].journal._async_check()
+    assert await select(*STATES) == [("20.0", 0), ("30.0", 80), ("21.0", 480)]
+    short_term, _ = await _statistics(select, SENSOR)
+    assert short_term[0][3] == 30
+    assert not issue_registry.async_get_issue(DOMAIN, "recorder_failed")
+
+
+async def test_unloaded_while_noted(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    station: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A late reading whose station is unloaded while it is noted is sent again."""
+    await signed.report(reading(20), stream="0a1b2c3d", first=1)
+    freezer.tick(480)
+
+    async def _reload(_: object) -> bool:
+        await hass.config_entries.async_reload(station.entry_id)
+        return True
+
+    with patch.object(corrections.Corrections, "async_announce", side_effect=_reload):
+        answer = await signed.report(reading(30, 400), stream="0a1b2c3d", first=2)
+    assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+    assert state_of(hass, "1") == "20.0"
+
+    answer = await signed.report(reading(30, 400), stream="0a1b2c3d", first=2)
+    assert answer.status == HTTPStatus.OK
+    assert state_of(hass, "1") == "30.0"
+
+
 async def test_not_measured(
     hass: HomeAssistant,
     signed: SignedStation,
@@ -766,8 +886,22 @@ async def _interrupted(
         assert ("30.0", 80) in await select(*STATES)
 
 
-async def _restart(hass: HomeAssistant) -> None:
+_NOTES = "esp_weather.statistics"
+
+
+def _notes_file(hass: HomeAssistant) -> Path:
+    return Path(hass.config.path(STORAGE_DIR, _NOTES))
+
+
+def _notes(hass: HomeAssistant) -> list[dict[str, Any]]:
+    """Return which statistics are to be corrected, as the disk has it."""
+    notes: list[dict[str, Any]] = json.loads(_notes_file(hass).read_text())["data"]
+    return notes
+
+
+async def _restart(hass: HomeAssistant, hass_storage: dict[str, Any]) -> None:
     """Start a new journal with the announced corrections on the disk."""
+    hass_storage[_NOTES] = json.loads(_notes_file(hass).read_text())
     data = hass.data[DATA]
     data.journal = Journal(hass)
     await data.journal.async_load()
@@ -784,18 +918,18 @@ async def test_killed_meanwhile(
 ) -> None:
     """Corrections that a kill has interrupted are made after the next start."""
     await _interrupted(hass, signed, select, freezer)
-    (note,) = hass_storage["esp_weather.statistics"]["data"]
+    (note,) = _notes(hass)
     assert note["entity_id"] == SENSOR
     entity_id = "sensor.garden" if renamed else SENSOR
     if renamed:
         er.async_get(hass).async_update_entity(SENSOR, new_entity_id=entity_id)
         await async_recorded(hass)
 
-    await _restart(hass)
+    await _restart(hass, hass_storage)
 
     short_term, _ = await _statistics(select, entity_id)
     assert short_term[0][3] == 30
-    assert hass_storage["esp_weather.statistics"]["data"] == []
+    assert _notes(hass) == []
 
 
 async def test_stop(
@@ -813,17 +947,26 @@ async def test_stop(
     await async_recorded(hass)
     monkeypatch.setattr(journal, "_CHECK_PAST_EVERY", 60)
     await signed.report(reading(30, 400), reading(21))
+    insert = journal.insert
+    noted: list[dict[str, Any]] = []
+
+    def _insert(recorder: Recorder, entries: Iterable[Entry]) -> bool:
+        noted.extend(_notes(hass))
+        return insert(recorder, entries)
+
     hass.set_state(CoreState.stopping)
-    hass.bus.async_fire_internal(EVENT_HOMEASSISTANT_STOP)
-    await hass.async_block_till_done()
+    with patch.object(journal, "insert", _insert):
+        hass.bus.async_fire_internal(EVENT_HOMEASSISTANT_STOP)
+        await hass.async_block_till_done()
+    # Before its row was written, on the disk: whatever happens to Home Assistant then
+    assert [note["entity_id"] for note in noted] == [SENSOR]
     assert ("30.0", 80) in await select(*STATES)
     short_term, _ = await _statistics(select, SENSOR)
     assert short_term[0][3] == 20
 
-    await flush_store(hass.data[DATA].journal._corrections._store)
-    assert hass_storage["esp_weather.statistics"]["data"]
+    assert _notes(hass)
     hass.set_state(CoreState.running)
-    await _restart(hass)
+    await _restart(hass, hass_storage)
     short_term, _ = await _statistics(select, SENSOR)
     assert short_term[0][3] == 30
 
@@ -841,11 +984,11 @@ async def test_cannot_be_corrected(
     monkeypatch.setattr(corrections, "_TRIES", 2)
     await _interrupted(hass, signed, select, freezer)
     with patch.object(corrections, "correct", return_value=False):
-        await _restart(hass)
+        await _restart(hass, hass_storage)
         await async_recorded(hass)
-    assert hass_storage["esp_weather.statistics"]["data"]
+    assert _notes(hass)
 
-    await _restart(hass)
+    await _restart(hass, hass_storage)
     short_term, _ = await _statistics(select, SENSOR)
     assert short_term[0][3] == 30
 
@@ -860,9 +1003,9 @@ async def test_not_synced(
     """The note stays until the corrected statistics are on the disk."""
     await _interrupted(hass, signed, select, freezer)
     with patch("os.fsync", side_effect=OSError):
-        await _restart(hass)
+        await _restart(hass, hass_storage)
         await async_recorded(hass)
-    assert hass_storage["esp_weather.statistics"]["data"]
+    assert _notes(hass)
 
 
 @pytest.mark.parametrize("options", [{"fields": {"1": {"kind": "wind_direction"}}}])

@@ -5,18 +5,19 @@ is killed in between, the correction is made after the next start.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.storage import Store
+from homeassistant.util.file import WriteError
 
 from ..const import DOMAIN
+from .durable_store import DurableStore
 from .entry import Entry
 from .recorder_internals import Recorder, async_run
-from .statistics import PERIOD, correct
+from .statistics import correct, period_of
 
 _VERSION: Final = 1
 # Corrected at a time, so that the recorder can work on other tasks in between: 6 hours
@@ -33,8 +34,8 @@ class _Note:
 
     entity_id: str
     lifetime: float
-    # The readings have no rows yet.
-    announced: set[int] = field(default_factory=set)
+    # Of readings that have no rows yet, by their context IDs
+    announced: dict[str, int] = field(default_factory=dict)
     open: set[int] = field(default_factory=set)
     # Corrected, but not synced yet
     done: set[int] = field(default_factory=set)
@@ -58,8 +59,8 @@ class Corrections:
         self._hass = hass
         self._recorder = recorder
         self._sync = sync
-        self._store = Store[list[dict[str, Any]]](
-            hass, _VERSION, f"{DOMAIN}.statistics", atomic_writes=True
+        self._store = DurableStore[list[dict[str, Any]]](
+            hass, _VERSION, f"{DOMAIN}.statistics"
         )
         self._notes: dict[str, _Note] = {}
         self._working = False
@@ -69,27 +70,36 @@ class Corrections:
         for content in await self._store.async_load() or ():
             note = self._note(content["entity_id"], content["lifetime"])
             for first, last in content["periods"]:
-                note.announced.update(range(first, last + 1))
-        self.async_start()
+                note.open.update(range(first, last + 1))
+        self._async_work_on()
 
-    async def async_announce(self, entries: Iterable[Entry]) -> None:
-        """Store which statistics readings will change; return once that is on the disk."""
+    async def async_announce(self, entries: Iterable[Entry]) -> bool:
+        """Store which statistics readings will change; return once that is on the disk.
+
+        Returns False if it could not be written.
+        """
         for entry in entries:
             note = self._note(entry.entity_id, entry.share.lifetime)
-            note.announced.add(int(entry.state.last_updated_timestamp) // PERIOD)
-        await self._async_save()
+            time = entry.state.last_updated_timestamp
+            note.announced[entry.state.context.id] = period_of(time)
+        return await self._async_save()
 
     @callback
-    def async_start(self) -> None:
-        """Make the announced corrections, now that the readings have their rows."""
+    def async_start(self, context_ids: AbstractSet[str]) -> None:
+        """Make the corrections announced for readings that have their rows now."""
         for note in self._notes.values():
-            note.open |= note.announced
-            note.announced.clear()
-        if self._notes and not self._working:
-            self._working = True
-            self._hass.async_create_background_task(
-                self._async_work(), "esp_weather statistics"
-            )
+            for each in note.announced.keys() & context_ids:
+                note.open.add(note.announced.pop(each))
+        self._async_work_on()
+
+    @callback
+    def _async_work_on(self) -> None:
+        if self._working or not any(note.open for note in self._notes.values()):
+            return
+        self._working = True
+        self._hass.async_create_background_task(
+            self._async_work(), "esp_weather statistics"
+        )
 
     @callback
     def async_rename(self, old: str, new: str) -> None:
@@ -151,17 +161,21 @@ class Corrections:
                 del self._notes[note.entity_id]
         await self._async_save()
 
-    async def _async_save(self) -> None:
-        await self._store.async_save(
-            [
-                {
-                    "entity_id": note.entity_id,
-                    "lifetime": note.lifetime,
-                    "periods": _runs(note.announced | note.open | note.done),
-                }
-                for note in self._notes.values()
-            ]
-        )
+    async def _async_save(self) -> bool:
+        """Write the notes; return whether they are on the disk."""
+        content = [
+            {
+                "entity_id": note.entity_id,
+                "lifetime": note.lifetime,
+                "periods": _runs({*note.announced.values(), *note.open, *note.done}),
+            }
+            for note in self._notes.values()
+        ]
+        try:
+            await self._store.async_save(content)
+        except WriteError:
+            return False
+        return True
 
 
 def _runs(periods: Iterable[int]) -> list[list[int]]:

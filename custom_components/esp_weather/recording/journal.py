@@ -39,7 +39,7 @@ try:
     from .backfill import find_known, find_missing, insert
     from .corrections import Corrections
     from .recorder_internals import async_run, missing_part
-    from .statistics import first_kept
+    from .statistics import first_kept, period_of
 except ImportError as err:
     _missing: str | None = str(err)
 else:
@@ -185,14 +185,7 @@ class Journal:
         self, entity_id: str, state: State, share: Share, *, past: bool
     ) -> None:
         """Keep a state that was written now or belongs to the past."""
-        if (recorder := self._recorder) is None:
-            return
-        if (is_recorded := self._is_recorded.get(entity_id)) is None:
-            is_recorded = not recorder.entity_filter or recorder.entity_filter(
-                entity_id
-            )
-            self._is_recorded[entity_id] = is_recorded
-        if not is_recorded:
+        if not self._records(entity_id):
             return
         self._pending[state.context.id] = Entry(entity_id, state, share)
         share.waiting += 1
@@ -201,6 +194,27 @@ class Journal:
             self._async_watch()
         elif past or len(self._pending) >= _CHECK_AFTER:
             self._changed.set()
+
+    def _records(self, entity_id: str) -> bool:
+        """Return whether the recorder records an entity."""
+        if (recorder := self._recorder) is None:
+            return False
+        if (is_recorded := self._is_recorded.get(entity_id)) is None:
+            is_recorded = not recorder.entity_filter or recorder.entity_filter(
+                entity_id
+            )
+            self._is_recorded[entity_id] = is_recorded
+        return is_recorded
+
+    async def async_announce(self, entry: Entry) -> None:
+        """Note which statistics a late state will change, if it is recorded.
+
+        Raises JournalError if that cannot be written.
+        """
+        if self._records(entry.entity_id) and not (
+            await self._corrections.async_announce([entry])
+        ):
+            raise JournalError
 
     async def async_find_stored(self, identities: Collection[bytes]) -> set[bytes]:
         """Return the context IDs that the database has, after syncing them.
@@ -298,16 +312,8 @@ class Journal:
                 self._async_show_trouble()
                 return
             missing = await async_run(recorder, partial(find_missing, entries=entries))
-            if missing:
-                # The dictionary has the new IDs of entities that were renamed meanwhile.
-                missing = [self._pending[each.state.context.id] for each in missing]
-                await self._corrections.async_announce(missing)
-                missing = [self._pending[each.state.context.id] for each in missing]
-                inserted = await async_run(recorder, partial(insert, entries=missing))
-                if not inserted:
-                    missing = None
-                elif not self.hass.is_stopping:
-                    self._corrections.async_start()
+            if missing and not await self._async_insert(missing):
+                missing = None
             if missing is None:
                 self._look_trouble = (
                     _Trouble.FAILED if recorder.enabled else _Trouble.DISABLED
@@ -317,8 +323,21 @@ class Journal:
             for key in keys:
                 self._pending.pop(key).share.waiting -= 1
                 self._committed[key] = None
+            if not self.hass.is_stopping:
+                self._corrections.async_start(set(keys))
             self._look_trouble = None
             self._async_show_trouble()
+
+    async def _async_insert(self, missing: Iterable[Entry]) -> bool:
+        """Add missing rows, once it is noted which statistics they change."""
+        recorder = self._recorder
+        assert recorder is not None
+        # The dictionary has the new IDs of entities that were renamed meanwhile.
+        missing = [self._pending[each.state.context.id] for each in missing]
+        if not await self._corrections.async_announce(missing):
+            return False
+        missing = [self._pending[each.state.context.id] for each in missing]
+        return bool(await async_run(recorder, partial(insert, entries=missing)))
 
     async def _async_sync(self) -> bool:
         """Sync what is committed; return whether it is on the disk."""
@@ -432,6 +451,19 @@ class StationJournal:
         if (recorder := journal.recorder) is not None and recorder.auto_purge:
             if time < first_kept(recorder.keep_days, dt_util.utcnow()):
                 raise ReportError(Reason.OLDER_THAN_KEPT, days=str(recorder.keep_days))
+
+    def is_late(self, time: datetime) -> bool:
+        """Return whether statistics of that time may have been compiled already."""
+        return self._journal.recorder is not None and (
+            period_of(time.timestamp()) < period_of(dt_util.utcnow().timestamp())
+        )
+
+    async def async_announce(self, state: State) -> None:
+        """Note on the disk which statistics a late state will change.
+
+        Raises JournalError if that cannot be written.
+        """
+        await self._journal.async_announce(Entry(state.entity_id, state, self.share))
 
     @callback
     def async_add(self, entity_id: str) -> None:

@@ -67,6 +67,11 @@ class _Point(NamedTuple):
     until: float
 
 
+def period_of(timestamp: float) -> int:
+    """Return the period that a time lies in, in seconds since 1970."""
+    return int(timestamp // PERIOD)
+
+
 def first_kept(keep_days: int, now: datetime) -> datetime:
     """Return the start of the first hour of which nothing has been purged."""
     kept = (now - timedelta(days=keep_days)).timestamp()
@@ -87,7 +92,7 @@ def correct(
         first = 0
         if recorder.auto_purge:
             kept = first_kept(recorder.keep_days, dt_util.utcnow())
-            first = int(kept.timestamp()) // PERIOD
+            first = period_of(kept.timestamp())
         periods = sorted(each for each in periods if first <= each <= last)
         metadata_id = recorder.states_meta_manager.get(entity_id, session, True)
         if not periods or metadata_id is None:
@@ -122,7 +127,7 @@ def _last_compiled(session: Session) -> int:
     if start is None:
         return -1
     # MySQL and SQLite return the time without a time zone.
-    return int(start.replace(tzinfo=dt_util.UTC).timestamp()) // PERIOD
+    return period_of(start.replace(tzinfo=dt_util.UTC).timestamp())
 
 
 class _History:
@@ -155,7 +160,7 @@ class _History:
             time >= end, States.state.not_in((STATE_UNAVAILABLE, STATE_UNKNOWN))
         )
         if row := self._session.execute(following.order_by(time).limit(1)).first():
-            end = (int(row.last_updated_ts) // PERIOD + 1) * PERIOD
+            end = (period_of(row.last_updated_ts) + 1) * PERIOD
         before = self._states().where(time < start).order_by(time.desc()).limit(1)
         during = self._states().where(time >= start, time < end)
         rows: list[Row[Any]] = []
@@ -193,7 +198,7 @@ class _History:
         touched = set(periods)
         if self._has_sum:
             # Up to the next reading, whose difference has changed
-            final = int(self.points[-1].time) // PERIOD
+            final = period_of(self.points[-1].time)
             return list(range(periods[0], min(final, last) + 1))
         for period in periods:
             end = bisect_left(self.points, (period + 1.0) * PERIOD, key=_time)
