@@ -29,6 +29,7 @@ from custom_components.esp_weather.const import DOMAIN
 from custom_components.esp_weather.data import DATA
 from custom_components.esp_weather.protocol.identity import reading_id
 from custom_components.esp_weather.recording import (
+    backfill,
     corrections,
     durable_store,
     journal,
@@ -947,7 +948,7 @@ async def test_stop(
     await async_recorded(hass)
     monkeypatch.setattr(journal, "_CHECK_PAST_EVERY", 60)
     await signed.report(reading(30, 400), reading(21))
-    insert = journal.insert
+    insert = backfill.insert
     noted: list[dict[str, Any]] = []
 
     def _insert(recorder: Recorder, entries: Iterable[Entry]) -> bool:
