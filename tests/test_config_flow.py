@@ -451,7 +451,7 @@ async def test_pair_without_a_mac(hass: HomeAssistant, get: Get) -> None:
     answer = await get(legacy_url(key=key, mac="MAC"))
 
     assert answer.status == HTTPStatus.BAD_REQUEST
-    assert answer.text == "Replace MAC by the MAC address of the station."
+    assert answer.text == "Replace MAC with the MAC address of the station."
     assert (await get(legacy_url(key=key, mac="6c"))).status == HTTPStatus.BAD_REQUEST
     assert (await get(legacy_url("21,5", key=key))).status == HTTPStatus.BAD_REQUEST
     assert (await get(legacy_url(key=key))).status == HTTPStatus.SERVICE_UNAVAILABLE

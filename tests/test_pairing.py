@@ -211,7 +211,7 @@ async def test_name_and_place_are_enough(
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ({"mac": "MAC"}, "Replace MAC by the MAC address"),
+        ({"mac": "MAC"}, "Replace MAC with the MAC address"),
         ({"mac": "6c:rf"}, "mac is not"),
         ({"data": "21,5"}, "data is not a decimal number"),
         ({"field": "10"}, "field is not"),

@@ -134,7 +134,7 @@ def test_open(
         # 40 minutes from 20:42 in Berlin, rounded
         ("en", "Cooler in about 40 min (9:20 PM)"),
         ("de", "Kühler in etwa 40 min (21:20)"),
-        ("es", "Hará más fresco en unos 40 min (21:20)"),
+        ("es", "Más fresco en 40 min aprox. (21:20)"),
         ("fr", "Plus frais dans environ 40 min (21:20)"),
     ],
 )

@@ -349,7 +349,7 @@ async def test_discovery(hass: HomeAssistant, post: Post) -> None:
     ("data", "text"),
     [
         ({}, "Home Assistant does not know this station yet. Add mac="),
-        ({"mac": "MAC"}, "Replace MAC by"),
+        ({"mac": "MAC"}, "Replace MAC with"),
         ({"mac": "5c:cf"}, "mac is not six pairs"),
         ({"mac": "00:00:00:00:00:00"}, "mac is all zeros or all f"),
         ({"mac": NEW, "created_at": "x", "field1": 1}, None),
