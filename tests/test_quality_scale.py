@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import homeassistant
+from homeassistant.util.yaml import load_yaml_dict
 
 INTEGRATION = Path(__file__).parents[1] / "custom_components" / "esp_weather"
 # The rules whose section "Exceptions" applies to this integration
@@ -14,9 +13,7 @@ MAY_BE_EXEMPT = {"inject-websession", "reauthentication-flow", "test-before-conf
 
 
 def _rules(folder: Path) -> dict[str, Any]:
-    rules: dict[str, Any] = yaml.safe_load(
-        (folder / "quality_scale.yaml").read_text("utf-8")
-    )["rules"]
+    rules: dict[str, Any] = load_yaml_dict(folder / "quality_scale.yaml")["rules"]
     return rules
 
 
