@@ -408,8 +408,8 @@ class Station:
         for each in self.config.unknown:
             if each not in known:
                 _LOGGER.warning(
-                    "%s: the default is used instead of what this version does not"
-                    " know: %s",
+                    "%s: using the default instead of a value unknown to this version:"
+                    " %s",
                     self.name,
                     each,
                 )

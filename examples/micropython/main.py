@@ -1,6 +1,6 @@
 """A DHT22 on a board with MicroPython that reports to ESP Weather in Home Assistant.
 
-For a board that shall keep readings over an outage and sign them, take our firmware.
+To keep readings over an outage and to sign reports, use our firmware instead.
 """
 
 import socket

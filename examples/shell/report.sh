@@ -8,6 +8,6 @@ thermometer=/sys/class/thermal/thermal_zone0/temp
 
 mac=$(cat "/sys/class/net/$interface/address") || exit
 celsius=$(awk '{ printf "%.1f", $1 / 1000 }' "$thermometer") || exit
-# The key goes through a pipe: what stands in the command line, others can see.
+# The key goes through a pipe, since other users can see command lines.
 printf 'api_key=%s&mac=%s&field1=%s' "$key" "$mac" "$celsius" |
     curl --silent --show-error --fail-with-body --max-time 10 --data @- "$server/update"

@@ -268,7 +268,7 @@ async def test_arduino_sketch(garden: HomeAssistant, tmp_path: Path) -> None:
     await _run("c++", "-std=c++17", "-Wall", "-Werror", "-I.", "main.cpp", cwd=folder)
     board = {"MAC": STATION.mac.upper(), "TEMPERATURE": "20.5", "HUMIDITY": "48.2"}
     assert await _run("./a.out", cwd=folder, **board) == "200 1\n"
-    # A DHT22 that does not answer shows as an issue.
+    # The values of a DHT22 that does not answer are refused.
     printed = await _run(
         "./a.out", cwd=folder, **{**board, "TEMPERATURE": "nan", "HUMIDITY": "nan"}
     )

@@ -25,7 +25,7 @@ void setup() {
 }
 
 void loop() {
-  // A value that could not be measured is sent as "nan", and Home Assistant says so.
+  // A value that the sensor could not measure is "nan", which Home Assistant refuses.
   String form = String("api_key=") + KEY + "&mac=" + WiFi.macAddress() +
                 "&field1=" + String(sensor.readTemperature()) +
                 "&field2=" + String(sensor.readHumidity());
