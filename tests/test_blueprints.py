@@ -184,13 +184,15 @@ async def test_windows_quiet_hours(
     assert done == ["open"]
 
 
+@pytest.mark.parametrize("at_start", ["open", "unknown", "unavailable"])
 async def test_windows_after_a_restart(
     hass: HomeAssistant,
     set_up: SetUp,
     advise: Advise,
     hass_storage: dict[str, Any],
+    at_start: str,
 ) -> None:
-    """A restart is not announced; the next change is."""
+    """Neither a restart nor what is known after it is announced; the next change is."""
     now = dt_util.utcnow().isoformat()
     before = State("automation.automation_0", "on", {"last_triggered": now})
     hass_storage[restore_state.STORAGE_KEY] = {
@@ -199,7 +201,7 @@ async def test_windows_after_a_restart(
         "data": [{"state": before.as_dict(), "extra_data": None, "last_seen": now}],
     }
     await restore_state.async_get(hass).async_load()
-    await advise("open")
+    await advise(at_start)
     hass.set_state(CoreState.not_running)
     done = await _windows(hass, set_up)
     await hass.async_start()
@@ -210,17 +212,21 @@ async def test_windows_after_a_restart(
     assert done == ["close"]
 
 
+@pytest.mark.parametrize("last", ["open", "unknown", "unavailable"])
 async def test_windows_switched_off_meanwhile(
-    hass: HomeAssistant, set_up: SetUp, advise: Advise
+    hass: HomeAssistant, set_up: SetUp, advise: Advise, last: str
 ) -> None:
-    """Nothing is announced while the automation is off; the next change is."""
+    """Nothing is announced while the automation is off; the next change is.
+
+    The end of an outage that began meanwhile is no change.
+    """
     await advise("open")
     done = await _windows(hass, set_up)
     (automation,) = hass.states.async_entity_ids("automation")
     target = {"entity_id": automation}
     await hass.services.async_call("automation", "turn_off", target, blocking=True)
     await advise("close")
-    await advise("open")
+    await advise(last)
     await hass.services.async_call("automation", "turn_on", target, blocking=True)
     await advise("open")
     assert done == ["open"]
