@@ -12,7 +12,6 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.esp_weather.const import DOMAIN
 from homeassistant.components.sensor import SensorDeviceClass
-from homeassistant.const import MAJOR_VERSION, MINOR_VERSION
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
@@ -252,10 +251,6 @@ async def test_stale(
     assert advice(hass) == "open"
 
 
-@pytest.mark.skipif(
-    (MAJOR_VERSION, MINOR_VERSION) < (2026, 8),
-    reason="on Home Assistant 2026.3 only the temperature of another sensor counts here",
-)
 @pytest.mark.parametrize("windows", [{"outside": "sensor.terrace"}])
 async def test_humidity_of_other_sensor(
     hass: HomeAssistant, house: MockConfigEntry, report: Report
@@ -281,6 +276,7 @@ async def test_humidity_of_other_sensor(
     for humidity in ("wet", "101", "99"):
         # After it was unknown, an advice need not hold.
         hass.states.async_set("sensor.terrace", "unavailable")
+        await hass.async_block_till_done()
         hass.states.async_set("sensor.terrace_humidity", humidity)
         hass.states.async_set("sensor.terrace", "20", {"unit_of_measurement": "°C"})
         await report(26, inside_humidity=50)
