@@ -318,6 +318,8 @@ suite("the graphs", () => {
       { min: 10, max: 14 },
       { min: 13, max: 22 },
     ];
+    hass.statistics.hour[INSIDE] = [{ min: 24, max: 26 }];
+    hass.statistics.hour["sensor.living_humidity"] = [{ min: 50, max: 50 }];
     const found = await limits(hass);
 
     assert.deepEqual(found[OUTSIDE], { min: 10, max: 22 });
@@ -326,8 +328,10 @@ suite("the graphs", () => {
     assert.deepEqual(found["sensor.living_humidity"], { min: 45, max: 55 });
   });
 
-  test("show no scale of what has no reading", async () => {
+  test("show nothing of what has no past", async () => {
     const hass = house();
+    assert.equal((await limits(hass))[INSIDE], undefined);
+
     hass.states[INSIDE].state = "unavailable";
     assert.equal((await limits(hass))[INSIDE], undefined);
 
@@ -343,7 +347,7 @@ suite("the graphs", () => {
     hass.config.components = [];
     hass.callWS = () => assert.fail();
 
-    assert.deepEqual((await limits(hass))[OUTSIDE], { min: 18.5, max: 23.5 });
+    assert.equal((await limits(hass))[OUTSIDE], undefined);
   });
 
   test("are not flattened by a freezer", async () => {
@@ -368,6 +372,7 @@ suite("the graphs", () => {
 
   test("have as many hours and days as the user wants", async () => {
     const hass = house();
+    hass.statistics.hour[OUTSIDE] = [{ min: 18, max: 22 }];
     const options = { hours: 48, days: 2 };
 
     const [history] = await cards(hass, "history-graph", options);

@@ -110,7 +110,6 @@ const troubleBadges = (text, { name, isEmpty, connectivity, battery }) => [
           show_name: true,
           state_content: ["last_changed"],
           icon: "mdi:access-point-off",
-          color: "red",
           visibility: [{ condition: "state", entity: connectivity, state: "off" }],
         },
       ]

@@ -90,14 +90,15 @@ const rangeOf = (hass, ranges, entityId) => {
 };
 
 /**
- * Return the limits of the small graph of each field.
+ * Return the limits of the small graph of each field that has a past: Home Assistant
+ * draws a single value as a slope.
  *
  * The graphs of one quantity have the same height in degrees, percent …, so that equal
  * swings look equal; where each begins is its own, so that a freezer flattens no room.
  */
 export const scaleOf = (hass, fields, ranges) => {
   const known = fields.flatMap(({ entity_id, quantity }) => {
-    const range = rangeOf(hass, ranges, entity_id);
+    const range = ranges[entity_id] && rangeOf(hass, ranges, entity_id);
     const unit = unitOf(hass, entity_id);
     return range ? [{ entity_id, range, unit, scale: `${quantity} ${unit}` }] : [];
   });
