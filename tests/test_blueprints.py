@@ -192,7 +192,7 @@ async def test_windows_after_a_restart(
     hass_storage: dict[str, Any],
     at_start: str,
 ) -> None:
-    """A restart is no news, nor is what is known later, but the next change is."""
+    """Neither a restart nor what is known after it is announced; the next change is."""
     now = dt_util.utcnow().isoformat()
     before = State("automation.automation_0", "on", {"last_triggered": now})
     hass_storage[restore_state.STORAGE_KEY] = {
@@ -216,9 +216,9 @@ async def test_windows_after_a_restart(
 async def test_windows_switched_off_meanwhile(
     hass: HomeAssistant, set_up: SetUp, advise: Advise, last: str
 ) -> None:
-    """It says nothing while it is off, and goes on with the next change.
+    """Nothing is announced while the automation is off; the next change is.
 
-    The end of an outage that began meanwhile is none.
+    The end of an outage that began meanwhile is no change.
     """
     await advise("open")
     done = await _windows(hass, set_up)

@@ -2,8 +2,8 @@
 
 import asyncio
 from asyncio.subprocess import DEVNULL, STDOUT, Process
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 import os
 from pathlib import Path
 import shutil
@@ -109,6 +109,16 @@ class HomeAssistant:
         except asyncio.CancelledError:
             await self.stop()
             raise
+
+    @asynccontextmanager
+    async def logged_in(self) -> AsyncGenerator[None]:
+        """Use another login until the block ends, in the event loop of the caller."""
+        before = self._session, self._token
+        async with aiohttp.ClientSession(self.url) as self._session:
+            self._token = ""
+            await self.log_in()
+            yield
+        self._session, self._token = before
 
     async def stop(self) -> None:
         """Stop HA; kill it if that takes longer than STOP_LIMIT."""

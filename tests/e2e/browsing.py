@@ -89,8 +89,9 @@ async def expect_no_overflow(page: Page) -> None:
     )
 
 
-async def open_options(page: Page, url: str, choice: str) -> None:
-    """Choose a dialog in the options of the only station."""
+async def open_options(page: Page, url: str, station: str, choice: str) -> None:
+    """Choose a dialog in the options of a station."""
     await page.goto(f"{url}/config/integrations/integration/esp_weather")
-    await page.get_by_role("button", name="Configure").first.click()
+    row = page.locator("ha-config-entry-row").filter(has_text=station)
+    await row.get_by_role("button", name="Configure").first.click()
     await page.get_by_text(choice, exact=True).click()

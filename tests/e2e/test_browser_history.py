@@ -49,7 +49,9 @@ async def test_import_and_export(home_assistant: HomeAssistant, tmp_path: Path) 
 
     async with browse(tmp_path) as open_page:
         page = await open_page(home_assistant.url)
-        await open_options(page, home_assistant.url, "Import old readings")
+        await open_options(
+            page, home_assistant.url, OUTDOOR.name, "Import old readings"
+        )
 
         # A file without readings is refused, without an Import button.
         await _upload(page, wrong)
@@ -74,13 +76,13 @@ async def test_import_and_export(home_assistant: HomeAssistant, tmp_path: Path) 
         await look(page, tmp_path / "4-imported")
 
         # The readings of today, as a file
-        await open_options(page, home_assistant.url, "Export readings")
+        await open_options(page, home_assistant.url, OUTDOOR.name, "Export readings")
         await look(page, tmp_path / "5-export")
         await page.get_by_role("button", name="Submit").click()
         await expect(page.get_by_text("3 readings are in the file")).to_be_visible()
         await look(page, tmp_path / "6-exported")
-        # The link opens a tab of its own, and what it downloads may begin before
-        # Playwright tells of that tab.
+        # The link opens a new tab, whose download may start before Playwright reports
+        # the tab.
         link = page.get_by_role("link", name="esp_weather-outdoor")
         await link.evaluate("link => { link.target = '_self' }")
         async with page.expect_download() as downloading:

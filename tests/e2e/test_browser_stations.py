@@ -24,7 +24,8 @@ expect.set_options(timeout=TIME_LIMIT)
 BME280 = ("temperature", "humidity", "pressure")
 VALUES = {1: 21.5, 2: 48.2, 3: 1013.2}
 SENSORS = [{"type": "bme280", "field": 1, "scl": 5, "sda": 4}]
-SILENT = replace(INDOOR, name="Cellar")  # It does not declare its fields.
+# It does not declare its fields.
+SILENT = replace(INDOOR, name="Cellar", mac="5c:cf:7f:3b:0d:b0")
 
 
 @pytest.fixture
@@ -113,13 +114,13 @@ async def _sensors(home_assistant: HomeAssistant, name: str) -> dict[str, str]:
 
 @pytest.mark.timeout(240)
 async def test_pairing_shows_what_is_measured(
-    home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
+    shared_home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
 ) -> None:
     """The entities of a station are right, whether it declares its fields or not.
 
     One that does runs the firmware, with the config.json that the dialog shows.
     """
-    url = home_assistant.url
+    url = shared_home_assistant.url
     page = await open_page(url)
 
     # One that declares its fields only needs a name and a place.
@@ -144,7 +145,7 @@ async def test_pairing_shows_what_is_measured(
         await look(page, tmp_path / "3-created")
         await page.get_by_role("button", name="Finish").click()
         async with asyncio.timeout(TIME_LIMIT / 1000):
-            while len(sensors := await _sensors(home_assistant, "garden")) < len(
+            while len(sensors := await _sensors(shared_home_assistant, "garden")) < len(
                 BME280
             ):
                 await asyncio.sleep(0.1)
@@ -172,21 +173,21 @@ async def test_pairing_shows_what_is_measured(
     await page.get_by_role("button", name="Finish").click()
     for field, value in reversed(VALUES.items()):
         assert await _send(url, silent, field, value) == HTTPStatus.OK
-    assert await _sensors(home_assistant, "cellar") == {
+    assert await _sensors(shared_home_assistant, "cellar") == {
         "temperature": "21.5 °C",
         "humidity": "48.2 %",
         "pressure": "1013.2 hPa",
     }
-    issues = await home_assistant.websocket("repairs/list_issues")
+    issues = await shared_home_assistant.websocket("repairs/list_issues")
     assert [each for each in issues["issues"] if each["domain"] == "esp_weather"] == []
 
 
 @pytest.mark.timeout(240)
 async def test_dialogs_of_a_station(
-    home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
+    shared_home_assistant: HomeAssistant, open_page: OpenPage, tmp_path: Path
 ) -> None:
     """The dialogs that change or repair a station work and fit the screen."""
-    url = home_assistant.url
+    url = shared_home_assistant.url
     page = await open_page(url)
 
     # Added manually: the address is at the top.
@@ -222,7 +223,7 @@ async def test_dialogs_of_a_station(
     await _choose_kind(page, "What it measures", "Air pressure")
     await page.get_by_role("button", name="Submit").click()
     await page.get_by_role("button", name=re.compile("Close|Finish")).last.click()
-    assert (await _sensors(home_assistant, "indoor"))["pressure"] == "1013.2 hPa"
+    assert (await _sensors(shared_home_assistant, "indoor"))["pressure"] == "1013.2 hPa"
     wrong = replace(INDOOR, key="another-key")
     for _ in range(3):
         assert await _send(url, wrong, 1, 21.5) == HTTPStatus.FORBIDDEN
@@ -236,25 +237,28 @@ async def test_dialogs_of_a_station(
     assert await _send(url, wrong, 1, 21.5) == HTTPStatus.OK
 
     # The fields: those that report are open and show their newest value.
-    await open_options(page, url, "Kind, name and calibration of the fields")
+    await open_options(
+        page, url, INDOOR.name, "Kind, name and calibration of the fields"
+    )
     for text in ("Field 1: 21.5", "Field 3: 1013.2", "Field 2: –"):
         await expect(page.get_by_text(text).first).to_be_attached()
     await look(page, tmp_path / "20-fields")
-    await open_options(page, url, "Place, inactivity timeout and unsigned reports")
+    await open_options(
+        page, url, INDOOR.name, "Place, inactivity timeout and unsigned reports"
+    )
     await expect(page.get_by_text("Accept unsigned reports").first).to_be_visible()
     await look(page, tmp_path / "21-station")
     await open_options(
-        page, url, "Windows: the sensor outside, limits and notifications"
+        page, url, INDOOR.name, "Windows: the sensor outside, limits and notifications"
     )
     await expect(page.get_by_text("warmer inside than this")).to_be_visible()
     await look(page, tmp_path / "22-windows")
 
     # Reconfigure shows the address again.
     await page.goto(f"{url}/config/integrations/integration/esp_weather")
-    await page.locator(
-        "ha-config-entry-row ha-dropdown, ha-config-entry-row ha-md-button-menu"
-    ).first.click()
-    await page.get_by_text("Reconfigure", exact=True).click()
+    row = page.locator("ha-config-entry-row").filter(has_text=INDOOR.name)
+    await row.locator("ha-dropdown, ha-md-button-menu").first.click()
+    await row.get_by_text("Reconfigure", exact=True).click()
     await expect(page.get_by_text("Show address and config.json")).to_be_visible()
     await look(page, tmp_path / "30-reconfigure")
     await page.get_by_text("Show address and config.json").click()
