@@ -8,18 +8,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import date
 from http import HTTPStatus
-import json
 from pathlib import Path
-from random import Random
 import sqlite3
 import subprocess
 import tempfile
 import time
 from typing import Any
-
-import aiohttp
-from yarl import URL
 
 from homeassistant.const import __version__
 
@@ -27,7 +23,6 @@ from .databases import MARIADB, POSTGRESQL, Database, DatabaseMissingError
 from .home_assistant import HomeAssistant, HomeAssistantError, free_port
 from .load import NO_ANSWER, Load, Outcome, add_stations, stored_values
 from .seed import seed
-from .signature import SIGNED_PATH, Signer, nonce_in
 
 STATIONS = 10
 RATE = 50  # reports a second: far above what a home has
@@ -348,43 +343,6 @@ async def database(folder: Path, kind: Database, seconds: float = 10) -> Result:
         return _result(home_assistant, result, url)
 
 
-@dataclass
-class Neighbour:
-    """The delay of another station's row, and of HA's stop, in seconds."""
-
-    row: float
-    stop: float
-
-
-async def past_flood(folder: Path, reports: int = 2014) -> Neighbour:
-    """Send many reports with one reading of the past week each, then another's report."""
-    async with under_load(folder, stations=2, rate=100) as (home_assistant, load):
-        async with load.running():
-            await asyncio.sleep(1)
-        flooding, neighbour = load.stations
-        signer = Signer(flooding.mac, flooding.key)
-        async with aiohttp.ClientSession(home_assistant.url) as session:
-            nonce, random = "", Random()
-            for _ in range(reports):
-                reading = {"field": 1, "value": 20, "age": random.uniform(60, 600_000)}
-                body = json.dumps({"mac": signer.mac, "readings": [reading]}).encode()
-                async with session.post(
-                    SIGNED_PATH, data=body, headers=signer.headers(body, nonce)
-                ) as answer:
-                    nonce = nonce_in(answer.headers["Accept-Signature"])
-            path = neighbour.report_path(1, "77.7777")
-            async with session.get(URL(path, encoded=True)) as answer:
-                answer.raise_for_status()
-        start = time.monotonic()
-        url = f"sqlite:///{home_assistant.database}"
-        while 77.7777 not in stored_values(url):
-            await asyncio.sleep(0.2)
-        row = time.monotonic() - start
-        start = time.monotonic()
-        await home_assistant.stop()
-        return Neighbour(row, time.monotonic() - start)
-
-
 type Fault = Callable[[Path], Awaitable[Result]]
 
 FAULTS: Mapping[str, Fault] = {
@@ -437,11 +395,7 @@ def main() -> None:
         "words", nargs="*", help="only faults that contain one of these"
     )
     words = parser.parse_args().words
-    if "neighbour" in words:
-        with tempfile.TemporaryDirectory(prefix="esp_weather-") as folder:
-            print(asyncio.run(past_flood(Path(folder))))
-        return
-    print(f"Home Assistant {__version__}\n")
+    print(f"Home Assistant {__version__}, {date.today()}\n")
     print(
         "| fault | sent | 200 | 503 | no answer | lost | rows without 200 | twice |"
         " backlog | slowest websocket | p99 |"

@@ -21,10 +21,10 @@ from tools.faults import (
     kill,
     locked,
     overload,
-    past_flood,
     restart,
 )
 from tools.load import NO_ANSWER
+from tools.neighbour import Flood, neighbour
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -129,9 +129,25 @@ async def test_postgresql(tmp_path: Path) -> None:
     assert sorted(result.stored) == sorted(result.outcome.taken)
 
 
-async def test_past_flood(tmp_path: Path) -> None:
-    """A station's past readings delay neither others' rows nor the stop of HA."""
-    result = await past_flood(tmp_path, reports=400)
+@pytest.mark.parametrize(
+    "flood",
+    [
+        Flood(reports=400),
+        Flood(connections=4, readings=500, fields=9),
+        Flood(stations=6, readings=50),
+        Flood(connections=20, readings=0),
+    ],
+    ids=str,
+)
+async def test_neighbour(tmp_path: Path, flood: Flood) -> None:
+    """Whoever sends what: another station's rows are there soon, and so is a stop."""
+    result = await neighbour(tmp_path, flood, seconds=6)
 
-    assert result.row < 10
+    assert result.rows
+    assert max(result.rows) < 10
+    assert result.refused == 0
     assert result.stop < 20
+    assert set(result.answers) <= {OK, UNAVAILABLE}
+    # A station that sends more than its share is refused.
+    if flood.readings == 500:
+        assert result.answers[UNAVAILABLE]

@@ -1,22 +1,13 @@
-"""A station and a server that crash, lose messages and repeat them, with a model.
+"""Which readings of a stream are known, and which are confirmed."""
 
-The real Stream and a model of the database; the recorder itself is tested elsewhere.
-"""
-
-import asyncio
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection
 from hashlib import sha256
-from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
-from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from hypothesis.strategies import booleans, integers
 import pytest
 
 from custom_components.esp_weather.protocol.identity import reading_id
 from custom_components.esp_weather.recording.stream import Stream
-from homeassistant.util.ulid import bytes_to_ulid
 
 MAC = "5c:cf:7f:2b:0e:68"
 NAME = "9f3a1c22"
@@ -28,120 +19,6 @@ def test_identity() -> None:
     assert identity == sha256(b"5c:cf:7f:2b:0e:68/9f3a1c22/4711").digest()[:16]
     others = {reading_id(MAC, NAME, 471), reading_id(MAC, "9f3a1c23", 4711)}
     assert identity not in others
-
-
-def _result[T](coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine in a loop of its own, and leave the test's alone."""
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(coroutine)
-    finally:
-        loop.close()
-
-
-class ExactlyOnce(RuleBasedStateMachine):
-    """Readings on their way from the station through memory and log to the disk."""
-
-    def __init__(self) -> None:
-        """Initialize a station and a server that have just been started."""
-        super().__init__()
-        # The station
-        self.number = 0
-        self.kept: list[int] = []
-        self.taken = 0
-        self.confirmed = -1
-        self.dropped: set[int] = set()
-        # The server: rows by how safe they are, one list entry a row
-        self.memory: list[bytes] = []
-        self.log: list[bytes] = []
-        self.disk: list[bytes] = []
-        self.start()
-
-    def start(self) -> None:
-        """Start Home Assistant: it knows what is in the database, and no nonce."""
-        self.stream = Stream(MAC, NAME, self.is_waiting, self.find_stored)
-        self.is_nonce_known = False
-
-    def is_waiting(self, context_id: str) -> bool:
-        """Stand in for the journal."""
-        return context_id in {bytes_to_ulid(each) for each in [*self.memory, *self.log]}
-
-    async def find_stored(self, identities: Collection[bytes]) -> set[bytes]:
-        """Stand in for the database."""
-        return {each for each in [*self.log, *self.disk] if each in identities}
-
-    @rule(count=integers(1, 20))
-    def measure(self, count: int) -> None:
-        """Take a reading; the buffer of a station holds 50."""
-        for _ in range(count):
-            self.kept.append(self.number)
-            self.number += 1
-        for _ in range(len(self.kept) - 50):
-            self.dropped.add(self.kept.pop(0))
-            self.taken = max(0, self.taken - 1)
-
-    @rule(lost_request=booleans(), lost_answer=booleans())
-    def report(self, lost_request: bool, lost_answer: bool) -> None:
-        """Report the oldest readings that the server does not have."""
-        numbers = self.kept[self.taken : self.taken + 12]
-        if lost_request or not numbers:
-            return
-        if not self.is_nonce_known:
-            self.is_nonce_known = True
-            self.taken = 0
-            return
-        known = _result(self.stream.async_known(numbers, [0.0] * len(numbers)))
-        for number in numbers:
-            if number not in known:
-                self.memory.append(reading_id(MAC, NAME, number))
-        self.stream.async_took(numbers)
-        self.stream.async_took_all(numbers)
-        if lost_answer:
-            return
-        self.taken += len(numbers)
-        self.confirmed = max(self.confirmed, self.stream.stored)
-        while self.kept and self.kept[0] <= self.stream.stored and self.taken:
-            self.kept.pop(0)
-            self.taken -= 1
-
-    @rule()
-    def commit(self) -> None:
-        """Write what is in memory to the log."""
-        self.log += self.memory
-        self.memory.clear()
-
-    @rule()
-    def sync(self) -> None:
-        """Bring the log to the disk."""
-        self.disk += self.log
-        self.log.clear()
-
-    @rule(power=booleans())
-    def crash(self, power: bool) -> None:
-        """Kill Home Assistant, or cut the power: the log is gone as well."""
-        self.memory.clear()
-        if power:
-            self.log.clear()
-        self.start()
-
-    @rule()
-    def restart_station(self) -> None:
-        """Reset the station, which then counts nothing as taken."""
-        self.taken = 0
-
-    @invariant()
-    def nothing_is_lost_or_twice(self) -> None:
-        """Check that what was confirmed is on the disk, and each row there once."""
-        rows = [*self.memory, *self.log, *self.disk]
-        assert len(rows) == len(set(rows))
-        promised = set(range(self.confirmed + 1)) - self.dropped
-        assert {reading_id(MAC, NAME, each) for each in promised} <= set(self.disk)
-
-
-TestExactlyOnce = ExactlyOnce.TestCase
-TestExactlyOnce.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None
-)
 
 
 def _stream(waiting: set[str], found: set[bytes] = set()) -> Stream:
