@@ -386,6 +386,34 @@ async def test_pair_two_at_once(hass: HomeAssistant, get: Get) -> None:
     ]
 
 
+async def test_pairings_are_bounded(hass: HomeAssistant, get: Get) -> None:
+    """The keys that wait for a station are few; the newest ones are good."""
+    dialogs = [await _choose(hass, "pair") for _ in range(12)]
+    answers = [await get(legacy_url(key=_shown_key(dialog))) for dialog in dialogs]
+
+    assert [answer.status for answer in answers] == [403, 403] + [503] * 10
+    ended = await _next(hass, dialogs[0])
+    assert (ended["type"], ended["reason"]) == (FlowResultType.ABORT, "pair_timeout")
+    # Only those that were found go on.
+    form = await _next(hass, dialogs[-1])
+    assert form["step_id"] == "name"
+
+
+async def test_pairing_is_bounded(hass: HomeAssistant, get: Get) -> None:
+    """What is kept of the station that is found does not grow with its reports."""
+    waiting = await _choose(hass, "pair")
+    key = _shown_key(waiting)
+    for number in range(1, 30):
+        await get(legacy_url(str(number), key=key, field=str(number % 12)))
+        await get(legacy_url(key=key, mac=f"5c:cf:7f:2b:0e:{number + 10}"))
+
+    form = await _next(hass, waiting)
+    assert form["description_placeholders"] == {
+        "mac": OUTDOOR,
+        **{f"value_{n}": str(n + (24 if n < 6 else 12)) for n in range(1, 10)},
+    }
+
+
 async def test_pair_known_station(
     hass: HomeAssistant, station: MockConfigEntry, get: Get
 ) -> None:
@@ -511,6 +539,18 @@ async def test_dhcp_does_not_get_in_the_way(hass: HomeAssistant, get: Get) -> No
 
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert hass.config_entries.flow.async_progress() == []
+
+
+async def test_dhcp_offers_are_bounded(hass: HomeAssistant) -> None:
+    """Whoever asks for addresses cannot fill the page of the integrations."""
+    offers = await asyncio.gather(
+        *(_discover_by_dhcp(hass, f"5ccf7f2b0e{number}") for number in range(10, 40))
+    )
+    assert [offer["type"] for offer in offers].count(FlowResultType.MENU) == 20
+    assert {offer.get("reason") for offer in offers} == {None, "too_many_discovered"}
+
+    hass.config_entries.flow.async_abort(offers[0]["flow_id"])
+    assert (await _discover_by_dhcp(hass))["type"] is FlowResultType.MENU
 
 
 async def _discovered(hass: HomeAssistant) -> list[ConfigFlowResult]:

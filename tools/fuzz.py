@@ -18,7 +18,7 @@ import socket
 import sqlite3
 import tempfile
 import time
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from hypothesis import HealthCheck, given, seed, settings, strategies as st
 
@@ -106,8 +106,23 @@ def _report_path(draw: st.DrawFn) -> bytes:
     return path.encode(errors="replace")
 
 
-_WILD_PATH = st.binary(max_size=200).map(lambda data: b"/update/" + data) | st.binary(
-    max_size=200
+_PREFIX = st.sampled_from(
+    [
+        *(b"", b"/update/", b"/update.json/", b"/channels/"),
+        b"/channels/1/bulk_update.json/",
+        b"/api/esp_weather/firmware/",
+    ]
+)
+_WILD_PATH = st.builds(bytes.__add__, _PREFIX, st.binary(max_size=200))
+# Nothing beside the firmware's own files may be read.
+_FIRMWARE_PATH = st.builds(
+    lambda parts, name: f"/api/esp_weather/firmware/{'/'.join(parts)}/{name}".encode(
+        errors="replace"
+    ),
+    st.lists(
+        st.sampled_from(["..", "%2e%2e", "..%2f..", "%2f", "."]) | _PART, max_size=4
+    ),
+    st.sampled_from(["manifest.json", "ota.py", ".storage/auth", "x"]),
 )
 _METHOD = st.sampled_from([b"GET"] * 8 + [b"HEAD", b"POST", b"OPTIONS"])
 _VERSION = st.sampled_from([b"HTTP/1.1"] * 4 + [b"HTTP/1.0", b"HTTP/9", b""])
@@ -127,6 +142,8 @@ _HEADER = st.sampled_from(
         b"Range: bytes=0-",
         b"Accept-Encoding: gzip, br, deflate, zstd",
         b"Authorization: Bearer x",
+        b"Origin: http://other",
+        b"Content-Encoding: gzip",
         b"Cookie: a=" + b"b" * 4000,
         b"X-Long: " + b"x" * 9000,
     ]
@@ -170,14 +187,73 @@ def _signed(draw: st.DrawFn) -> tuple[list[bytes], bytes]:
     ], body
 
 
+# Form reports, none of which holds a number where a value should be
+_FORM_PATH = st.sampled_from(
+    [
+        *("/update", "/update.json"),
+        *("/channels/1/bulk_update.json", "/channels/1/bulk_update.csv"),
+    ]
+) | _PART.map(lambda part: f"/channels/{quote(part)}/bulk_update.json")
+_PARAMETER = st.sampled_from(
+    [
+        *("created_at", "timezone", "time_format", "delta_t", "status", "headers"),
+        *("field9", "field10", "updates", "write_api_key", "key", "mac", "x"),
+    ]
+)
+# Numbers in these would be taken.
+_VALUES = {"field9", "field10", "updates"}
+_KEY_HEADER = st.sampled_from([b"THINGSPEAKAPIKEY: ", b"X-THINGSPEAKAPIKEY: "])
+
+
+@st.composite
+def _form(draw: st.DrawFn) -> tuple[list[bytes], bytes, bytes, bytes]:
+    """Return headers, method, path and body of a form report."""
+    more = draw(st.dictionaries(_PARAMETER, _PART, max_size=3))
+    # The value comes first: no part may cut it off and leave the key.
+    content = {
+        "field1": draw(_DATA),
+        **{name: f"x{part}" for name, part in more.items() if name in _VALUES},
+        "api_key": draw(_KEY),
+        **{name: part for name, part in more.items() if name not in _VALUES},
+    }
+    path, headers, body = draw(_FORM_PATH), [], ""
+    match draw(st.integers(0, 4)):
+        case 0:
+            path += f"?{urlencode(content, errors='replace')}"
+        case 1:
+            body = "&".join(f"{name}={part}" for name, part in content.items())
+        case 2:
+            updates = draw(st.lists(_JSON.map(json.loads), max_size=3))
+            body = json.dumps(content | {"updates": [{"field1": "x"}, *updates]})
+        case 3:
+            body = json.dumps(content)[: draw(st.integers(-3, -1))]
+        case _:
+            rows = "|".join(["0,x"] * draw(st.integers(1, 2000)))
+            body = f"field1=x&time_format=relative&updates={rows}&"
+            body += f"api_key={content['api_key']}"
+    if draw(st.integers(0, 3)) == 0:
+        # Not what would end the line
+        key = quote(draw(_KEY), safe=" ").encode()
+        headers.append(draw(_KEY_HEADER) + key)
+    sent = body.encode(errors="replace")
+    headers.append(b"Content-Length: %d" % len(sent))
+    return headers, draw(st.just(b"POST") | _METHOD), path.encode(), sent
+
+
 @st.composite
 def _request(draw: st.DrawFn, last: bool) -> bytes:
     headers = [b"Host: hass", *draw(st.lists(_HEADER, max_size=2))]
     method, path, version, body = draw(_METHOD), draw(_report_path()), b"HTTP/1.1", b""
-    if draw(st.integers(0, 3)) == 0:
-        method, path = draw(st.just(b"POST") | _METHOD), SIGNED_PATH
-        signed, body = draw(_signed())
-        headers += signed
+    match draw(st.integers(0, 15)):
+        case 0 | 1 | 2 | 3:
+            method, path = draw(st.just(b"POST") | _METHOD), SIGNED_PATH
+            signed, body = draw(_signed())
+            headers += signed
+        case 4 | 5 | 6 | 7:
+            form, method, path, body = draw(_form())
+            headers += form
+        case 8:
+            path = draw(_FIRMWARE_PATH)
     # Each part is wild in one of eight cases, so that later parts are reached, too.
     match draw(st.integers(0, 31)):
         case 0:
@@ -271,7 +347,7 @@ async def fuzz(home_assistant: HomeAssistant, inputs: int, number: int) -> Fuzzi
         ).fetchone()
     log = home_assistant.log.read_text(errors="replace")
     for record in RECORD.split(log):
-        if f"key={OUTDOOR.key}" in record:
+        if OUTDOOR.key in record:
             result.with_key.append(record)
         if "Traceback (most recent call last)" in record:
             if AIOHTTP.search(record) and not OURS.search(record):

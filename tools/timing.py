@@ -48,13 +48,31 @@ def _send_legacy(connection: HTTPConnection, station: Station) -> None:
     connection.getresponse().read()
 
 
+def _send_form(connection: HTTPConnection, station: Station) -> None:
+    connection.request(
+        "GET", f"/update?api_key={station.key}&mac={station.mac}&field1=21.5"
+    )
+    connection.getresponse().read()
+
+
+def _send_form_of_key(connection: HTTPConnection, station: Station) -> None:
+    body = f"api_key={station.key}&field1=21.5"
+    connection.request("POST", "/update", body)
+    connection.getresponse().read()
+
+
 def _send_signed(connection: HTTPConnection, station: Station) -> None:
     headers = Signer(station.mac, station.key).headers(b"{}", "0" * 48)
     connection.request("POST", SIGNED_PATH, b"{}", headers)
     connection.getresponse().read()
 
 
-FORMS: dict[str, Send] = {"unsigned": _send_legacy, "signed": _send_signed}
+FORMS: dict[str, Send] = {
+    "legacy": _send_legacy,
+    "form": _send_form,
+    "form without a MAC": _send_form_of_key,
+    "signed": _send_signed,
+}
 
 
 def _send_probe(connection: HTTPConnection) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final, override
 import voluptuous as vol
 
 from homeassistant.config_entries import (
+    SOURCE_DHCP,
     SOURCE_IGNORE,
     ConfigFlow,
     ConfigFlowResult,
@@ -34,6 +35,8 @@ _KEY_BYTES: Final = 10
 _MAX_KEY_LENGTH: Final = 64
 # A shorter key of an existing station is accepted once the user has been warned.
 _MIN_KEY_LENGTH: Final = 8
+# Offers of stations that DHCP has seen: any device may have such a host name.
+_MAX_DISCOVERED: Final = 20
 # By then, a station that sends one field per request has sent the others.
 _SETTLE: Final = 3.0  # seconds
 
@@ -87,6 +90,13 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         """Handle a station whose host name was discovered by DHCP."""
         await self.async_set_unique_id(normalize_mac(discovery_info.macaddress))
         self._abort_if_unique_id_configured()
+        offers = self.hass.config_entries.flow.async_progress_by_handler(
+            DOMAIN,
+            include_uninitialized=True,
+            match_context={"source": SOURCE_DHCP},
+        )
+        if len(offers) > _MAX_DISCOVERED:
+            return self.async_abort(reason="too_many_discovered")
         self.context["title_placeholders"] = {"name": discovery_info.hostname}
         return await self.async_step_discovered()
 

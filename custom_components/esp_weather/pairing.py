@@ -9,6 +9,8 @@ from homeassistant.core import HomeAssistant, callback
 from .protocol.readings import Declaration, Reading
 
 _TIME_LIMIT: Final = 600.0  # seconds
+# More dialogs than anybody has open. Each key is compared with that of every stranger.
+_MAX_WAITING: Final = 10
 
 
 class Pairing:
@@ -56,7 +58,12 @@ class Pairings:
 
     @callback
     def async_start(self, key: str) -> Pairing:
-        """Start the pairing of a key, which expires after 10 minutes."""
+        """Start the pairing of a key, which expires after 10 minutes.
+
+        If too many keys are waiting, the oldest one expires at once.
+        """
+        if len(self._waiting) >= _MAX_WAITING:
+            self.async_end(next(iter(self._waiting)))
         pairing = Pairing(self._hass, key)
         time_limit = self._hass.loop.call_later(_TIME_LIMIT, self.async_end, key)
         self._waiting[key] = (pairing, time_limit)

@@ -1,7 +1,8 @@
 """A station: takes reports and hands the readings to the sensors of its fields."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 import logging
@@ -38,6 +39,10 @@ _LOGGER = logging.getLogger(__name__)
 # Each notification writes states, which would cost a frequent reporter as much as its
 # readings.
 _NOTIFY_INTERVAL: Final = 5.0  # seconds
+
+# Reports that wait for the sensor of a new field or for the database. A station sends
+# one after the other.
+_MAX_WAITING: Final = 16
 
 # A sensor that stays at the power-on value of a DS18B20 is believed the third time.
 _MAX_NOT_READY: Final = 2
@@ -127,6 +132,7 @@ class Station:
         self.journal = journal.async_station(self.mac, self.config.timeout)
         self._archive = archive if self.config.archive else None
         self._adding_field = asyncio.Lock()
+        self._waiting_reports = 0
         self._factory: SensorFactory | None = None
         self._receivers: dict[int, Receiver] = {}
         # How often a field has sent the power-on value of a DS18B20
@@ -218,7 +224,8 @@ class Station:
         if (receiver := self._receivers.get(field.number)) is not None:
             receiver.async_set(value, now)
         else:
-            await self._async_deliver(reading, [Measurement(value, now)])
+            with self._waiting():
+                await self._async_deliver(reading, [Measurement(value, now)])
         self._async_reported(now)
         if self._archive is not None:
             self._archive.async_add(self.mac, reading, now)
@@ -231,18 +238,33 @@ class Station:
         field becomes its state. Those that were taken before are skipped. Raises
         NotReadyError.
         """
-        if report.stream is None:
-            return await self._async_take(report, arrived, None, set())
-        stream = self.journal.async_stream(report.stream)
-        async with stream.lock:
-            try:
-                known = await stream.async_known(
-                    [reading.number for reading in report.readings],
-                    [reading.age for reading in report.readings],
-                )
-            except JournalError as err:
-                raise NotReadyError from err
-            return await self._async_take(report, arrived, stream, known)
+        with self._waiting():
+            if report.stream is None:
+                return await self._async_take(report, arrived, None, set())
+            stream = self.journal.async_stream(report.stream)
+            async with stream.lock:
+                try:
+                    known = await stream.async_known(
+                        [reading.number for reading in report.readings],
+                        [reading.age for reading in report.readings],
+                    )
+                except JournalError as err:
+                    raise NotReadyError from err
+                return await self._async_take(report, arrived, stream, known)
+
+    @contextmanager
+    def _waiting(self) -> Generator[None]:
+        """Count a report that may have to wait.
+
+        Raises NotReadyError if too many do.
+        """
+        if self._waiting_reports >= _MAX_WAITING:
+            raise NotReadyError
+        self._waiting_reports += 1
+        try:
+            yield
+        finally:
+            self._waiting_reports -= 1
 
     async def _async_take(
         self,

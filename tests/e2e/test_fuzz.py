@@ -12,7 +12,7 @@ async def test_fuzz(home_assistant: HomeAssistant) -> None:
     assert result.answers[403] > 300
     assert result.answers[400] > 300
     assert result.answers[401] > 100
-    assert set(result.answers) <= {0, 400, 401, 403, 404, 405, 413, 503}
+    assert set(result.answers) <= {0, 400, 401, 403, 404, 405, 413, 415, 503}
     assert not result.tracebacks
     assert not result.with_key
     assert (result.new_entities, result.new_rows) == (0, 0)

@@ -112,6 +112,11 @@ def test_mac_without_leading_zeros(octets: list[int]) -> None:
             for mac in ("", "MAC", "5c:cf:7f::8:a8", "5c:cf:7f:e:8")
         ),
         *((mac, "invalid_mac") for mac in ("5c:cf:7f:00e:8:a8", "5ccf7fe8a8", ":::::")),
+        # So much as fills the address of a request costs no time.
+        *(
+            (f"{front}5c:cf:7f:2b:0e:a8{end}", "invalid_mac")
+            for front, end in ((" " * 60, ""), ("", ":" * 6000))
+        ),
         *((mac, "unset_mac") for mac in ("00:00:00:00:00:00", "0:0:0:0:0:0", "0" * 12)),
         *((mac, "unset_mac") for mac in ("ff:ff:ff:ff:ff:ff", "FF-FF-FF-FF-FF-FF")),
     ],

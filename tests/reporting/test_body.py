@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
+import gzip
 from typing import Any
 
 from aiohttp.test_utils import TestClient
@@ -130,6 +131,28 @@ async def test_too_large_chunks(
 
     async with client.post(SIGNED_PATH, data=chunks()) as answer:
         assert answer.status == 413
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity\r\nContent-Encoding: gzip"])
+async def test_encoded(
+    station: MockConfigEntry, client: TestClient[Any, Any], encoding: str
+) -> None:
+    """An encoded body is not decoded to its end, which may be far."""
+    reader, writer = await asyncio.open_connection(
+        client.server.host, client.server.port
+    )
+    content = gzip.compress(bytes(16 * 1024 * 1024))
+    writer.write(
+        f"POST {SIGNED_PATH} HTTP/1.1\r\nHost: x\r\nContent-Encoding: {encoding}\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n".encode()
+        + content
+    )
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 415 ")
+    assert b"Send it as it is, without Content-Encoding." in answer
+    assert b"\r\nConnection: close\r\n" in answer
+    writer.close()
 
 
 @pytest.mark.parametrize("rest", [b"zz\r\n", b"2\r\nabc", b"-1\r\n\r\n"])

@@ -437,6 +437,56 @@ async def test_other_methods(
     assert entity_id(hass, "1") is None
 
 
+@pytest.mark.parametrize("path", ["/update", "/update.json", BULK_JSON, BULK_CSV])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "https://evil.example:8123"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+async def test_other_origin(
+    hass: HomeAssistant, post: Post, path: str, headers: dict[str, str]
+) -> None:
+    """A page of another site sends nothing by POST, not even with the right key."""
+    content = {"api_key": KEY, "field1": 21.5, "updates": [{"field1": 21.5}]}
+    answer = await post(path, content, **headers)
+
+    assert answer.status == HTTPStatus.UNAUTHORIZED
+    assert entity_id(hass, "1") is None
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+async def test_other_origin_page(post: Post) -> None:
+    """Who has filled in a form there gets to know why nothing comes of it."""
+    answer = await post(
+        "/update", f"api_key={KEY}", Origin="http://evil.example", Accept="text/html"
+    )
+
+    assert answer.status == HTTPStatus.FORBIDDEN
+    assert "A web page of another address has sent this." in answer.text
+    assert "Compare both" not in answer.text
+
+
+async def test_own_origin(
+    hass: HomeAssistant, post: Post, client: TestClient[Any, Any]
+) -> None:
+    """A page of Home Assistant may send, and any page may request an address."""
+    own = f"http://127.0.0.1:{client.server.port}"
+    headers = {"Origin": own, "Sec-Fetch-Site": "same-origin"}
+    answer = await post("/update", {"api_key": KEY, "field1": 21.5}, **headers)
+    assert answer.text == "1"
+    answer = await post(
+        f"/update?api_key={KEY}&field1=22", method="GET", Origin="http://evil.example"
+    )
+    assert answer.text == "2"
+    assert state_of(hass, "1") == "22.0"
+
+
 async def test_one_bad_field(hass: HomeAssistant, post: Post) -> None:
     """Only the reading of a failed sensor is refused, and JSON names it."""
     data = {"api_key": KEY, "field1": "nan", "field2": 48.2}

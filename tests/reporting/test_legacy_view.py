@@ -4,6 +4,8 @@ import asyncio
 from http import HTTPStatus
 from typing import Any
 
+from aiohttp.test_utils import TestClient
+from multidict import CIMultiDict
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -239,6 +241,29 @@ async def test_prefetch(
     assert entity_id(hass, "1") is None
 
     assert (await get(legacy_url(), **dict.fromkeys(headers, "other"))).status == 200
+
+
+@pytest.mark.parametrize("path", [legacy_url(), f"/update?api_key={KEY}&field1=1"])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [("Purpose", "x"), ("Purpose", "prefetch")],
+        [("Sec-Purpose", ""), ("Sec-Purpose", "prefetch")],
+        [("Purpose", "x"), ("X-Moz", "x"), ("Purpose", "y, Prefetch")],
+    ],
+)
+async def test_prefetch_in_a_second_line(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    client: TestClient[Any, Any],
+    path: str,
+    lines: list[tuple[str, str]],
+) -> None:
+    """What a browser says counts even if a proxy has added a line before it."""
+    answer = await client.get(path, headers=CIMultiDict(lines))
+
+    assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+    assert entity_id(hass, "1") is None
 
 
 def _assert_not_ready(answer: Answer) -> None:

@@ -19,6 +19,7 @@ from .growth import growth
 from .plan import FULL, QUICK, Plan
 from .profile import profile
 from .rates import bursts, forms, limits, long_run, single_reports
+from .refusals import refusals
 from .start import start
 from .whole import whole
 
@@ -27,6 +28,7 @@ type Part = Callable[[Plan, Path], Coroutine[Any, Any, str]]
 PARTS: Sequence[Part] = (
     limits,
     forms,
+    refusals,
     single_reports,
     bursts,
     long_run,

@@ -40,7 +40,7 @@ async def limits(plan: Plan, folder: Path) -> str:
     async with home_assistant:
         systems = without_recorder(home_assistant)
         for connections in (1, CONNECTIONS):
-            measured = await _in_turns(systems, connections, plan.seconds, plan.rounds)
+            measured = await in_turns(systems, connections, plan.seconds, plan.rounds)
             parts += [
                 f"Without recorder, {connections} connection{'s'[: connections - 1]}:",
                 _rate_table(systems, measured, reference=systems[0], rows=False),
@@ -53,7 +53,7 @@ async def forms(plan: Plan, folder: Path) -> str:
     home_assistant = BenchHomeAssistant(folder / "forms", STATIONS, recorder=False)
     async with home_assistant:
         systems = unsigned(home_assistant)
-        measured = await _in_turns(systems, 1, plan.seconds, plan.rounds)
+        measured = await in_turns(systems, 1, plan.seconds, plan.rounds)
 
     def cost(result: Measured) -> float:
         return 1000 * result.cpu_seconds / result.load.taken
@@ -79,7 +79,7 @@ async def bursts(plan: Plan, folder: Path) -> str:
     """Compare with the alternatives, each with its database."""
     async with _with_alternatives(folder / "bursts") as (ours, old):
         systems = [*ours, *old]
-        measured = await _in_turns(systems, CONNECTIONS, 1, plan.bursts)
+        measured = await in_turns(systems, CONNECTIONS, 1, plan.bursts)
     return (
         f"With recorder, bursts of a second over {CONNECTIONS} connections:\n\n"
         + _rate_table(systems, measured, reference=old[0], rows=True)
@@ -141,7 +141,7 @@ async def _with_alternatives(
         yield with_recorder(home_assistant), old
 
 
-async def _in_turns(
+async def in_turns(
     systems: Sequence[System], connections: int, seconds: int, rounds: int
 ) -> dict[str, list[Measured]]:
     """Load the systems in turn, `rounds` times."""

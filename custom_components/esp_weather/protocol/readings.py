@@ -10,6 +10,8 @@ FIELDS: Final = range(1, 10)
 MAX_DATA_LENGTH: Final = 32
 
 _MAC_LENGTH: Final = 12
+# A longer text is none, and would take a time that grows with its length.
+_MAX_MAC_TEXT: Final = 64
 _MAC_SEPARATORS: Final = re.compile("[:.-]")
 # What float() accepts beyond this (nan, inf, underscores, digits of other scripts) is
 # not a decimal number in this protocol.
@@ -139,6 +141,8 @@ def normalize_mac(mac: str) -> str:
     need not be hexadecimal (6c:rf:7f:2b:0e:g8), so any ASCII letter will do. Raises
     MacError.
     """
+    if len(mac) > _MAX_MAC_TEXT:
+        raise MacError(Reason.INVALID_MAC)
     groups = _MAC_SEPARATORS.split(mac.strip().lower())
     if len(groups) == _MAC_LENGTH // 2:
         groups = [group.zfill(2) if group else group for group in groups]

@@ -32,17 +32,20 @@ async def async_read_body(request: web.Request) -> bytes:
     """Return the body of a request.
 
     Runs before authentication. Raises RefusedError if the body is too long or
-    encoded, and IncompleteBodyError if it is too slow or if too many other bodies of its
-    sender are incomplete.
+    encoded, and IncompleteBodyError if there is more of such a body, if it is too slow
+    or if too many other bodies of its sender are incomplete.
     """
-    encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity")
-    if encoding.lower() != "identity":
+    encodings = request.headers.getall(hdrs.CONTENT_ENCODING, ())
+    if any(encoding.lower() != "identity" for encoding in encodings):
         # The web server would decode it, but the digest is that of the encoded body.
-        raise RefusedError(
+        refusal = RefusedError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "encoded_body",
             headers={hdrs.ACCEPT_ENCODING: "identity"},
         )
+        if request.content.is_eof():
+            raise refusal
+        raise IncompleteBodyError(refusal)
     if request.content.is_eof():
         return _bounded(request.content.read_nowait())
     incomplete = request.app[KEY_HASS].data[DATA].incomplete_bodies
@@ -83,6 +86,7 @@ def _bounded[Body: (bytes, bytearray)](body: Body) -> Body:
 
 async def async_hang_up(request: web.Request, response: web.Response) -> None:
     """Send an answer and close the connection without waiting for the rest of the body."""
+    response.force_close()
     await response.prepare(request)
     await response.write_eof()
     request.protocol.force_close()

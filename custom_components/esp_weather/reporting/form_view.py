@@ -52,6 +52,9 @@ from .responses import (
 _PROTOCOL: Final = "form"
 # The spellings of ThingSpeak's documentation and of its libraries
 _KEY_HEADERS: Final = tuple(map(istr, ("THINGSPEAKAPIKEY", "X-THINGSPEAKAPIKEY")))
+# What a browser says of a request by itself. It omits it over plain HTTP.
+_SEC_FETCH_SITE: Final = istr("Sec-Fetch-Site")
+_OWN_SITES: Final = ("none", "same-origin")
 # What web.Response makes of a text, computed once
 _TEXT_HEADERS: Final = CIMultiDict(
     {hdrs.CACHE_CONTROL: "no-store", hdrs.CONTENT_TYPE: "text/plain; charset=utf-8"}
@@ -194,6 +197,7 @@ class FormReportView(HomeAssistantView):
         mac = None
         try:
             require_wanted(request)
+            _require_no_other_origin(request)
             query = request.rel_url.raw_query_string
             body = await async_read_body(request)
             credential = self._credential(hass, request, find_sender(query, body))
@@ -272,6 +276,22 @@ class FormReportView(HomeAssistantView):
 def _require_method(request: web.Request, *methods: str) -> None:
     if request.method not in methods:
         raise method_not_allowed(", ".join(methods))
+
+
+def _require_no_other_origin(request: web.Request) -> None:
+    """Raise RefusedError if a browser sends the form of another site's page.
+
+    A browser says with each POST where the page is from; a station says nothing.
+    """
+    if request.method != hdrs.METH_POST:
+        return
+    headers, host = request.headers, request.host
+    origins = headers.getall(hdrs.ORIGIN, ())
+    sites = headers.getall(_SEC_FETCH_SITE, ())
+    if any(origin.partition("://")[2] != host for origin in origins) or any(
+        site not in _OWN_SITES for site in sites
+    ):
+        raise RefusedError(HTTPStatus.FORBIDDEN, "other_origin")
 
 
 async def _async_updates(form: Form, *, is_bulk: bool) -> Updates:

@@ -153,7 +153,13 @@ def require_mac(mac: str | None, text: str) -> str:
 def require_wanted(request: web.Request) -> None:
     """Raise RefusedError if a browser only prefetches the address."""
     headers = request.headers
-    said = [headers[name].lower() for name in _PREFETCH_HEADERS if name in headers]
+    said = [
+        line.lower()
+        for name in _PREFETCH_HEADERS
+        if name in headers
+        # A proxy may have added its own.
+        for line in headers.getall(name)
+    ]
     if said and any(purpose in each for each in said for purpose in _PREFETCH_PURPOSES):
         # With this status, a browser requests the page again once it is opened.
         raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "prefetch")

@@ -19,11 +19,6 @@ _HEADERS: Final[Mapping[str, str]] = {
     hdrs.CACHE_CONTROL: "no-store",
     "Content-Security-Policy": PAGE_POLICY,
 }
-# What to do next, for the page that a browser gets
-_NEXT_STEPS: Final[Mapping[HTTPStatus, str]] = {
-    HTTPStatus.BAD_REQUEST: "common.report_refused",
-    HTTPStatus.FORBIDDEN: "common.report_forbidden",
-}
 
 
 class RefusedError(Exception):
@@ -110,9 +105,18 @@ async def async_answer_refusal(
         hass, f"exceptions.{refusal.key}.message", refusal.placeholders
     )
     details: tuple[str, ...] = ()
-    if wants_html(request) and (key := _NEXT_STEPS.get(refusal.status)):
+    if wants_html(request) and (key := _next_step(refusal)):
         details = (await async_translate(hass, key),)
     return answer(request, text, refusal.status, refusal.headers, details)
+
+
+def _next_step(refusal: RefusedError) -> str | None:
+    """Return the key of the text that says what to do next."""
+    if refusal.status == HTTPStatus.BAD_REQUEST:
+        return "common.report_refused"
+    if refusal.key == "forbidden":
+        return "common.report_forbidden"
+    return None
 
 
 def wants_html(request: web.Request) -> bool:

@@ -87,6 +87,11 @@ class EmptyView(HomeAssistantView):
         """Do nothing."""
         return web.Response(text="OK")
 
+    async def post(self, request: web.Request, report: str) -> web.Response:
+        """Read the body and do nothing."""
+        await request.read()
+        return web.Response(text="OK")
+
 
 class StateView(HomeAssistantView):
     """Writes the state of a plain sensor, without authentication or checks."""
