@@ -1,0 +1,28 @@
+"""Runs the attacks: `python -m tools.attack [THEME…] [--short]`."""
+
+import argparse
+import asyncio
+from pathlib import Path
+import sys
+import tempfile
+
+from .result import table
+from .suite import THEMES, run
+
+
+def main() -> None:
+    """Attack, print the table, and exit with 1 if a promise is broken."""
+    parser = argparse.ArgumentParser(prog="python -m tools.attack", description=__doc__)
+    parser.add_argument("theme", nargs="*", choices=[*THEMES, []], help="all if none")
+    parser.add_argument("--short", action="store_true", help="fewer tries of each")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        results = asyncio.run(
+            run(Path(folder), arguments.theme or list(THEMES), short=arguments.short)
+        )
+    print(table(results))
+    sys.exit(any(result.broken for result in results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,354 @@
+"""Stations that are changed while their reports are in flight."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+import json
+import time
+
+from tools.home_assistant import HomeAssistantError
+from tools.signature import SIGNED_PATH, Signer
+from tools.station import ENTRIES, Station, add_station
+
+from .result import require
+from .target import Target
+from .wire import connection, request
+
+RACER = Station("Racer", "5c:cf:7f:a0:01:01", key="Wt5Dv9kRcM2nJb7XeP4s")
+_ENTITY = "sensor.racer_plain_number"
+_WRITTEN = 12  # seconds after which a reading that was taken is in the database
+
+type Change = Callable[[Target], Awaitable[None]]
+
+
+@dataclass
+class Stream:
+    """A station that numbers its readings; each number is its value."""
+
+    station: Station = RACER
+    name: str = "abcd0123"
+    number: int = 1
+    taken: set[int] = field(default_factory=set)
+    answers: Counter[int] = field(default_factory=Counter)
+
+    def body(self, count: int = 1) -> bytes:
+        """Return a report of the next readings."""
+        return json.dumps(
+            {
+                "mac": self.station.mac,
+                "stream": self.name,
+                "first": self.number,
+                "readings": [
+                    {"field": 1, "value": self.number + i} for i in range(count)
+                ],
+                "fields": {"1": {"kind": "number"}},
+            }
+        ).encode()
+
+    def request(self, nonce: str, count: int = 1) -> bytes:
+        """Return a signed report of the next readings."""
+        body = self.body(count)
+        signer = Signer(self.station.mac, self.station.key)
+        return request("POST", SIGNED_PATH, body, signer.headers(body, nonce))
+
+    def answered(self, status: int, count: int = 1) -> None:
+        """Note the answer; a reading that is not taken is sent again."""
+        self.answers[status] += 1
+        if status == 200:
+            self.taken |= set(range(self.number, self.number + count))
+            self.number += count
+
+    async def send(self, target: Target) -> None:
+        """Send one report."""
+        nonce = await target.nonce()
+        self.answered((await target.ask(self.request(nonce))).status)
+
+
+async def _reload(target: Target) -> None:
+    await _owner(target, "POST", "/reload")
+
+
+async def _disable(target: Target) -> None:
+    entry = (await target.entry(RACER))["entry_id"]
+    for disabled_by in ("user", None):
+        await target.home_assistant.websocket(
+            "config_entries/disable", entry_id=entry, disabled_by=disabled_by
+        )
+        await asyncio.sleep(0.1)
+
+
+async def _remove(target: Target) -> None:
+    await _owner(target, "DELETE")
+    await asyncio.sleep(0.1)
+    await add_station(target.home_assistant, RACER)
+
+
+async def _rename(target: Target) -> None:
+    for old, new in ((_ENTITY, f"{_ENTITY}_renamed"), (f"{_ENTITY}_renamed", _ENTITY)):
+        with suppress(HomeAssistantError):  # It may have been removed meanwhile.
+            await target.home_assistant.websocket(
+                "config/entity_registry/update", entity_id=old, new_entity_id=new
+            )
+        await asyncio.sleep(0.1)
+
+
+async def _remove_entity(target: Target) -> None:
+    with suppress(HomeAssistantError):
+        await target.home_assistant.websocket(
+            "config/entity_registry/remove", entity_id=_ENTITY
+        )
+
+
+async def _disable_entity(target: Target) -> None:
+    for disabled_by in ("user", None):
+        with suppress(HomeAssistantError):
+            await target.home_assistant.websocket(
+                "config/entity_registry/update",
+                entity_id=_ENTITY,
+                disabled_by=disabled_by,
+            )
+        await asyncio.sleep(0.1)
+
+
+CHANGES: dict[str, Change] = {
+    "reload": _reload,
+    "rename": _rename,
+    "remove the entity": _remove_entity,
+    "disable and enable": _disable,
+    "remove and add": _remove,
+}
+
+
+async def _owner(target: Target, method: str, what: str = "") -> None:
+    entry = (await target.entry(RACER))["entry_id"]
+    await target.home_assistant.rest(method, f"{ENTRIES}/{entry}{what}")
+
+
+@asynccontextmanager
+async def _racer(target: Target) -> AsyncGenerator[Stream]:
+    """Set the station up, with its sensor; it is removed at the end."""
+    await add_station(target.home_assistant, RACER)
+    stream = Stream()
+    while not stream.taken:
+        await stream.send(target)
+    try:
+        yield stream
+    finally:
+        with suppress(HomeAssistantError, ValueError):
+            await _owner(target, "DELETE")
+
+
+async def _lost(
+    target: Target, stream: Stream, since: datetime
+) -> tuple[set[int], int]:
+    """Return the readings that were taken and are not stored, and rows too many."""
+    lost: set[int] = set()
+    end = time.monotonic() + _WRITTEN
+    while True:
+        states: list[str] = []
+        for entity in (_ENTITY, f"{_ENTITY}_renamed"):
+            states += await target.rows(entity, since)
+        stored = Counter(
+            int(float(state))
+            for state in states
+            if state not in {"unavailable", "unknown"}
+        )
+        lost = stream.taken - set(stored)
+        if not lost or time.monotonic() > end:
+            return lost, stored.total() - len(stored)
+        await asyncio.sleep(0.5)
+
+
+async def changed_all_the_time(target: Target) -> str:
+    """Stations are reloaded, disabled, renamed, removed and added: what was taken is stored."""
+    since = datetime.now(UTC)
+    changes = 0
+    async with _racer(target) as stream:
+        end = time.monotonic() + target.many(80)
+
+        async def report() -> None:
+            while time.monotonic() < end:
+                await stream.send(target)
+
+        reporting = asyncio.create_task(report())
+        while time.monotonic() < end:
+            for change in CHANGES.values():
+                await change(target)
+                changes += 1
+                await asyncio.sleep(0.2)
+        await reporting
+        while stream.number not in stream.taken and stream.answers[200] < 2:
+            await stream.send(target)
+        lost, twice = await _lost(target, stream, since)
+    figure = (
+        f"{changes} changes, {dict(stream.answers)}; {len(lost)} lost, {twice} rows more"
+        " than readings (a reload writes the last value once more)"
+    )
+    require(not lost, f"{figure}: {sorted(lost)[:10]}")
+    require(set(stream.answers) <= {200, 401, 503} and twice <= 2 * changes, figure)
+    return figure
+
+
+async def in_flight(target: Target) -> str:
+    """A report whose body comes after the station was changed: taken and stored, or neither."""
+    since = datetime.now(UTC)
+    answers: dict[str, list[int]] = {}
+    async with _racer(target) as stream:
+        for name, change in CHANGES.items():
+            for kind in ("signed", "form"):
+                if kind == "signed":
+                    whole = stream.request(await target.nonce())
+                else:
+                    form = f"api_key={RACER.key}&field1={stream.number}".encode()
+                    whole = request("POST", "/update", form)
+                async with connection(target.port) as opened:
+                    await opened.send(whole[:-5])
+                    await change(target)
+                    await opened.send(whole[-5:])
+                    status = (await opened.answer()).status
+                stream.answered(status)
+                answers.setdefault(name, []).append(status)
+                await asyncio.sleep(0.3)
+        lost, _ = await _lost(target, stream, since)
+    figure = f"{answers}; {len(lost)} lost"
+    allowed = {200, 401, 503}
+    require(not lost, f"{figure}: {sorted(lost)}")
+    require(all(set(each) <= allowed for each in answers.values()), figure)
+    return figure
+
+
+async def removed_in_flight(target: Target) -> str:
+    """A station that was removed stores nothing, even with a report that had begun before."""
+    statuses = []
+    async with _racer(target) as stream:
+        form = f"api_key={RACER.key}&field1=4711".encode()
+        for whole in (
+            stream.request(await target.nonce()),
+            request("POST", "/update", form),
+        ):
+            await add_station(target.home_assistant, RACER)
+            async with connection(target.port) as opened:
+                await opened.send(whole[:-5])
+                await _owner(target, "DELETE")
+                await opened.send(whole[-5:])
+                statuses.append((await opened.answer()).status)
+        left = [each for each in await target.entities() if "racer" in each]
+    require(statuses == [401, 401] and not left, f"{statuses}, {left} left")
+    return "401, and no entity is left"
+
+
+async def key_changed_in_flight(target: Target) -> str:
+    """After a new key, the old one opens nothing, even for a report that had begun before."""
+    async with _racer(target) as stream:
+        nonce = await target.nonce()
+        whole = stream.request(nonce)
+        other = replace(RACER, key="Wt5Dv9kRcM2nJb7XeP4t")
+        async with connection(target.port) as opened:
+            await opened.send(whole[:-5])
+            await _owner(target, "DELETE")
+            await add_station(target.home_assistant, other)
+            await opened.send(whole[-5:])
+            late = (await opened.answer()).status
+        old = (await target.ask(stream.request(await target.nonce()))).status
+        stream.station = other
+        new = (await target.ask(stream.request(await target.nonce()))).status
+    require((late, old, new) == (401, 401, 200), f"late {late}, old {old}, new {new}")
+    return "401, 401; the new key 200"
+
+
+async def same_reading_at_once(target: Target) -> str:
+    """A reading that is sent on many connections at once is stored once."""
+    since = datetime.now(UTC)
+    async with _racer(target) as stream:
+        for _ in range(target.many(30)):
+            nonces = [await target.nonce() for _ in range(8)]
+            reports = [stream.request(nonce, 3) for nonce in nonces]
+            got = await asyncio.gather(*(target.ask(each) for each in reports))
+            taken = [
+                json.loads(each.body)["taken"] for each in got if each.status == 200
+            ]
+            require(
+                len(taken) == 8 and sum(taken) == 3,
+                f"taken {taken} of {[each.status for each in got]}",
+            )
+            stream.answered(200, 3)
+        lost, twice = await _lost(target, stream, since)
+    require(not lost and not twice, f"{len(lost)} lost, {twice} rows too many")
+    return f"{len(stream.taken)} readings 8 times each: 0 lost, 0 twice"
+
+
+async def first_reports_at_once(target: Target) -> str:
+    """A field's first reports arrive at the same moment: one sensor, and all are stored."""
+    since = datetime.now(UTC)
+    await add_station(target.home_assistant, RACER)
+    before = await target.entities()
+    try:
+        values = {field: [field + n / 100 for n in range(10)] for field in range(1, 10)}
+        got = await asyncio.gather(
+            *(
+                target.get(RACER.report_path(field, f"{value}"))
+                for n in range(10)
+                for field, value in ((field, values[field][n]) for field in values)
+            )
+        )
+        statuses = Counter(each.status for each in got)
+        await asyncio.sleep(1)
+        new = {
+            entity
+            for entity in await target.entities() - before
+            if entity.startswith("sensor.racer_temperature")
+        }
+        end = time.monotonic() + _WRITTEN
+        stored = 0
+        while stored < statuses[200] and time.monotonic() < end:
+            stored = sum([len(await target.rows(entity, since)) for entity in new])
+            await asyncio.sleep(0.5)
+    finally:
+        await _owner(target, "DELETE")
+    figure = f"{dict(statuses)}, {len(new)} sensors, {stored} rows"
+    require(set(statuses) <= {200, 503} and len(new) == 9, figure)
+    require(stored >= statuses[200] > 0, figure)
+    return figure
+
+
+async def numbers_at_the_edge(target: Target) -> str:
+    """(MAC, stream, number) is a reading's identity: also at the ends of the numbers."""
+    since = datetime.now(UTC)
+    async with _racer(target) as stream:
+        answers = []
+        for first, count in (
+            (0, 1),
+            (2**53 - 1, 1),
+            (2**53, 1),
+            (2**53, 2),
+            (0, 1),
+            (1, 1),
+        ):
+            body = {
+                "mac": RACER.mac,
+                "stream": "00000000",
+                "first": first,
+                "readings": [{"field": 1, "value": 4000 + i} for i in range(count)],
+            }
+            text = json.dumps(body).encode()
+            headers = Signer(RACER.mac, RACER.key).headers(text, await target.nonce())
+            got = await target.ask(request("POST", SIGNED_PATH, text, headers))
+            answers.append((got.status, got.text[:90]))
+        lost, _ = await _lost(target, stream, since)
+    statuses = [status for status, _ in answers]
+    require(max(statuses) < 500 and not lost, f"{answers}")
+    return f"{statuses}"
+
+
+ATTACKS = (
+    changed_all_the_time,
+    in_flight,
+    removed_in_flight,
+    key_changed_in_flight,
+    same_reading_at_once,
+    first_reports_at_once,
+    numbers_at_the_edge,
+)
