@@ -52,7 +52,12 @@ DOWNLOAD_PAGE = "https://micropython.org/download/{}/"
 
 RESET_LIMIT = 20  # seconds, in which a board is there again after a reset
 REPORT_LIMIT = 240  # seconds until the first report
+PORTAL_LIMIT = 900  # until it was set up with a phone, too
 BAUD = 460_800
+
+PORTAL_HELP = """
+The board opens the Wi-Fi network ESP-Weather-{}. In Home Assistant, add ESP Weather and
+choose “Pair a board with our firmware”: its dialog says how to go on with your phone."""
 
 # What the console says, and what to do then
 ADVICE = {
@@ -70,6 +75,12 @@ ADVICE = {
     ),
     "cannot be read": "Check the wires of that sensor. The others go on without it.",
     "config.json:": "Run this with --configure.",
+    "Portal: wrong_password": "Enter the password of the Wi-Fi again on the page.",
+    "Portal: no_network": "That Wi-Fi is not in reach: choose another one.",
+    "Home Assistant was not found": (
+        "Is its dialog open? If it is, enter its address on the board's page, or here:"
+        " --configure."
+    ),
 }
 
 
@@ -131,9 +142,12 @@ class Installer:
         with self._connected() as board:
             if not self._arguments.configure:
                 _copy_firmware(board)
-            self._write_settings(board)
-            print(f"MAC address: {_mac(board)}")
-        follow(self._port)
+            has_settings = self._write_settings(board)
+            mac = _mac(board)
+        print(f"MAC address: {mac}")
+        if not has_settings:
+            print(PORTAL_HELP.format("".join(mac.split(":")[3:])))
+        follow(self._port, REPORT_LIMIT if has_settings else PORTAL_LIMIT)
 
     def _has_micropython(self) -> bool:
         """Return whether a MicroPython answers that is new enough."""
@@ -221,11 +235,14 @@ class Installer:
         """Return the image of MicroPython for a board. Raises InstallError."""
         url = DOWNLOAD.format(name, MICROPYTHON)
         if self._arguments.image is not None:
+            path: Path = self._arguments.image
             try:
-                image: bytes = self._arguments.image.read_bytes()
+                image: bytes = path.read_bytes()
             except OSError as err:
                 raise InstallError(f"{err}. Give another file to --image.") from err
+            wanted = self._arguments.sha256 or _published_digest(path)
         else:
+            wanted = self._arguments.sha256
             print("Fetching", url)
             try:
                 with urlopen(url, timeout=30) as answer:  # It is https.
@@ -238,14 +255,19 @@ class Installer:
                 ) from err
         digest = sha256(image).hexdigest()
         print(f"MicroPython: {len(image)} bytes, sha256 {digest}")
-        if self._arguments.sha256 not in {None, digest}:
+        if wanted is None:
+            print("Nothing is there to check that with (--sha256).")
+        elif wanted.lower() != digest:
             raise InstallError(
                 "That is not the sha256 that was asked for. Fetch it again."
             )
         return image
 
-    def _write_settings(self, board: SerialTransport) -> None:
-        """Write config.json, unless the board has one that shall stay."""
+    def _write_settings(self, board: SerialTransport) -> bool:
+        """Write config.json, unless the board has one that shall stay.
+
+        Returns whether there is one at the end.
+        """
         try:
             known = json.loads(board.fs_readfile(CONFIG).decode())
         except (OSError, TransportError, ValueError):
@@ -258,17 +280,29 @@ class Installer:
             if known not in (None, settings) and not ask_yes(
                 "Replace the settings on the board", default=False
             ):
-                return
+                return True
         elif known is not None and not self._arguments.configure:
             ssid = known.get("wifi", {}).get("ssid")
             print(
                 f"The board keeps its settings (Wi-Fi “{ssid}”; --configure asks anew)."
             )
-            return
+            return True
         else:
             settings = ask_settings(known or {})
+            if settings is None:
+                return False
         board.fs_writefile(CONFIG, json.dumps(settings, indent=1).encode())
         print(f"{CONFIG} is written.")
+        return True
+
+
+def _published_digest(image: Path) -> str | None:
+    """Return the digest of the file .sha256 beside an image, None if there is none."""
+    try:
+        text = image.with_name(image.name + ".sha256").read_text("utf-8")
+    except OSError:
+        return None
+    return text.split()[0] if text.strip() else None
 
 
 def find_port() -> str:
@@ -391,14 +425,18 @@ def _mac(board: SerialTransport) -> str:
     return ":".join(f"{byte:02x}" for byte in raw)
 
 
-def ask_settings(known: dict[str, Any]) -> dict[str, Any]:
-    """Ask for the settings; what is known already is offered."""
+def ask_settings(known: dict[str, Any]) -> dict[str, Any] | None:
+    """Ask for the settings; what is known already is offered.
+
+    Returns None if they are to be made with a phone.
+    """
     print("\nSettings. Enter keeps what is in brackets.")
     wifi = known.get("wifi", {})
     server = known.get("server", {})
-    ssid = ask(
-        "Name of the Wi-Fi (2.4 GHz)", wifi.get("ssid"), bool, "It needs a name."
-    )
+    hint = "" if wifi else ", empty to go on with your phone"
+    ssid = ask(f"Name of the Wi-Fi (2.4 GHz{hint})", wifi.get("ssid"), _is_any, "")
+    if not ssid:
+        return None
     password = ask(
         "Its password, empty if it is open",
         wifi.get("password", ""),
@@ -407,9 +445,9 @@ def ask_settings(known: dict[str, Any]) -> dict[str, Any]:
         secret=True,
     )
     address = ask(
-        "Address of Home Assistant, as its dialog shows it",
-        _url(server) if server else None,
-        lambda text: parse_address(text) is not None,
+        "Address of Home Assistant, as its dialog shows it; empty: the board finds it",
+        _url(server) if server.get("host") else None,
+        lambda text: not text or parse_address(text) is not None,
         "Such as 192.168.1.2, or http://192.168.1.2:8123",
     )
     key = ask(
@@ -420,12 +458,11 @@ def ask_settings(known: dict[str, Any]) -> dict[str, Any]:
     )
     print("Sensors: “auto” finds those at the default pins; others: docs/firmware.md.")
     return {
-        "signed": True,
         "interval": 60,
         "sensors": "auto",
         **known,
         "wifi": {"ssid": ssid, "password": password},
-        "server": parse_address(address),
+        "server": parse_address(address) or {},
         "key": key,
     }
 
@@ -447,6 +484,10 @@ def ask(
         if is_right(answer):
             return answer
         print(advice)
+
+
+def _is_any(_text: str) -> bool:
+    return True
 
 
 def ask_yes(question: str, *, default: bool) -> bool:
@@ -474,14 +515,14 @@ def _url(server: dict[str, Any]) -> str:
     return f"{scheme}://{server.get('host')}:{server.get('port', 8123)}"
 
 
-def follow(port: str) -> None:
+def follow(port: str, limit: int) -> None:
     """Start the board anew and show its console until a report was taken.
 
-    Raises InstallError if there is none for long.
+    Raises InstallError if there is none in `limit` seconds.
     """
     print("\nThe board starts. Its console (Ctrl-C ends this, the station goes on):")
     said: set[str] = set()
-    end = time.monotonic() + REPORT_LIMIT
+    end = time.monotonic() + limit
     for line in _console(port, end):
         print("  " + line)
         if re.match(r"field \d+ = ", line):
@@ -492,7 +533,7 @@ def follow(port: str) -> None:
                 said.add(text)
                 print("→ " + advice)
     raise InstallError(
-        f"No report was taken in {REPORT_LIMIT} seconds. The board goes on trying."
+        f"No report was taken in {limit} seconds. The board goes on trying."
     )
 
 

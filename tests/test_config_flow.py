@@ -7,6 +7,7 @@ from http import HTTPStatus
 import json
 import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pytest_homeassistant_custom_component.common import (
@@ -68,7 +69,7 @@ async def _choose(hass: HomeAssistant, step: str) -> ConfigFlowResult:
         DOMAIN, context={"source": SOURCE_USER}
     )
     assert menu["type"] is FlowResultType.MENU
-    assert menu["menu_options"] == ["pair", "manual"]
+    assert menu["menu_options"] == ["board", "pair", "manual"]
     return await hass.config_entries.flow.async_configure(
         menu["flow_id"], {"next_step_id": step}
     )
@@ -315,6 +316,69 @@ async def test_pair(hass: HomeAssistant, get: Get) -> None:
     assert (await get(legacy_url(key=key))).status == HTTPStatus.OK
     # The key now belongs to this station: no other one is paired with it.
     assert (await get(legacy_url(key=key, mac=INDOOR))).status == HTTPStatus.FORBIDDEN
+
+
+def _qr_code(form: ConfigFlowResult) -> dict[str, list[str]]:
+    """Return what a phone that scans the QR code hands to the board's page."""
+    assert form["data_schema"] is not None
+    (selector,) = form["data_schema"].schema.values()
+    url = urlsplit(selector.config["data"])
+    assert (url.scheme, url.netloc, url.path) == ("http", "192.168.4.1", "/")
+    return parse_qs(url.fragment)
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+async def test_pair_board(hass: HomeAssistant, get: Get, is_early: bool) -> None:
+    """The QR code has key and address; the board may report before or after Submit."""
+    await hass.config.async_update(internal_url="http://192.168.1.2:8123")
+    form = await _choose(hass, "board")
+    assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "board")
+    code = _qr_code(form)
+    key = code["key"][0]
+    assert code == {"key": [key], "host": ["192.168.1.2"], "port": ["8123"]}
+    placeholders = form["description_placeholders"]
+    assert placeholders is not None
+    assert (placeholders["key"], placeholders["server"]) == (
+        key,
+        "http://192.168.1.2:8123",
+    )
+
+    url = legacy_url(key=key, mac=OUTDOOR)
+    if is_early:
+        assert (await get(url)).status == HTTPStatus.SERVICE_UNAVAILABLE
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=4))
+        await hass.async_block_till_done()
+    named = await _submit(hass, form)
+    if not is_early:
+        assert named["type"] is FlowResultType.SHOW_PROGRESS
+        assert (await get(url)).status == HTTPStatus.SERVICE_UNAVAILABLE
+        named = await _next(hass, named)
+    assert (named["type"], named["step_id"]) == (FlowResultType.FORM, "name")
+    result = await _submit(hass, named, **NAMED)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"] == {CONF_MAC: OUTDOOR, CONF_API_KEY: key, "fields": {}}
+
+
+async def test_pair_board_time_limit(
+    hass: HomeAssistant, get: Get, pass_time: PassTime
+) -> None:
+    """The key expires while the QR code is shown, too."""
+    form = await _choose(hass, "board")
+    await pass_time(10.1)
+    result = await _submit(hass, form)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "pair_timeout")
+
+
+async def test_qr_code_of_https(hass: HomeAssistant) -> None:
+    """The page is told that Home Assistant is at https."""
+    await hass.config.async_update(internal_url="https://ha.example.org")
+    code = _qr_code(await _choose(hass, "board"))
+    assert code == {
+        "key": code["key"],
+        "host": ["ha.example.org"],
+        "port": ["443"],
+        "tls": ["1"],
+    }
 
 
 async def test_pair_time_limit(
@@ -647,6 +711,7 @@ async def test_address(hass: HomeAssistant, station: MockConfigEntry) -> None:
     assert placeholders is not None
     assert f"/update/API_key={KEY}/mac={OUTDOOR}/field=1" in placeholders["url"]
     assert json.loads(placeholders["config"])["key"] == KEY
+    assert _qr_code(page)["key"] == [KEY]
 
     result = await _submit(hass, page)
 

@@ -2,6 +2,7 @@
 
 import json
 from typing import Final
+from urllib.parse import urlencode
 
 from yarl import URL
 
@@ -9,6 +10,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.network import NoURLAvailableError, get_url
 
 _INTERVAL: Final = 60  # seconds
+# Where a board without settings has its page, in a network of its own
+_PORTAL: Final = "http://192.168.4.1/"
 # HTML is not allowed in translations. The JSON is collapsed so that the address is on
 # the first screen of a phone, and left-aligned, since Home Assistant centres the text
 # of a progress step, which makes JSON unreadable.
@@ -39,6 +42,18 @@ def server_url(hass: HomeAssistant) -> URL:
     return URL.build(
         scheme="https" if api.use_ssl else "http", host=api.local_ip, port=api.port
     )
+
+
+def portal_url(hass: HomeAssistant, key: str) -> str:
+    """Return the address of the page of a board with our firmware, filled in.
+
+    What is behind the # stays in the browser.
+    """
+    server = server_url(hass)
+    fragment = {"key": key, "host": server.host, "port": server.port}
+    if server.scheme == "https":
+        fragment["tls"] = 1
+    return f"{_PORTAL}#{urlencode(fragment)}"
 
 
 def setup_placeholders(

@@ -17,12 +17,12 @@ from homeassistant.config_entries import (
 from homeassistant.const import CONF_API_KEY, CONF_MAC, CONF_NAME
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
-from homeassistant.helpers.selector import TextSelector
+from homeassistant.helpers.selector import QrCodeSelector, TextSelector
 from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 from homeassistant.helpers.typing import DiscoveryInfoType
 from homeassistant.setup import async_setup_component
 
-from .address import setup_placeholders
+from .address import portal_url, setup_placeholders
 from .config import MINOR_VERSION, VERSION, Place, declared_settings
 from .const import CONF_FIELDS, CONF_KIND, CONF_PLACE, DOMAIN
 from .data import DATA, EspWeatherConfigEntry
@@ -31,8 +31,11 @@ from .options_flow import KIND_SELECTOR, PLACE_SELECTOR, EspWeatherOptionsFlow, 
 from .pairing import Pairing
 from .protocol.readings import Declaration, MacError, normalize_mac
 
+# How a station gets its key
+_WAYS: Final = ["board", "pair", "manual"]
 _KEY_BYTES: Final = 10
 _MAX_KEY_LENGTH: Final = 64
+_QR_CODE: Final = "qr_code"
 # A shorter key of an existing station is accepted once the user has been warned.
 _MIN_KEY_LENGTH: Final = 8
 # Offers of stations that DHCP has seen: any device may have such a host name.
@@ -81,7 +84,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         # Before the first station is added, the integration is not set up: there is no
         # view for reports, and no dashboard, which appears on the next page load.
         await async_setup_component(self.hass, DOMAIN, {})
-        return self.async_show_menu(step_id="user", menu_options=["pair", "manual"])
+        return self.async_show_menu(step_id="user", menu_options=_WAYS)
 
     @override
     async def async_step_dhcp(
@@ -106,7 +109,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         """Choose how to provide the key of a discovered station."""
         return self.async_show_menu(
             step_id="discovered",
-            menu_options=["pair", "manual"],
+            menu_options=_WAYS,
             description_placeholders={
                 **self.context["title_placeholders"],
                 "mac": str(self.unique_id),
@@ -161,6 +164,32 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Show a new key and wait for a station to report with it."""
+        await self._async_start_pairing()
+        return self._wait("pair")
+
+    async def async_step_board(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show a QR code that fills in the page of a board with our firmware."""
+        await self._async_start_pairing()
+        if user_input is not None:
+            return self._wait("board_wait")
+        return self.async_show_form(
+            step_id="board",
+            data_schema=self._qr_code(self._key),
+            description_placeholders=setup_placeholders(self.hass, self._key)
+            | {"key": self._key, "portal": portal_url(self.hass, self._key)},
+            last_step=False,
+        )
+
+    async def async_step_board_wait(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Wait for the board to report."""
+        return self._wait("board_wait")
+
+    async def _async_start_pairing(self) -> None:
+        """Wait for a station to use the key, unless this has begun already."""
         if self._waiting is None:
             # A station that was discovered may be the first one, too.
             await async_setup_component(self.hass, DOMAIN, {})
@@ -168,16 +197,25 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
             self._waiting = self.hass.async_create_background_task(
                 _mac_of(self._pairing), f"{DOMAIN} pairing"
             )
+
+    def _wait(self, step: str) -> ConfigFlowResult:
+        """Show progress until a station has reported with the key."""
+        assert self._waiting is not None
         if not self._waiting.done():
             return self.async_show_progress(
-                step_id="pair",
-                progress_action="pair",
+                step_id=step,
+                progress_action=step,
                 description_placeholders=setup_placeholders(self.hass, self._key),
                 progress_task=self._waiting,
             )
         return self.async_show_progress_done(
             next_step_id="pair_timeout" if self._waiting.cancelled() else "paired"
         )
+
+    def _qr_code(self, key: str) -> vol.Schema:
+        """Return a form that shows the page of a board as a QR code."""
+        selector = QrCodeSelector({"data": portal_url(self.hass, key), "scale": 6})
+        return vol.Schema({vol.Optional(_QR_CODE): selector})
 
     async def async_step_pair_timeout(
         self, user_input: dict[str, Any] | None = None
@@ -269,7 +307,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         entry = self._get_reconfigure_entry()
         return self.async_show_form(
             step_id="address",
-            data_schema=vol.Schema({}),
+            data_schema=self._qr_code(entry.data[CONF_API_KEY]),
             description_placeholders=setup_placeholders(
                 self.hass, entry.data[CONF_API_KEY], entry.data[CONF_MAC]
             ),

@@ -9,6 +9,7 @@ from esp_weather.buffer import Buffer
 from esp_weather.client import REFUSED, RETRY
 from esp_weather.delivery import jitter
 from esp_weather.memory import CAPACITY, SLEEPS
+from esp_weather.start import forget
 from esp_weather.station import BaseStation
 
 _AWAKE_LIMIT_MS = const(20_000)  # limit of the battery's energy for one round
@@ -17,7 +18,6 @@ _LONGEST_PAUSE_MS = const(3_600_000)
 _SHORTEST_SLEEP_MS = const(1_000)
 _STAY_MS = const(10_000)  # window for mpremote before the first sleep
 _MOST_FAILURES = const(99)  # that are counted
-_FORGET_AFTER = const(8)  # failures until the Wi-Fi is configured again
 _MOST_SKIPS = const(255)
 
 
@@ -54,8 +54,10 @@ class Station(BaseStation):
             if verdict != REFUSED:
                 longest = max(pause, _LONGEST_PAUSE_MS)
                 longer = jitter(min(pause << min(memory.failures, 6), longest))
-            if memory.failures == _FORGET_AFTER:
-                memory.wifi = bytes(4)
+            from esp_weather import recovery  # noqa: PLC0415 # takes memory
+
+            recovery.recover_on_battery(self._wifi, memory)
+            forget("recovery")
             if self._client.KEEPS:
                 # Keep measuring, but save the energy of searching the Wi-Fi.
                 memory.skips = min(max(longer // pause, 1) - 1, _MOST_SKIPS)

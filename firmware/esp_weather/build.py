@@ -10,15 +10,23 @@ import json
 import sys
 
 import machine
+from micropython import const
 
 from esp_weather import CONFIG, VERSION, SettingsError
 from esp_weather.memory import CHECKED, Memory
 from esp_weather.start import forget
 
+_FIND = const(64)  # a bit of `Memory.flags`, for errand.py
+
 
 def parts(memory: Memory) -> tuple:
     """Return the class of the station that the settings describe, and its arguments."""
     settings = _settings(memory)
+    if not settings["server"]["host"]:
+        memory.flags |= _FIND
+        memory.starts -= 1  # This start does not count as failed.
+        memory.note()
+        machine.reset()
     settings["slot"] = _slot()
     from esp_weather import led  # noqa: PLC0415
 

@@ -47,10 +47,17 @@ def order(wanted: dict) -> bool:
 
 
 def _write(name: str, value: int) -> None:
-    """Write a setting atomically: a power cut leaves the old or the new file."""
     with open(CONFIG) as file:
         config = json.load(file)
     config[name] = value
+    write(config)
+
+
+def write(config: dict) -> None:
+    """Write the settings atomically: a power cut leaves the old or the new file.
+
+    Raises OSError if the flash is full.
+    """
     with open(_NEW, "w") as file:
         json.dump(config, file)
     try:

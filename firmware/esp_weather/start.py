@@ -5,14 +5,13 @@ much memory runs in a start of its own.
 """
 
 import gc
-import os
 import sys
 import time
 
 import machine
 from micropython import const
 
-from esp_weather import ORDER, VERSION, SettingsError
+from esp_weather import VERSION, SettingsError
 from esp_weather.clock import Clock
 from esp_weather.memory import RESTED, Memory
 
@@ -35,14 +34,11 @@ def main() -> None:
     memory.note()
     clock = Clock(memory.tenths)
     try:
-        if ORDER in os.listdir():
-            from esp_weather import ota  # noqa: PLC0415
+        from esp_weather import errand  # noqa: PLC0415
 
-            memory.starts -= 1  # It has not failed.
-            ota.run()
-            memory.tenths = clock.now()
-            memory.note()
-            machine.reset()
+        errand.run(memory, clock)
+        del errand
+        forget("errand")
         from esp_weather import build  # noqa: PLC0415
 
         kind, *parts = build.parts(memory)

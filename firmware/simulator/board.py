@@ -6,12 +6,12 @@ it is a sixteenth more at each measurement, from MEAN on: no two are the same. T
 are also a BME280, a DHT22 at pin 13, and a rain gauge at pin 14, whose bucket tips
 once while the BME280 measures. Who wants to see the firmware cope makes a file
 `no-wifi` or `no-sensor` in that folder, and removes it again. The file `report` has
-what was sent last.
+what was sent last. The portal is at the ports PORTAL_HTTP and PORTAL_DNS of this
+machine.
 """
 
 from binascii import unhexlify
 import errno
-import json
 import os
 import random
 import socket
@@ -57,10 +57,13 @@ def rising():
 
 
 def password_of(ssid):
-    """Return the password of the settings' network, unless it is switched off."""
-    with open("config.json") as file:
-        wifi = json.load(file)["wifi"]
-    return None if exists("no-wifi") or ssid != wifi["ssid"] else wifi["password"]
+    """Return the password of a network, unless they are all switched off."""
+    return None if exists("no-wifi") else world.networks.get(ssid)
+
+
+def in_reach():
+    """Return name and signal strength of the networks, unless they are switched off."""
+    return [] if exists("no-wifi") else everything_in_reach()
 
 
 class Sensor(MCP9808):
@@ -109,6 +112,7 @@ world.mac = unhexlify(sys.argv[1].replace(":", ""))
 mean = float(sys.argv[2])
 swing = float(sys.argv[3])
 world.password_of = password_of
+everything_in_reach, world.in_reach = world.in_reach, in_reach
 world.patience_ms = 10_000  # Home Assistant may take its time.
 sensor = Sensor(rising if "rising" in sys.argv else temperature)
 world.i2c[5, 4] = {24: sensor, 118: Weather(CALIBRATION, MEASURED)}

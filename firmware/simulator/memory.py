@@ -6,6 +6,7 @@ of the time and after all of it.
 
 import gc
 import os  # noqa: F401
+import select  # noqa: F401
 import socket  # noqa: F401
 import sys
 import time

@@ -63,9 +63,9 @@ class Sensor(MCP9808):
 class Timed(Recorded):
     """Says from when to when it was connected, too."""
 
-    def __init__(self):
-        """Begin a new report."""
-        super().__init__()
+    def __init__(self, *kind):
+        """Open a socket."""
+        super().__init__(*kind)
         self._is_connected = False
 
     def connect(self, address):

@@ -6,14 +6,15 @@ import socket
 class Recorded(socket.socket):
     """Keeps what is written."""
 
-    def __init__(self):
-        """Begin a new report."""
-        super().__init__()
-        open("report", "wb").close()
+    def __init__(self, *kind):
+        """Open a socket."""
+        super().__init__(*kind)
+        self._is_new = True
 
     def send(self, data):
         """Send some of the bytes and return how many."""
         count = super().send(data)
-        with open("report", "ab") as file:
+        mode, self._is_new = "wb" if self._is_new else "ab", False
+        with open("report", mode) as file:
             file.write(data[:count])
         return count

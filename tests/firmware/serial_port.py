@@ -15,8 +15,10 @@ from .interpreter import BOARD, INTERPRETER, TESTS
 
 
 @asynccontextmanager
-async def board_at_port(folder: Path) -> AsyncGenerator[str]:
+async def board_at_port(folder: Path, portal: int = 0) -> AsyncGenerator[str]:
     """Run a board whose flash is a folder; return the name of its port.
+
+    Its page is at the port `portal` of this machine.
 
     There are two terminals, one that the board has as its own, so that Ctrl-C
     interrupts it, and one that is the port.
@@ -29,7 +31,7 @@ async def board_at_port(folder: Path) -> AsyncGenerator[str]:
     process = await asyncio.create_subprocess_exec(
         *(INTERPRETER, TESTS / "raw_repl.py", OUTDOOR.mac),
         cwd=folder,
-        env={"MICROPYPATH": str(BOARD)},
+        env={"MICROPYPATH": str(BOARD), "PORTAL_HTTP": str(portal)},
         stdin=board_end,
         stdout=board_end,
         stderr=board_end,

@@ -215,7 +215,7 @@ class ReportServer:
 
     def _take(self, report: dict[str, Any], name: str) -> bytes:
         """Take the readings of a report, unless the answer is not a good one."""
-        if name not in GOOD:
+        if name not in GOOD or "stream" not in report:
             return b'{"taken": 1, "stored": null, "refused": []}'
         stream = report["stream"]
         self.disk |= self.memory

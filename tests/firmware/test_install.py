@@ -5,6 +5,7 @@ One is a bootloader that takes an image, the other the prompt of a real MicroPyt
 
 import asyncio
 from asyncio.subprocess import PIPE, STDOUT
+from contextlib import suppress
 import hashlib
 import json
 import os
@@ -13,10 +14,12 @@ from signal import SIGINT
 import sys
 from typing import Any
 
+import aiohttp
 from esp32_mock_bootloader import mock_bootloader
 from esptool.cmds import attach_flash, detect_chip, run_stub
 import pytest
 
+from tools.home_assistant import free_port
 from tools.station import OUTDOOR
 
 from .interpreter import CHECKOUT, COMPILER, FIRMWARE
@@ -160,7 +163,6 @@ async def test_install(flash: Path) -> None:
         assert "field 1 = 21.5" in said
         assert "Done: Home Assistant has taken the first report." in said
         assert _settings(flash) == {
-            "signed": True,
             "interval": 60,
             "sensors": "auto",
             "wifi": {"ssid": "Home", "password": "password"},
@@ -186,6 +188,49 @@ async def test_install(flash: Path) -> None:
         assert "files copied" not in said
         assert _settings(flash)["wifi"] == {"ssid": "Work", "password": "password"}
         assert _settings(flash)["key"] == OUTDOOR.key
+
+
+async def test_portal(flash: Path) -> None:
+    """Without an answer, the rest is done with a phone; it shows the console meanwhile."""
+    portal = free_port()
+    async with report_server() as server, board_at_port(flash, portal) as port:
+        installing = asyncio.create_task(_install("--port", port, answers="\n"))
+        form = {
+            "ssid": "Home",
+            "password": "password",
+            "key": OUTDOOR.key,
+            "server": f"127.0.0.1:{server.port}",
+        }
+        while not (flash / "config.json").exists():
+            assert not installing.done(), await installing
+            with suppress(aiohttp.ClientError):
+                async with aiohttp.request(
+                    "POST",
+                    f"http://127.0.0.1:{portal}/",
+                    data=form,
+                    headers={"Host": "192.168.4.1"},
+                ):
+                    pass
+            await asyncio.sleep(0.2)
+        code, said = await installing
+    assert code == 0, said
+    assert "opens the Wi-Fi network ESP-Weather-2b0e68" in said
+    assert "Portal: join the Wi-Fi" in said
+    assert "Done: Home Assistant has taken the first report." in said
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+async def test_published_digest(tmp_path: Path, is_right: bool) -> None:
+    """What lies beside an image is what it has to have."""
+    image = _image(tmp_path, "esp8266")
+    digest = hashlib.sha256(image.read_bytes()).hexdigest() if is_right else "0" * 64
+    (tmp_path / "esp8266.bin.sha256").write_text(f"{digest}  esp8266.bin\n")
+    with mock_bootloader("esp8266") as board:
+        code, said = await _install("--port", board.url(), "--image", image)
+    assert code == 1
+    assert ("Stopped." in said) is is_right
+    assert ("That is not the sha256" in said) is not is_right
+    assert "Nothing is there to check" not in said
 
 
 async def test_other_program(flash: Path) -> None:

@@ -45,18 +45,46 @@ class _Interface:
             return self._is_active
         world.enter("WLAN.active with a value")
         self._is_active = bool(new[0])
+        if self is _interfaces[AP_IF]:
+            world.access_point = None
         if not self._is_active:
             self._credentials = None
             world.is_deadlocked = False
         return None
 
-    def config(self, name):
+    def config(self, name=None, **settings):
         world.enter("WLAN.config")
+        if settings:
+            world.enter("WLAN.config with a value")
+            self._check(settings)
+            world.access_point = settings
+            return None
         if name == "mac":
             return world.mac
         if name == "ssid":
             return _stored[0] if _stored else ""
         raise ValueError("unknown config param")
+
+    def _check(self, settings):
+        if not self._is_active:
+            raise OSError("Wifi Not Started")
+        if set(settings) - {"ssid", "security", "key"}:
+            raise ValueError("unknown config param")
+        if settings.get("security") and not 8 <= len(settings.get("key", "")) <= 63:
+            raise ValueError("invalid key")
+
+    def ifconfig(self, *new):
+        world.enter("WLAN.ifconfig")
+        return None if new else ("127.0.0.1", "255.0.0.0", "127.0.0.1", "127.0.0.1")
+
+    def scan(self):
+        world.enter("WLAN.scan")
+        if not self._is_active:
+            raise OSError("STA must be active")
+        return [
+            (ssid if isinstance(ssid, bytes) else ssid.encode(), b"", 1, rssi, 3, 0)
+            for ssid, rssi in world.in_reach()
+        ]
 
     def connect(self, ssid=None, key=None):
         global _stored  # noqa: PLW0603 # the flash

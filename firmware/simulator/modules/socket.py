@@ -13,7 +13,12 @@ import usocket
 import utime
 import world
 
-__all__ = ("getaddrinfo", "socket")
+AF_INET = usocket.AF_INET
+SOCK_STREAM = usocket.SOCK_STREAM
+SOCK_DGRAM = usocket.SOCK_DGRAM
+SOL_SOCKET = usocket.SOL_SOCKET
+SO_REUSEADDR = usocket.SO_REUSEADDR
+_IP_MULTICAST_IF = 32
 
 _MOST = 5  # lwIP's MEMP_NUM_TCP_PCB
 
@@ -23,6 +28,8 @@ def getaddrinfo(host, port):
     world.enter("getaddrinfo")
     if host in world.names:
         return world.names[host]
+    if host == "0.0.0.0":  # to listen at
+        return usocket.getaddrinfo("127.0.0.1", world.ports.get(port, port))
     if not network.WLAN(network.STA_IF).isconnected():
         raise OSError(-2)
     return usocket.getaddrinfo(host, port)
@@ -62,22 +69,63 @@ class Patient:
 
 
 class socket:  # the port's name
-    """A TCP socket."""
+    """A TCP or UDP socket."""
 
-    def __init__(self):
+    def __init__(self, family=AF_INET, kind=SOCK_STREAM, plain=None):
         """Open one. Raises OSError if too many are open."""
         world.enter("socket.socket")
         if world.open_sockets == _MOST:
             raise OSError(errno.ENOMEM)
         world.open_sockets += 1
-        self.plain = usocket.socket()
+        self.plain = plain or usocket.socket(family, kind)
+        if kind == SOCK_DGRAM:
+            # What is for all in the network stays on this machine.
+            self.plain.setsockopt(0, _IP_MULTICAST_IF, bytes((127, 0, 0, 1)))
+        self._timeout_ms = 0
         self._patient = Patient(self.plain)
         self.read = self._patient.read
         self.readline = self._patient.readline
 
+    def setsockopt(self, level, option, value):
+        """Set an option."""
+        self.plain.setsockopt(level, option, value)
+
+    def bind(self, address):
+        """Take an address of the board."""
+        world.enter("socket.bind")
+        self.plain.bind(address)
+
+    def listen(self, backlog):
+        """Wait for connections."""
+        self.plain.listen(backlog)
+
+    def accept(self):
+        """Return the next connection, and where it comes from."""
+        world.enter("socket.accept")
+        plain, address = self.plain.accept()
+        return socket(AF_INET, SOCK_STREAM, plain), address
+
+    def recvfrom(self, count):
+        """Return a packet, and where it comes from. Raises OSError if none comes."""
+        world.enter("socket.recvfrom")
+        if time.sleep_ms is utime.sleep_ms:
+            return self.plain.recvfrom(count)
+        self.plain.settimeout(0.005)  # Nobody answers on the clock of the tests.
+        try:
+            return self.plain.recvfrom(count)
+        except OSError:
+            time.sleep_ms(self._timeout_ms)
+            raise
+
+    def sendto(self, data, address):
+        """Send a packet."""
+        world.enter("socket.sendto")
+        return self.plain.sendto(data, address)
+
     def settimeout(self, seconds):
         """Limit how long each call waits."""
         world.enter("socket.settimeout")
+        self._timeout_ms = int(seconds * 1000)
         self.plain.settimeout(seconds)
 
     def setblocking(self, is_blocking):

@@ -6,6 +6,8 @@ that the firmware itself runs unchanged.
 
 import sys
 
+import uos
+
 mac = b"\x5c\xcf\x7f\x2b\x0e\x68"
 networks = {"Home": "password"}  # each Wi-Fi in reach, with its password
 rssi = -61  # dBm
@@ -24,6 +26,12 @@ timers = []
 open_sockets = 0
 is_deadlocked = False  # Connected, but nothing gets through until it is switched off
 hostname = None
+access_point = None  # the board's own network, as it was configured
+# The port of this machine that each port of the board is at, 0 for any that is free
+ports = {
+    53: int(uos.getenv("PORTAL_DNS") or 0),
+    80: int(uos.getenv("PORTAL_HTTP") or 0),
+}
 names = {}  # what the name of a host leads to, if not to what this machine says
 
 # Real milliseconds that a read waits for the server, and how much time passes on the
@@ -37,7 +45,11 @@ faults = {}  # name of a function of the port: what it raises, or a function to 
 _path = list(sys.path)
 
 # The saving calls of the ESP8266's SDK
-SAVING = ("WLAN.connect with credentials", "WLAN.active with a value")
+SAVING = (
+    "WLAN.connect with credentials",
+    "WLAN.active with a value",
+    "WLAN.config with a value",
+)
 
 
 def enter(name):
@@ -59,6 +71,11 @@ def flash_writes():
 def password_of(ssid):
     """Return the password of a network, or None if it is not in reach."""
     return networks.get(ssid)
+
+
+def in_reach():
+    """Return the name and signal strength of each network in reach."""
+    return [(ssid, rssi - 5 * index) for index, ssid in enumerate(networks)]
 
 
 def forget():

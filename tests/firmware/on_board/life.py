@@ -314,10 +314,10 @@ def test_wrong_password():
     world.networks["Home"] = "another"
     config()
     with Console() as said:
-        run(9 * MINUTE + 20_000)  # It blinks at the end of each minute.
+        run(4 * MINUTE + 20_000)  # It blinks at the end of each minute.
     assert said.count("Wi-Fi: wrong password") == 1
     assert requests() == []
-    assert blinks() == 9 * 3
+    assert blinks() == 4 * 3
 
 
 def test_network_out_of_reach():
@@ -337,8 +337,8 @@ def test_network_that_breaks():
     _room()
     config()
     Alarm(5 * MINUTE + 30_000, world.networks.clear)
-    Alarm(15 * MINUTE + 30_000, lambda: world.networks.update({"Home": "password"}))
-    assert run(20 * MINUTE) is None
+    Alarm(9 * MINUTE + 30_000, lambda: world.networks.update({"Home": "password"}))
+    assert run(14 * MINUTE) is None
     assert 6 + 4 <= len(reports()) <= 6 + 5
 
 
@@ -453,9 +453,11 @@ def test_flash_is_spared():
             pass
         assert last.is_over
         # Each start configures the Wi-Fi at most once, and switches it at most once
-        # off and on. It starts after 1, 3, 7 and 15 hours.
-        assert world.calls["WLAN.connect with credentials"] <= 5, world.calls
-        assert world.flash_writes() <= 20, (cut_off, world.calls)
+        # off and on. It starts after 1, 3, 7 and 15 hours; without Wi-Fi, the portal
+        # opens before it does.
+        limit = 30 if cut_off == "wifi" else 20
+        assert world.calls["WLAN.connect with credentials"] <= 6, world.calls
+        assert world.flash_writes() <= limit, (cut_off, world.calls)
 
 
 def test_slow_association():

@@ -58,7 +58,6 @@ def test_what_is_wrong():
             {"wifi": {"ssid": "Home", "password": "short"}},
             "wifi.password has 8 to 64 letters",
         ),
-        ({"server": {"port": 8123}}, "host is missing"),
         (
             {"server": {"host": "http://ha"}},
             "server.host is an address, without http://",

@@ -221,7 +221,8 @@ def test_outage_that_is_too_long():
     )
     room.ages_are_right(delivered)
     assert said.count("The memory is full: the oldest readings will be lost") == 1
-    assert said.count("No answer for long: reset") == 1
+    # That is when the portal opens.
+    assert said.count("No Wi-Fi for long: reset") == 3
 
 
 def test_clock():
@@ -549,6 +550,8 @@ def test_reset():
     assert isinstance(run(100 * MINUTE), world.Reset)
     assert len(room.measured) == 61
     assert os.stat("readings.bin")
+    # It looks for Home Assistant first.
+    assert isinstance(run(MINUTE), world.Reset)
     config(signed=True)
     run(MINUTE)
     delivered = bodies()[1:]

@@ -21,7 +21,7 @@ def _wake(times=1):
     import time
 
     for _ in range(times):
-        end = run(2 * 60_000)
+        end = run(6 * 60_000)  # The portal is open for 5 minutes.
         assert isinstance(end, world.DeepSleep), end
         time.sleep_ms(end.args[0])
 
@@ -40,7 +40,7 @@ def _cost():
     """
     with Console() as said:
         _wake()
-    (awake,) = [int(line.split(" ")[4]) for line in said if line.startswith("wake")]
+    awake = sum([int(line.split(" ")[4]) for line in said if line.startswith("wake")])
     sent = requests()
     readings = [
         len(json.loads(each.split("\r\n\r\n", 1)[1])["readings"]) for each in sent

@@ -1,0 +1,28 @@
+"""The texts of the portal's page in German: labels, and what went wrong."""
+
+TEXTS = {
+    "intro": "Wähle dein WLAN. Schlüssel und Adresse stehen im Dialog von Home Assistant: Scanne in diesem Netz seinen QR-Code, dann werden sie eingetragen.",
+    "open": "Dieses Netz hat kein Passwort: Was du hier eingibst, könnte mitgelesen werden.",
+    "wifi": "WLAN",
+    "network": "Ein anderes …",
+    "other": "Ein anderes, verborgenes Netz",
+    "again": "Neu suchen",
+    "password": "Passwort",
+    "server": "Adresse von Home Assistant",
+    "find": "leer: das Board findet sie",
+    "key": "Schlüssel",
+    "source": "aus „Station koppeln“",
+    "keep": "leer: unverändert",
+    "save": "Speichern",
+    "wait": "Das Board verbindet sich. Wenn sich diese Seite nicht ändert, verbinde dich noch einmal mit seinem Netz.",
+    "done": "Das Board ist jetzt in deinem WLAN. Weiter geht es in Home Assistant. Wenn es dort nach zwei Minuten nicht erscheint, verbinde dich wieder mit diesem Netz, um zu sehen, warum.",
+    "no_network": "Dieses WLAN ist nicht in Reichweite. Die meisten Boards können nur 2,4 GHz.",
+    "wrong_password": "Das Passwort des WLANs ist falsch.",
+    "no_wifi": "Das Board konnte sich nicht mit dem WLAN verbinden.",
+    "no_server": "Unter der Adresse von Home Assistant antwortet niemand.",
+    "not_found": "Das Board hat kein Home Assistant gefunden, das den Schlüssel kennt. Ist sein Dialog offen? Wenn ja, gib seine Adresse ein.",
+    "bad_password": "Ein Passwort hat 8 bis 64 Zeichen.",
+    "bad_server": "Gib eine Adresse wie http://192.168.1.2:8123 ein.",
+    "bad_key": "Gib den Schlüssel ein: Buchstaben, Ziffern, - und _.",
+    "not_written": "Die Einstellungen konnten nicht gespeichert werden.",
+}

@@ -1,0 +1,28 @@
+"""The texts of the portal's page in English: labels, and what went wrong."""
+
+TEXTS = {
+    "intro": "Choose your Wi-Fi. Key and address are in the dialog of Home Assistant: scan its QR code in this network, and they are filled in.",
+    "open": "This network has no password: what you enter here could be read along.",
+    "wifi": "Wi-Fi",
+    "network": "Another one …",
+    "other": "Another, hidden network",
+    "again": "Search again",
+    "password": "Password",
+    "server": "Address of Home Assistant",
+    "find": "empty: the board finds it",
+    "key": "Key",
+    "source": "from “Pair a station”",
+    "keep": "empty: unchanged",
+    "save": "Save",
+    "wait": "The board is connecting. If this page does not change, join its network again.",
+    "done": "The board is in your Wi-Fi now. Continue in Home Assistant. If it does not appear there within two minutes, join this network again to see why.",
+    "no_network": "This Wi-Fi is not in reach. Most boards have 2.4 GHz only.",
+    "wrong_password": "The password of the Wi-Fi is wrong.",
+    "no_wifi": "The board could not join the Wi-Fi.",
+    "no_server": "Nobody answers at the address of Home Assistant.",
+    "not_found": "The board found no Home Assistant that knows the key. Is its dialog open? If it is, enter its address.",
+    "bad_password": "A password has 8 to 64 characters.",
+    "bad_server": "Enter an address such as http://192.168.1.2:8123.",
+    "bad_key": "Enter the key: letters, digits, - and _.",
+    "not_written": "The settings could not be written to the board.",
+}

@@ -1,0 +1,28 @@
+"""The texts of the portal's page in Spanish: labels, and what went wrong."""
+
+TEXTS = {
+    "intro": "Elige tu wifi. La clave y la dirección están en el diálogo de Home Assistant: escanea su código QR en esta red y se rellenan solas.",
+    "open": "Esta red no tiene contraseña: lo que escribas aquí podría ser leído por otros.",
+    "wifi": "Wifi",
+    "network": "Otra …",
+    "other": "Otra red, oculta",
+    "again": "Buscar de nuevo",
+    "password": "Contraseña",
+    "server": "Dirección de Home Assistant",
+    "find": "vacío: la placa la encuentra",
+    "key": "Clave",
+    "source": "de «Emparejar una estación»",
+    "keep": "vacío: sin cambios",
+    "save": "Guardar",
+    "wait": "La placa se está conectando. Si esta página no cambia, vuelve a unirte a su red.",
+    "done": "La placa ya está en tu wifi. Continúa en Home Assistant. Si a los dos minutos no aparece allí, vuelve a unirte a esta red para ver por qué.",
+    "no_network": "Esta wifi está fuera de alcance. La mayoría de las placas solo usan 2,4 GHz.",
+    "wrong_password": "La contraseña de la wifi es incorrecta.",
+    "no_wifi": "La placa no pudo conectarse a la wifi.",
+    "no_server": "Nadie responde en la dirección de Home Assistant.",
+    "not_found": "La placa no encontró ningún Home Assistant que conozca la clave. ¿Está abierto su diálogo? Si lo está, escribe su dirección.",
+    "bad_password": "Una contraseña tiene de 8 a 64 caracteres.",
+    "bad_server": "Escribe una dirección como http://192.168.1.2:8123.",
+    "bad_key": "Escribe la clave: letras, cifras, - y _.",
+    "not_written": "No se pudieron guardar los ajustes.",
+}

@@ -1,0 +1,28 @@
+"""The texts of the portal's page in French: labels, and what went wrong."""
+
+TEXTS = {
+    "intro": "Choisissez votre Wi-Fi. La clé et l’adresse sont dans la fenêtre de Home Assistant : scannez son code QR depuis ce réseau, et elles sont remplies.",
+    "open": "Ce réseau n’a pas de mot de passe : ce que vous saisissez ici pourrait être lu par d’autres.",
+    "wifi": "Wi-Fi",
+    "network": "Un autre …",
+    "other": "Un autre réseau, masqué",
+    "again": "Rechercher à nouveau",
+    "password": "Mot de passe",
+    "server": "Adresse de Home Assistant",
+    "find": "vide : la carte la trouve",
+    "key": "Clé",
+    "source": "de « Appairer une station »",
+    "keep": "vide : inchangée",
+    "save": "Enregistrer",
+    "wait": "La carte se connecte. Si cette page ne change pas, rejoignez à nouveau son réseau.",
+    "done": "La carte est maintenant dans votre Wi-Fi. Continuez dans Home Assistant. Si elle n’y apparaît pas dans les deux minutes, rejoignez à nouveau ce réseau pour savoir pourquoi.",
+    "no_network": "Ce Wi-Fi est hors de portée. La plupart des cartes n’ont que 2,4 GHz.",
+    "wrong_password": "Le mot de passe du Wi-Fi est incorrect.",
+    "no_wifi": "La carte n’a pas pu se connecter au Wi-Fi.",
+    "no_server": "Personne ne répond à l’adresse de Home Assistant.",
+    "not_found": "La carte n’a trouvé aucun Home Assistant qui connaisse la clé. Sa fenêtre est-elle ouverte ? Si oui, saisissez son adresse.",
+    "bad_password": "Un mot de passe a de 8 à 64 caractères.",
+    "bad_server": "Saisissez une adresse comme http://192.168.1.2:8123.",
+    "bad_key": "Saisissez la clé : lettres, chiffres, - et _.",
+    "not_written": "Les réglages n’ont pas pu être enregistrés.",
+}
