@@ -11,7 +11,7 @@ from .suite import THEMES, run
 
 
 def main() -> None:
-    """Attack, print the table, and exit with 1 if a promise is broken."""
+    """Run the attacks and print the table; exit with 1 if a promise is broken."""
     parser = argparse.ArgumentParser(prog="python -m tools.attack", description=__doc__)
     parser.add_argument("theme", nargs="*", choices=[*THEMES, []], help="all if none")
     parser.add_argument("--short", action="store_true", help="fewer tries of each")

@@ -11,14 +11,14 @@ from .result import require
 from .target import VICTIM, Target, legacy
 from .wire import CLOSED, Answer, Connection, connection, request
 
-WAITING = 16  # incomplete bodies of one address that are waited for
-LIMIT = 10  # seconds that a body has
+WAITING = 16  # incomplete bodies of one address that HA waits for
+LIMIT = 10  # seconds that a body may take
 _ATTACKER = "127.0.0.9"  # an address of this machine that no station uses
 _PATHS = (SIGNED_PATH, "/update", "/update.json", "/channels/1/bulk_update.csv")
 
 
 def _incomplete(path: str, method: str = "POST") -> bytes:
-    """Return a request whose body does not come."""
+    """Return a request without its body."""
     return (
         f"{method} {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nx".encode()
     )
@@ -154,7 +154,7 @@ async def places_given_back(target: Target) -> str:
 
 
 async def one_address_and_another(target: Target) -> str:
-    """16 bodies of each sender: whoever names another sender in a header does not take his."""
+    """16 bodies of each sender: naming another sender in a header takes none of his."""
     opened = []
     for _ in range(WAITING + 4):
         one = await Connection.open(target.port, _ATTACKER)
@@ -173,7 +173,7 @@ async def one_address_and_another(target: Target) -> str:
 
 
 async def many_addresses(target: Target) -> str:
-    """Slow senders with many addresses stop no real report, and leave nothing behind."""
+    """Slow senders with many addresses stop no real report and leave nothing behind."""
     before = target.memory(), target.open_files()
     opened = []
     for number in range(target.many(60)):
@@ -214,7 +214,7 @@ async def pipelined(target: Target) -> str:
 
 
 async def digest_of_a_slow_body(target: Target) -> str:
-    """A body that comes in many pieces within 10 seconds is taken as any other."""
+    """A body that arrives in many pieces within 10 seconds is accepted like any other."""
     body = b'{"mac": "%s", "readings": []}' % VICTIM.mac.encode()
     headers = Signer(VICTIM.mac, VICTIM.key).headers(body, await target.nonce())
     assert headers["Content-Digest"] == digest_of(body)

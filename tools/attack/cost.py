@@ -1,4 +1,4 @@
-"""What a refused request costs Home Assistant."""
+"""The cost of a refused request for Home Assistant."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,13 +16,13 @@ from .result import require
 from .target import VICTIM, Target, any_key, any_mac, legacy
 from .wire import CLOSED, connection, request
 
-STATIONS = 20  # as many as the documentation's figure is for
+STATIONS = 20  # as in the figure of the documentation
 LIMIT = 3.0  # times a refused legacy report
-BODY = 65_536  # bytes, the most that a body may have
-LIMIT_TO_NOBODY = 1.5  # times the same bytes, sent to an address that nobody has
+BODY = 65_536  # bytes, the maximum of a body
+LIMIT_TO_NOBODY = 1.5  # times the same bytes, sent to an unknown address
 LINE = 6_000  # letters of a long address; HA takes lines of up to 8,190 bytes
 _ROUNDS = 5
-_LATER = 1.3  # seconds in which what follows from a refusal is done
+_LATER = 1.3  # seconds until the consequences of a refusal are done
 
 type Make = Callable[[], bytes]
 
@@ -261,7 +261,7 @@ _BOMB = gzip.compress(b"a=1&" * (1 << 22))[:BODY]
 
 
 async def cost_of(target: Target, make: Make, count: int) -> float:
-    """Return the seconds of processor time of one request, of `count`."""
+    """Return the processor time of one request in seconds, measured over `count`."""
     sent = [make() for _ in range(count)]
     async with connection(target.port) as opened:
         began = target.cpu()
@@ -270,7 +270,7 @@ async def cost_of(target: Target, make: Make, count: int) -> float:
                 break
         else:
             return (target.cpu() - began) / count
-    # HA closes the connection after each: a new one for each then, for both
+    # HA closes the connection after each, so both use a new one each time.
     began = target.cpu()
     for each in sent:
         await target.ask(each)
@@ -289,7 +289,7 @@ async def _add_stations(target: Target) -> None:
 
 
 async def _ratios(target: Target, kinds: dict[str, Make]) -> dict[str, float]:
-    """Return of each kind of request what it costs, in refused legacy reports."""
+    """Return the cost of each kind of request, relative to a refused legacy report."""
     await _add_stations(target)
     await cost_of(target, BASE, 200)
     costs: dict[str, list[float]] = {kind: [] for kind in kinds}
@@ -302,9 +302,9 @@ async def _ratios(target: Target, kinds: dict[str, Make]) -> dict[str, float]:
 
 
 async def _refusals(target: Target, theme: str) -> str:
-    """Compare with a refused legacy report, and what is dear with HA's own share.
+    """Compare with a refused legacy report, and expensive requests with HA's own share.
 
-    That is what the same bytes cost when they are sent to an address that nobody has.
+    HA's share is the cost of the same bytes sent to an unknown address.
     """
     ratios = await _ratios(target, KINDS[theme])
     figures = []
@@ -355,7 +355,7 @@ async def encoded_bodies(target: Target) -> str:
 
 
 async def what_follows(target: Target) -> str:
-    """A request without a key costs little: what is done for it a second later, too."""
+    """A request without a key costs little, including the work a second later."""
     count = target.many(500)
     later = {}
     for kind, make in (
@@ -378,7 +378,7 @@ async def what_follows(target: Target) -> str:
 
 
 async def event_loop(target: Target) -> str:
-    """Home Assistant stays usable while the dearest requests come as fast as they can."""
+    """Home Assistant stays usable under the most expensive requests at full speed."""
     slowest = 0.0
     makes = [make for kinds in KINDS.values() for make in kinds.values()]
     end = time.monotonic() + target.many(20)

@@ -10,7 +10,7 @@ from .result import require
 from .target import NEIGHBOUR, UNKNOWN_MAC, VICTIM, Target, any_key, any_mac, legacy
 from .wire import connection, request
 
-OFFERS = 5  # unknown stations that are offered to the user
+OFFERS = 5  # discoveries of unknown stations
 FIELDS = 9
 
 
@@ -27,7 +27,7 @@ async def _issues(target: Target) -> int:
 
 
 async def strangers_with_a_key(target: Target) -> str:
-    """How many unknown stations are offered to you is bounded."""
+    """The number of discovered stations is bounded."""
     before = target.memory(), await _issues(target)
     count = target.many(10_000)
     answers = await _send(
@@ -53,7 +53,7 @@ async def strangers_with_a_key(target: Target) -> str:
 
 
 async def wrong_keys(target: Target) -> str:
-    """What is remembered of wrong keys is bounded."""
+    """The memory of wrong keys is bounded."""
     before = target.memory(), await _issues(target)
     count = target.many(50_000)
     answers = await _send(target, [legacy(VICTIM, key=any_key()) for _ in range(count)])
@@ -72,7 +72,7 @@ async def wrong_keys(target: Target) -> str:
 
 
 async def fields(target: Target) -> str:
-    """A station has at most 9 fields, whoever has its key."""
+    """A station has at most 9 fields, even for a sender with its key."""
     before = await target.entities(), await _issues(target)
     numbers = [
         *range(-5, 200),
@@ -121,7 +121,7 @@ async def fields(target: Target) -> str:
 
 
 async def stations_that_pair(target: Target) -> str:
-    """What waits for pairing is bounded, and the dialog stays usable."""
+    """The data of a pairing is bounded, and the dialog stays usable."""
     before = target.memory()
     count = target.many(10_000)
     async with pairing(target) as (flow, key):
@@ -168,7 +168,7 @@ async def pairings(target: Target) -> str:
 
 
 async def pairing_of_others(target: Target) -> str:
-    """Who does not know the key of the dialog cannot end it, or change what it shows."""
+    """Without the key of the dialog, nobody can end it or change what it shows."""
     async with pairing(target) as (flow, key):
         before = await target.home_assistant.rest("GET", flow)
         paths = []

@@ -11,7 +11,7 @@ from . import races
 from .result import BrokenError, require
 from .target import VICTIM, Target
 
-_WRITTEN = 12  # seconds after which a report that was taken is in the database
+_WRITTEN = 12  # seconds until a report that was taken is in the database
 _TEXTS = (
     *(
         "a\0b",
@@ -46,7 +46,7 @@ _VALUES = (
 
 
 async def _odd(target: Target) -> str:
-    """Send texts and numbers, and see that what was taken and what follows is stored."""
+    """Send texts and numbers; check that accepted and later readings are stored."""
     statuses = {}
     for text in _TEXTS:
         answer = await target.report_signed(
@@ -92,7 +92,7 @@ async def _odd(target: Target) -> str:
 
 
 async def _with(target: Target, database: Database | None) -> str:
-    """Attack a Home Assistant of its own, with a database."""
+    """Attack a separate Home Assistant with a database."""
     # The server runs as a user that cannot reach a private folder of this one.
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folder = Path(name)

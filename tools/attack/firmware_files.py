@@ -1,4 +1,4 @@
-"""The address from which stations fetch their firmware, asked by strangers."""
+"""Strangers' requests to the address of the firmware."""
 
 import asyncio
 from collections import Counter
@@ -36,7 +36,7 @@ _OUTSIDE = (
 
 
 async def outside_of_the_folder(target: Target) -> str:
-    """A stranger gets the firmware's files, and no other file."""
+    """A stranger gets the files of the firmware and no others."""
     got = {}
     for name in _OUTSIDE:
         for method in ("GET", "HEAD", "POST"):
@@ -72,7 +72,7 @@ async def odd_requests(target: Target) -> str:
 
 
 async def what_a_fetch_costs(target: Target) -> str:
-    """A stranger who fetches the firmware all the time stops no real report."""
+    """A stranger who keeps fetching the firmware stops no real report."""
     answer = await target.get(f"{_FOLDER}firmware.json")
     if answer.status == 404:
         return "no firmware in this checkout (scripts/build makes it)"
@@ -105,7 +105,7 @@ async def what_a_fetch_costs(target: Target) -> str:
 
 
 async def without_a_signature(target: Target) -> str:
-    """What a stranger sends does not have a station fetch firmware."""
+    """A stranger cannot make a station fetch firmware."""
     answer = await target.post(
         "/api/esp_weather/report",
         json.dumps(

@@ -54,7 +54,7 @@ _THINGS: tuple[Any, ...] = (
 
 
 async def _none_taken(target: Target, answers: dict[str, Answer]) -> str:
-    """See that nothing was taken and nothing is a fault of Home Assistant's."""
+    """Check that nothing was taken, and that Home Assistant had no error."""
     wrong = {
         name[:90]: (answer.status, answer.text[:90])
         for name, answer in answers.items()
@@ -66,7 +66,7 @@ async def _none_taken(target: Target, answers: dict[str, Answer]) -> str:
 
 
 async def times(target: Target) -> str:
-    """Bad times are refused: nothing is stored with a time that it does not have."""
+    """Bad times are refused: nothing is stored with a wrong time."""
     answers = {}
     for time in _TIMES:
         form = f"api_key={VICTIM.key}&field1={_VALUE}&created_at="
@@ -90,7 +90,7 @@ async def times(target: Target) -> str:
 
 
 async def time_zones(target: Target) -> str:
-    """A time zone is a name and no file: nothing outside of the zones is opened."""
+    """A time zone is a name: no other file is opened."""
     answers = {}
     for zone in _ZONES:
         text = quote(zone, errors="surrogatepass")

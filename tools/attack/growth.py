@@ -1,4 +1,4 @@
-"""What grows while refused requests come for half an hour."""
+"""Growth under half an hour of refused requests."""
 
 import asyncio
 import secrets
@@ -11,7 +11,7 @@ from .wire import Connection, connection
 
 _MINUTES = 30
 _ATTACKERS = 4
-_WARMING = 1 / 3  # part of the time in which caches fill
+_WARMING = 1 / 3  # share of the time in which caches fill
 _LIMIT = 10e6  # bytes that memory may grow by afterwards
 
 
@@ -21,7 +21,7 @@ async def _attack(target: Target, source: str, end: float) -> int:
     count = 0
     while time.monotonic() < end:
         if secrets.randbelow(50) == 0:
-            # One that begins and hangs up
+            # One that starts and hangs up
             opened = await Connection.open(target.port, source)
             await opened.send(makes[secrets.randbelow(len(makes))]()[:-1])
             opened.reset()
@@ -37,7 +37,7 @@ async def _attack(target: Target, source: str, end: float) -> int:
 
 
 async def half_an_hour(target: Target) -> str:
-    """It leaves nothing behind: memory, files, entities after refused requests of all kinds."""
+    """Refused requests of all kinds leave no memory, files or entities behind."""
     seconds = 12 if target.short else _MINUTES * 60
     entities, files = await target.entities(), target.open_files()
     began = time.monotonic()

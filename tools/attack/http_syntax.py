@@ -81,7 +81,7 @@ _MALFORMED = (
     + _HOST
     + b"Content-Length: 1_0\r\n\r\n0123456789",
 )
-_BODIES = (  # what follows the first line and the host of a POST
+_BODIES = (  # the rest of a POST after its first line and host
     b"Content-Length: -1\r\n\r\n" + _FORM,
     b"Content-Length: +5\r\n\r\n" + _FORM,
     b"Content-Length: 0x10\r\n\r\n" + _FORM,
@@ -177,7 +177,7 @@ async def malformed_bodies(target: Target) -> str:
 
 
 async def smuggled_requests(target: Target) -> str:
-    """A report within the body of another request stores nothing."""
+    """A report inside the body of another request stores nothing."""
     hidden = request("GET", legacy(VICTIM, data="66.6"))
     length = f"Content-Length: {len(hidden)}\r\n".encode()
     wrong = []
@@ -207,7 +207,7 @@ async def smuggled_requests(target: Target) -> str:
 
 
 async def other_methods(target: Target) -> str:
-    """Each request that is no GET, stores nothing, the key being right."""
+    """Requests with other methods than GET store nothing, even with the right key."""
     wrong = {}
     form = f"/update?api_key={VICTIM.key}&field1=66.6"
     for method in _METHODS:
@@ -225,7 +225,7 @@ async def other_methods(target: Target) -> str:
 
 
 async def pages_in_advance(target: Target) -> str:
-    """A page that a browser loads in advance stores nothing, the key being right."""
+    """A page that a browser prefetches stores nothing, even with the right key."""
     wrong = {}
     for header in _PREFETCHES:
         for path in (

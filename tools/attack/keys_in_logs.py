@@ -1,4 +1,4 @@
-"""Ways to have a key written to a log, or shown to somebody who does not have it."""
+"""Ways to get a key into a log, or shown to somebody who does not have it."""
 
 import json
 
@@ -119,7 +119,7 @@ def _bodies(key: str) -> list[bytes]:
             whole = request("POST", path, text.encode())
             sent += [
                 whole,
-                # The body cut off, in chunks whose length is wrong, and with no head
+                # The body cut off, in chunks of a wrong length, and without a head
                 whole[:-10],
                 whole.replace(
                     f"Content-Length: {len(text)}\r\n\r\n".encode(),
@@ -134,7 +134,7 @@ def _bodies(key: str) -> list[bytes]:
 
 
 async def _show(target: Target, sent: list[bytes], key: str) -> str:
-    """Send requests at HA's default level and with everything logged; look for a key."""
+    """Send requests at HA's default log level and at debug; look for a key."""
     target.secrets.append(key)
     await target.pass_the_log()
     lines = 0
@@ -213,7 +213,7 @@ async def split_lines(target: Target) -> str:
                 *(whole[i : i + 7] for i in range(0, len(whole), 7)), limit=0.2
             )
     await target.log_at("warning")
-    return f"{count} splits"  # The log is looked at after each attack.
+    return f"{count} splits"  # The log is checked after each attack.
 
 
 async def key_of_a_pairing(target: Target) -> str:

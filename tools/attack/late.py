@@ -1,4 +1,4 @@
-"""Runs Home Assistant with clocks that can be put forward, as a program of its own.
+"""Runs Home Assistant with clocks that can be put forward, as a separate program.
 
 The seconds to add are a double in the file that ESP_WEATHER_LATE names.
 """
@@ -24,7 +24,7 @@ def put_forward(file: Path, seconds: float) -> None:
 
 
 def create(file: Path) -> None:
-    """Create the file, with clocks that are right."""
+    """Create the file, with correct clocks."""
     file.write_bytes(_SECONDS.pack(0))
 
 

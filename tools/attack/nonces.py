@@ -1,4 +1,4 @@
-"""Nonces: respelt, of others, used, in flight, expired, and very many."""
+"""Nonces: respelt, of others, used, in flight, expired, and in large numbers."""
 
 import asyncio
 from collections import Counter
@@ -15,7 +15,7 @@ from .result import require
 from .target import NEIGHBOUR, VICTIM, WRONG_KEY, Target
 from .wire import Connection, connection, request
 
-LIFE = 2 * 60 * 60  # seconds that a nonce lives
+LIFE = 2 * 60 * 60  # lifetime of a nonce in seconds
 
 
 def _report(nonce: str, station: Station = VICTIM, **more: Any) -> bytes:
@@ -76,7 +76,7 @@ async def respelt(target: Target) -> str:
 
 
 async def of_others(target: Target) -> str:
-    """A stranger cannot use up the nonce of a station, and another station cannot, either."""
+    """Neither a stranger nor another station can use up the nonce of a station."""
     nonce = await target.nonce()
     stranger = Station("Stranger", VICTIM.mac, key=WRONG_KEY)
     statuses = [
@@ -108,7 +108,7 @@ async def in_flight(target: Target) -> str:
 
 
 async def very_many(target: Target) -> str:
-    """A stranger who asks for nonces cannot make those of a station worthless."""
+    """A stranger who requests nonces cannot invalidate those of a station."""
     nonce = await target.nonce()
     count = target.many(30_000)
     before = target.memory()
@@ -123,7 +123,7 @@ async def very_many(target: Target) -> str:
 
 
 async def used_very_many(target: Target) -> str:
-    """What is remembered of used nonces grows with reports of stations only."""
+    """The memory of used nonces only grows with reports of stations."""
     count = target.many(10_000)
     async with connection(target.port) as opened:
         first = nonce = await target.nonce()
@@ -137,7 +137,7 @@ async def used_very_many(target: Target) -> str:
 
 
 async def of_the_answer(target: Target) -> str:
-    """Each answer brings a nonce that is good for the next report."""
+    """Each answer brings a nonce that is valid for the next report."""
     wrong = []
     refusals = {
         "no signature": request("POST", SIGNED_PATH, b"{}"),

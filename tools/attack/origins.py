@@ -1,4 +1,4 @@
-"""What a page of another origin can have the user's browser send, as a browser sends it."""
+"""Requests that a page of another origin can make the user's browser send."""
 
 import json
 

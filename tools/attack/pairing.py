@@ -1,4 +1,4 @@
-"""A dialog of the owner that waits for a new station."""
+"""A pairing dialog of the owner."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Stations that are changed while their reports are in flight."""
+"""Changes of stations while their reports are in flight."""
 
 import asyncio
 from collections import Counter
@@ -19,7 +19,7 @@ from .wire import connection, request
 
 RACER = Station("Racer", "5c:cf:7f:a0:01:01", key="Wt5Dv9kRcM2nJb7XeP4s")
 _ENTITY = "sensor.racer_plain_number"
-_WRITTEN = 12  # seconds after which a reading that was taken is in the database
+_WRITTEN = 12  # seconds until a reading that was taken is in the database
 
 type Change = Callable[[Target], Awaitable[None]]
 
@@ -55,7 +55,7 @@ class Stream:
         return request("POST", SIGNED_PATH, body, signer.headers(body, nonce))
 
     def answered(self, status: int, count: int = 1) -> None:
-        """Note the answer; a reading that is not taken is sent again."""
+        """Record the answer; a reading that was not taken is sent again."""
         self.answers[status] += 1
         if status == 200:
             self.taken |= set(range(self.number, self.number + count))
@@ -144,7 +144,7 @@ async def _racer(target: Target) -> AsyncGenerator[Stream]:
 async def _lost(
     target: Target, stream: Stream, since: datetime
 ) -> tuple[set[int], int]:
-    """Return the readings that were taken and are not stored, and rows too many."""
+    """Return the taken readings that are not stored, and the duplicate rows."""
     lost: set[int] = set()
     end = time.monotonic() + _WRITTEN
     while True:
@@ -193,7 +193,7 @@ async def changed_all_the_time(target: Target) -> str:
 
 
 async def in_flight(target: Target) -> str:
-    """A report whose body comes after the station was changed: taken and stored, or neither."""
+    """A report whose body arrives after a change of the station: taken and stored, or neither."""
     since = datetime.now(UTC)
     answers: dict[str, list[int]] = {}
     async with _racer(target) as stream:
@@ -221,7 +221,7 @@ async def in_flight(target: Target) -> str:
 
 
 async def removed_in_flight(target: Target) -> str:
-    """A station that was removed stores nothing, even with a report that had begun before."""
+    """A removed station stores nothing, even of a report that began before."""
     statuses = []
     async with _racer(target) as stream:
         form = f"api_key={RACER.key}&field1=4711".encode()
@@ -241,7 +241,7 @@ async def removed_in_flight(target: Target) -> str:
 
 
 async def key_changed_in_flight(target: Target) -> str:
-    """After a new key, the old one opens nothing, even for a report that had begun before."""
+    """Once there is a new key, the old one is invalid, even for a report that began before."""
     async with _racer(target) as stream:
         nonce = await target.nonce()
         whole = stream.request(nonce)

@@ -1,16 +1,16 @@
-"""What an attack found, and the table of all."""
+"""The result of an attack, and the table of all results."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 
 class BrokenError(Exception):
-    """A promise does not hold; the text says what was sent and what came of it."""
+    """A promise does not hold; the text says what was sent and what happened."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of an attack."""
+    """The result of an attack."""
 
     name: str
     promise: str

@@ -1,4 +1,4 @@
-"""RFC 9421, RFC 9651 and RFC 9530 in ways that no honest station writes."""
+"""RFC 9421, RFC 9651 and RFC 9530 in forms that no honest station uses."""
 
 from base64 import b64encode
 from hashlib import sha256, sha512
@@ -37,7 +37,7 @@ async def _send(
     """Return the answer to a report that is signed as the arguments say.
 
     `parameters` is what is signed, `inputs` and `signatures` are what is sent; names
-    in capitals stand for what they mean. `sent` is sent instead of the signed body.
+    in capitals are placeholders. `sent` is sent instead of the signed body.
     """
     digest = digest_of(body) if digest is None else digest
     parameters = parameters.replace("NONCE", await target.nonce())
@@ -66,7 +66,7 @@ async def _send(
 
 
 async def written_otherwise(target: Target) -> str:
-    """The signature is that of RFC 9421: what it may look like is taken."""
+    """The signature is that of RFC 9421: its permitted forms are accepted."""
     two_digests = f"sha-512=:{b64encode(sha512(_body()).digest()).decode()}:, {digest_of(_body())}"
     wrong = {}
     for name, arguments in {
@@ -186,7 +186,7 @@ async def signed_otherwise(target: Target) -> str:
         answer = await _send(target, **arguments)  # type: ignore[arg-type]
         if answer.status != 401 or "signature" in answer.headers:
             wrong[name] = answer.status, answer.text
-    # More parameters than text: the header is cut off at 256 letters.
+    # More parameters than text: the header is cut off at 256 characters.
     for length in (256, 257, 8000):
         padded = f'{_COVERED};keyid="{VICTIM.mac}";created={"1" * 15};nonce="NONCE"'
         answer = await _send(target, parameters=padded + " " * length)

@@ -1,4 +1,4 @@
-"""The attacks by theme, and how they are run."""
+"""The attacks by theme, and the function that runs them."""
 
 from pathlib import Path
 import sys
@@ -55,7 +55,7 @@ THEMES: dict[str, ModuleType] = {
 
 
 async def run(folder: Path, themes: list[str], *, short: bool) -> list[Result]:
-    """Run the attacks of some themes against a Home Assistant of its own."""
+    """Run the attacks of some themes against a separate Home Assistant."""
     async with Target.running(folder / "config", short=short) as target:
         return [
             await _attack(target, theme, attack)

@@ -1,4 +1,4 @@
-"""A Home Assistant (HA) to attack, and what its owner sees of the attacks."""
+"""A Home Assistant (HA) to attack, and its owner's view of the attacks."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -28,7 +28,7 @@ VICTIM = Station("Victim", "5c:cf:7f:a0:00:01", key="Zq7Kx2mVtR9bLw4NcY6h")
 NEIGHBOUR = Station("Neighbour", "5c:cf:7f:a0:00:02", key="Hs3Wd8pJfU5gXe1QzT7v")
 WRONG_KEY = "Bn4Ck6rMyA2jPs9GhV3d"
 UNKNOWN_MAC = "5c:cf:7f:ff:00:01"
-PART = 6  # letters of a key in a row that are a part of it
+PART = 6  # consecutive letters of a key that count as a part of it
 OURS = re.compile(r'^  File ".*/custom_components/esp_weather/', re.MULTILINE)
 FLOWS = "/api/config/config_entries/flow"
 
@@ -37,12 +37,12 @@ type Attack = Callable[[Target], Awaitable[str]]
 
 @dataclass
 class Target:
-    """A running HA with two stations; everything is seen over HTTP, or in its log."""
+    """A running HA with two stations, observed over HTTP and in its log."""
 
     home_assistant: HomeAssistant
     short: bool
     secrets: list[str] = field(default_factory=lambda: [VICTIM.key, NEIGHBOUR.key])
-    crowded: bool = False  # whether there are as many stations as a home has at most
+    crowded: bool = False  # whether there are as many stations as in the largest home
     _log_position: int = 0
 
     @classmethod
@@ -107,7 +107,7 @@ class Target:
         return await self.ask(request("POST", path, body, _named(headers), close=True))
 
     async def take(self, station: Station, limit: float = 10) -> float:
-        """Have a report of a station taken; return after how many seconds.
+        """Have a report of a station taken; return how many seconds that took.
 
         Raises BrokenError if it is not taken in time.
         """
@@ -122,14 +122,14 @@ class Target:
         return limit
 
     async def nonce(self) -> str:
-        """Return a nonce, as HA gives one to everybody."""
+        """Return a nonce, which HA gives to everybody."""
         answer = await self.post(SIGNED_PATH, b"")
         return nonce_in(answer.headers["accept-signature"])
 
     async def report_signed(
         self, station: Station, nonce: str | None = None, **report: Any
     ) -> Answer:
-        """Return the answer to a signed report; `report` is what it has beside the MAC."""
+        """Return the answer to a signed report; `report` holds its members beside the MAC."""
         body = json.dumps({"mac": station.mac, "readings": [], **report}).encode()
         return await self.ask(
             request(
@@ -151,7 +151,7 @@ class Target:
         )
 
     async def rows(self, entity_id: str, since: datetime) -> list[str]:
-        """Return the states of an entity that the recorder has, oldest first."""
+        """Return the recorded states of an entity, oldest first."""
         begin = since.astimezone(UTC).isoformat()
         end = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
         (history,) = await self.home_assistant.rest(
@@ -169,7 +169,7 @@ class Target:
         }
 
     async def discovered(self) -> int:
-        """Return how many stations are offered to the user."""
+        """Return the number of discovered stations."""
         flows = await self.home_assistant.websocket("config_entries/flow/progress")
         return sum(each["handler"] == "esp_weather" for each in flows)
 
@@ -180,7 +180,7 @@ class Target:
         return dict(found)
 
     async def log_at(self, level: str) -> None:
-        """Have everything logged from a level on."""
+        """Set the log level."""
         await self.home_assistant.rest(
             "POST", "/api/services/logger/set_default_level", {"level": level}
         )
@@ -207,13 +207,13 @@ class Target:
         return text.decode(errors="replace")
 
     async def pass_the_log(self) -> None:
-        """Pass over what was logged so far."""
+        """Skip what was logged so far."""
         self.new_log()
 
     async def see_that_nothing_broke(self) -> str:
-        """Return what a neighbour waits for; raise BrokenError if anything broke.
+        """Check that a real report is taken, and that the log has no key or traceback.
 
-        No key in the log, no traceback of ours, and a real report is taken.
+        Returns a text with the time that the report took. Raises BrokenError.
         """
         waited = await self.take(NEIGHBOUR)
         log = self.new_log()
@@ -226,7 +226,7 @@ class Target:
         return f"next report taken after {waited * 1000:.0f} ms"
 
     def key_in(self, text: str) -> str | None:
-        """Return the first part of a key that stands in a text, however it is spelt."""
+        """Return the first part of a key in a text, however it is spelt."""
         spellings = (text, unquote(text), unquote(unquote(text)))
         for secret in self.secrets:
             for start in range(len(secret) - PART + 1):

@@ -1,4 +1,4 @@
-"""Requests as bytes, and what comes back: nothing corrects what an attacker writes."""
+"""Requests as bytes, sent unchanged, and their answers."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -8,7 +8,7 @@ from typing import Self
 
 ANSWER_LIMIT = 15  # seconds; longer than what the documentation gives a body
 SPLIT = 0.05  # seconds between two TCP segments
-_REQUEST_LIMIT = 1 << 20  # bytes of one answer's head
+_REQUEST_LIMIT = 1 << 20  # bytes of the head of an answer
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Connection:
     ) -> Answer:
         """Return the next answer; CLOSED if there is none. Raises TimeoutError.
 
-        The answer to a HEAD is a head only.
+        The answer to a HEAD only has a head.
         """
         try:
             async with asyncio.timeout(limit):
@@ -124,8 +124,8 @@ async def ask(
 ) -> Answer:
     """Return the answer to a request on a connection of its own.
 
-    Segments are sent as TCP segments of their own. No answer in time is CLOSED, too:
-    HA waits for the rest of what it cannot know to be complete.
+    Segments are sent as TCP segments of their own. No answer in time counts as CLOSED, too:
+    HA waits for the rest of a request that it cannot know to be complete.
     """
     async with connection(port, source) as opened:
         with suppress(ConnectionError):
