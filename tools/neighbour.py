@@ -1,4 +1,4 @@
-"""Measures how long a station's rows take while others send as much as they can.
+"""Measures the delay of a station's rows while others flood Home Assistant.
 
 Run `python -m tools.neighbour` for the figures of docs/security-and-reliability.md.
 """
@@ -36,10 +36,10 @@ RECENT = 3_600  # seconds
 
 @dataclass(frozen=True)
 class Flood:
-    """What the others send, one report after the other on each connection.
+    """The reports of the others, one after another on each connection.
 
-    `readings` is how many old readings are in a report, 0 for unsigned reports
-    of what is measured now. `reports` is the most of them, if not as many as possible.
+    `readings` is the number of past readings in a report; 0 means unsigned reports of
+    a current one. `reports` limits their number.
     """
 
     stations: int = 1
@@ -51,12 +51,12 @@ class Flood:
 
 @dataclass
 class Neighbour:
-    """What became of the neighbour's reports, and of the others'."""
+    """The outcome for the neighbour's reports, and for the others'."""
 
-    rows: list[float] = field(default_factory=list)  # seconds until each was there
+    rows: list[float] = field(default_factory=list)  # seconds until each row was there
     refused: int = 0  # of the neighbour's reports
     answers: Counter[int] = field(default_factory=Counter)  # to the others
-    stop: float = 0.0  # seconds until Home Assistant had ended
+    stop: float = 0.0  # seconds until Home Assistant had stopped
 
     def cells(self) -> str:
         """Return the cells of the table."""
@@ -75,7 +75,7 @@ class _Sender:
     """Sends reports of a station on a connection of its own."""
 
     def __init__(self, url: str, station: Station) -> None:
-        """Initialize the sender; use it as a context."""
+        """Initialize the sender, a context manager."""
         self._url = url
         self._station = station
         self._signer = Signer(station.mac, station.key)
@@ -119,7 +119,7 @@ async def neighbour(folder: Path, flood: Flood, seconds: float = 20) -> Neighbou
     ):
         *others, station = load.stations
         for each in load.stations:
-            # A field must have a sensor before its past can be measured against.
+            # A field must have its sensor before past readings can be timed.
             await _Sender(home_assistant.url, each).send_unsigned(20)
         numbers = iter(range(flood.reports) if flood.reports else count())
         async with asyncio.TaskGroup() as tasks:

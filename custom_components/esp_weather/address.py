@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.network import NoURLAvailableError, get_url
 
 _INTERVAL: Final = 60  # seconds
-# Where a board without settings has its page, in a network of its own
+# The portal of a board without settings, in its own network
 _PORTAL: Final = "http://192.168.4.1/"
 # HTML is not allowed in translations. The JSON is collapsed so that the address is on
 # the first screen of a phone, and left-aligned, since Home Assistant centres the text
@@ -45,9 +45,9 @@ def server_url(hass: HomeAssistant) -> URL:
 
 
 def portal_url(hass: HomeAssistant, key: str) -> str:
-    """Return the address of the page of a board with our firmware, filled in.
+    """Return the address of a board's portal, with the settings to fill in.
 
-    What is behind the # stays in the browser.
+    They are in the fragment, which a browser does not send.
     """
     server = server_url(hass)
     fragment = {"key": key, "host": server.host, "port": server.port}

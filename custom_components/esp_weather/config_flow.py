@@ -38,7 +38,7 @@ _MAX_KEY_LENGTH: Final = 64
 _QR_CODE: Final = "qr_code"
 # A shorter key of an existing station is accepted once the user has been warned.
 _MIN_KEY_LENGTH: Final = 8
-# Offers of stations that DHCP has seen: any device may have such a host name.
+# At most so many discoveries by DHCP: any device may have such a host name.
 _MAX_DISCOVERED: Final = 20
 # By then, a station that sends one field per request has sent the others.
 _SETTLE: Final = 3.0  # seconds
@@ -170,7 +170,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_board(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Show a QR code that fills in the page of a board with our firmware."""
+        """Show a QR code that opens the portal of a board and fills it in."""
         await self._async_start_pairing()
         if user_input is not None:
             return self._wait("board_wait")
@@ -189,7 +189,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         return self._wait("board_wait")
 
     async def _async_start_pairing(self) -> None:
-        """Wait for a station to use the key, unless this has begun already."""
+        """Start to wait for a station with the key, unless that was done."""
         if self._waiting is None:
             # A station that was discovered may be the first one, too.
             await async_setup_component(self.hass, DOMAIN, {})
@@ -213,7 +213,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
     def _qr_code(self, key: str) -> vol.Schema:
-        """Return a form that shows the page of a board as a QR code."""
+        """Return a form with the QR code of a board's portal."""
         selector = QrCodeSelector({"data": portal_url(self.hass, key), "scale": 6})
         return vol.Schema({vol.Optional(_QR_CODE): selector})
 

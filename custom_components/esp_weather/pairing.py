@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant, callback
 from .protocol.readings import Declaration, Reading
 
 _TIME_LIMIT: Final = 600.0  # seconds
-# More dialogs than anybody has open. Each key is compared with that of every stranger.
+# More than anybody has open; each is compared with the key of every unknown sender.
 _MAX_WAITING: Final = 10
 
 

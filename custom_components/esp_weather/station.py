@@ -40,8 +40,8 @@ _LOGGER = logging.getLogger(__name__)
 # readings.
 _NOTIFY_INTERVAL: Final = 5.0  # seconds
 
-# Reports that wait for the sensor of a new field or for the database. A station sends
-# one after the other.
+# Reports that wait for the sensor of a new field or for the database. Stations send
+# one at a time.
 _MAX_WAITING: Final = 16
 
 # A sensor that stays at the power-on value of a DS18B20 is believed the third time.

@@ -40,7 +40,7 @@ def _home_assistant_of_module(
 async def shared_home_assistant(
     _home_assistant_of_module: HomeAssistant, socket_enabled: None
 ) -> AsyncGenerator[HomeAssistant]:
-    """Return a Home Assistant that has what other tests of the module have set up."""
+    """Return a Home Assistant that the tests of a module share."""
     async with _home_assistant_of_module.logged_in():
         yield _home_assistant_of_module
 

@@ -1,4 +1,4 @@
-"""Attacks a real Home Assistant as a stranger does; `python -m tools.attack` in short."""
+"""A short run of `python -m tools.attack` against a real Home Assistant."""
 
 from pathlib import Path
 

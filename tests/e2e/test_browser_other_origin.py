@@ -18,7 +18,7 @@ SENSOR = "sensor.outdoor_temperature"
 FORM = {"api_key": OUTDOOR.key, "field1": "66"}
 URLENCODED = f"api_key={OUTDOOR.key}&field1=66"
 BULK = json.dumps({"write_api_key": OUTDOOR.key, "updates": [{"field1": 66}]})
-# Sends a request and returns its status, or why the page may not see one.
+# Sends a request and returns its status, or why the page may not see it.
 FETCH = """
 async ([url, options]) => {
     try { return (await fetch(url, options)).status; }
@@ -55,7 +55,7 @@ async def other_site(socket_enabled: None) -> AsyncGenerator[str]:
     await runner.setup()
     port = free_port()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    # Not the host that Home Assistant has: another site, not just another port of it
+    # Another host than Home Assistant's: another site, not just another port
     yield f"http://localhost:{port}/"
     await runner.cleanup()
 
@@ -63,8 +63,8 @@ async def other_site(socket_enabled: None) -> AsyncGenerator[str]:
 class Evil:
     """A page of another site.
 
-    `answers` has the method and the status of each answer to its last script that the
-    browser lets through, if not to the page.
+    `answers` has the method and the status of each answer to its last script that
+    reached the browser, even if the page may not see it.
     """
 
     def __init__(self, page: Page, site: str, url: str) -> None:
@@ -78,13 +78,13 @@ class Evil:
             self.answers.append((response.request.method, response.status))
 
     async def run(self, script: str, path: str, *arguments: Any) -> Any:
-        """Open the page anew and run a script with an address of Home Assistant."""
+        """Reopen the page and run a script with an address of Home Assistant."""
         self.answers.clear()
         await self._page.goto(self._site)
         return await self._page.evaluate(script, [self._url + path, *arguments])
 
     async def submit(self, path: str, encoding: str, values: dict[str, str]) -> str:
-        """Submit a form to Home Assistant and return the text of the page it answers."""
+        """Submit a form to Home Assistant; return the text of the answer."""
         async with self._page.expect_navigation(url=self._url + path):
             await self.run(SUBMIT, path, encoding, values)
         return await self._page.inner_text("body")
@@ -97,12 +97,12 @@ async def _state(home_assistant: HomeAssistant) -> str:
 async def test_page_of_another_site(
     home_assistant: HomeAssistant, other_site: str
 ) -> None:
-    """It can request an address that it knows with the key, and nothing else."""
+    """It can request an address with a key that it knows, and nothing else."""
     await add_station(home_assistant, OUTDOOR)
     async with browser() as chromium:
         evil = Evil(await chromium.new_page(), other_site, home_assistant.url)
 
-        # A GET is a report, from wherever; the page does not see the answer.
+        # A GET is a report from any site, whose answer the page does not see.
         path = OUTDOOR.report_path(1, "20")
         assert await evil.run(FETCH, path, {}) == "TypeError"
         assert await _state(home_assistant) == "20.0"
@@ -111,7 +111,7 @@ async def test_page_of_another_site(
         assert evil.answers == [("GET", 200)]
         assert await _state(home_assistant) == "21.0"
 
-        # A form, or what a script sends as one, is refused: by POST, whatever the key.
+        # A form, or a script's request like one, is refused by POST, whatever the key.
         for path, body in (
             ("/update", URLENCODED),
             ("/update.json", json.dumps(FORM)),
@@ -124,7 +124,7 @@ async def test_page_of_another_site(
                     "mode": "no-cors",
                     "body": body,
                     "headers": {"Content-Type": kind},
-                    # Hides where the page is from, as far as a browser does.
+                    # Hides the origin of the page, as far as a browser does.
                     "referrerPolicy": "no-referrer",
                 }
                 assert await evil.run(FETCH, path, options) == 0
@@ -135,20 +135,20 @@ async def test_page_of_another_site(
         beacon = "([url, body]) => navigator.sendBeacon(url, body)"
         assert await evil.run(beacon, "/update", URLENCODED)
 
-        # For all else a browser asks first, and is not allowed.
+        # For all other requests, the browser asks first and is refused.
         for method in ("PUT", "PATCH", "DELETE"):
             options = {"method": method, "body": URLENCODED}
             assert await evil.run(FETCH, "/update", options) == "TypeError"
         as_json = {"Content-Type": "application/json"}
         options = {"method": "POST", "body": json.dumps(FORM), "headers": as_json}
         assert await evil.run(FETCH, "/update.json", options) == "TypeError"
-        # Nor does a signature help, which needs headers of its own.
+        # A signature does not help either, since it needs its own headers.
         body, headers = await _signed(home_assistant)
         options = {"method": "POST", "body": body, "headers": headers}
         assert await evil.run(FETCH, SIGNED_PATH, options) == "TypeError"
     assert await _state(home_assistant) == "21.0"
 
-    # What was refused is right if it comes from a program.
+    # The same requests are accepted from a program.
     async with aiohttp.ClientSession(home_assistant.url) as program:
         async with program.post("/update", data=FORM) as answer:
             assert answer.status == 200
@@ -162,7 +162,7 @@ async def test_page_of_another_site(
 async def _signed(
     home_assistant: HomeAssistant, value: float = 66
 ) -> tuple[str, dict[str, str]]:
-    """Return a report that would be taken."""
+    """Return a valid signed report."""
     reading = {"field": 1, "value": value}
     body = json.dumps({"mac": OUTDOOR.mac, "readings": [reading]})
     async with (

@@ -16,7 +16,7 @@ FIELDS = 5
 READINGS = 100  # of each field
 INTERVAL = 6000  # seconds
 PERIOD = 300  # seconds
-LIFETIME = 900  # seconds for which a value counts
+LIFETIME = 900  # seconds that a value counts
 LIMIT = 60  # seconds
 
 
@@ -32,14 +32,14 @@ def _notes(home_assistant: HomeAssistant) -> list[Any]:
 
 
 async def test_killed_before_the_statistics(home_assistant: HomeAssistant) -> None:
-    """Statistics of a week that were not corrected by the time of the kill are, later."""
+    """Statistics of a week that a kill left uncorrected are corrected afterwards."""
     await add_station(home_assistant, OUTDOOR)
     fields = range(1, FIELDS + 1)
     now = [{"field": field, "value": 20} for field in fields]
     assert (
         await report_signed(home_assistant.url, OUTDOOR, readings=now) == HTTPStatus.OK
     )
-    # What Home Assistant keeps besides the database is on the disk then.
+    # By then Home Assistant's other files are on the disk.
     await home_assistant.stop()
     await home_assistant.start()
     past = [

@@ -1,7 +1,7 @@
-"""A station and a server that crash, lose messages and repeat them, against a model.
+"""A station and a server that crash, lose messages and repeat them, with a model.
 
 The real Station, Stream and Journal; models are the station's board, the network,
-Home Assistant's recorder and the disk. What they do next, Hypothesis decides.
+Home Assistant's recorder and the disk. Hypothesis decides what they do next.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ from tests.helpers import OUTDOOR, station_entry
 STREAM = "9f3a1c22"
 BUFFER = 50  # readings that the board keeps
 BATCH = 12  # readings in a report
-STEPS = 30  # of the event loop, after which everything waits for something
+STEPS = 30  # rounds of the event loop until everything waits
 UNKNOWN_NONCE = 401
 NOT_READY = 503
 
@@ -57,7 +57,7 @@ def _row(state: State) -> Row:
 class _Computer:
     """The recorder and the disk: rows by how safe they are, and jobs in a queue.
 
-    What the server asks for waits until it is that job's turn.
+    A job of the server waits for its turn.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class _Computer:
 
     @property
     def rows(self) -> list[Row]:
-        """Return all rows that there are or will be."""
+        """Return all rows, written or not."""
         return [*self.queued, *self.log, *self.disk]
 
     def later(self, job: Callable[[], Any]) -> asyncio.Future[Any]:
@@ -79,7 +79,7 @@ class _Computer:
         return done
 
     def work(self, place: int) -> None:
-        """Do one of the jobs, since there are several threads."""
+        """Do any one of the jobs, since there are several threads."""
         done, job = self.jobs.pop(place % len(self.jobs))
         if not done.cancelled():
             done.set_result(job())
@@ -119,7 +119,7 @@ class _Computer:
 
 
 class _Sensor:
-    """The sensor of a field: the newest measurement is a state, the others are not."""
+    """The sensor of a field: only the newest measurement is a state."""
 
     native_value = None
     available = True
@@ -155,7 +155,7 @@ class _Sensor:
 
 
 class ExactlyOnce(RuleBasedStateMachine):
-    """Readings go from the board over the network, through memory and log to the disk."""
+    """Readings on their way from the board through memory and log to the disk."""
 
     def __init__(self) -> None:
         """Initialize a board and a server that have just been started."""
@@ -237,7 +237,7 @@ class ExactlyOnce(RuleBasedStateMachine):
             self.station.async_receive(MagicMock(number=number), sensor)
 
     def run(self, function: Callable[[], Any]) -> Any:
-        """Run a function in the loop, and go on until everything waits."""
+        """Run a function in the loop until everything waits."""
 
         async def work() -> Any:
             result = function()
@@ -251,7 +251,7 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     @rule(number=integers(1, 20))
     def measure(self, number: int) -> None:
-        """Measure; the buffer has an end."""
+        """Take a reading; the buffer is limited."""
         for _ in range(number):
             self.kept[self.number] = self.clock
             self.number += 1
@@ -291,7 +291,7 @@ class ExactlyOnce(RuleBasedStateMachine):
     @precondition(lambda self: self.awaited and self.awaited[0].done())
     @rule(is_lost=booleans())
     def receive(self, is_lost: bool = False) -> None:
-        """Take the answer."""
+        """Receive the answer."""
         assert self.awaited is not None
         task, numbers = self.awaited
         self.awaited = None
@@ -341,7 +341,7 @@ class ExactlyOnce(RuleBasedStateMachine):
     @precondition(lambda self: self.computer.jobs)
     @rule(place=integers(0, 3))
     def work(self, place: int = 0) -> None:
-        """Have a thread do what it was asked for."""
+        """Have a thread do a job."""
         self.run(lambda: self.computer.work(place))
 
     @rule()
@@ -356,12 +356,12 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     @rule(number=integers(0, 1), is_failing=booleans())
     def reload(self, number: int, is_failing: bool) -> None:
-        """Have one of the sensors be away, so that half a report is taken."""
+        """Remove one of the sensors, so that half a report is taken."""
         self.sensors[number].is_failing = is_failing
 
     @rule(power=booleans(), survives=integers(0, 30))
     def crash(self, power: bool, survives: int) -> None:
-        """Kill Home Assistant, or cut the power: what the log's end had is gone."""
+        """Kill Home Assistant, or cut the power, which loses the end of the log."""
         for task in self.tasks:
             task.cancel()
         self.run(self.tasks.clear)
@@ -376,7 +376,7 @@ class ExactlyOnce(RuleBasedStateMachine):
     @precondition(lambda self: all(task.done() for task in self.tasks))
     @rule(seconds=integers(1, 4000))
     def wait(self, seconds: int) -> None:
-        """Let time pass, while no report is on its way."""
+        """Let time pass while no report is on its way."""
         self.clock += seconds
 
     # The promise
@@ -399,7 +399,7 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     @override
     def teardown(self) -> None:
-        """Check that in the end everything that the board has kept is on the disk."""
+        """Check that in the end all readings that the board kept are on the disk."""
         try:
             for sensor in getattr(self, "sensors", []):
                 sensor.is_failing = False

@@ -1,4 +1,4 @@
-"""Reports that have to wait, as for the sensor of a new field: bounded in number."""
+"""The bounded number of reports that wait, such as for the sensor of a new field."""
 
 import asyncio
 from collections.abc import Callable
@@ -45,7 +45,7 @@ async def test_first_reports_are_bounded(
     request: pytest.FixtureRequest,
     form: str,
 ) -> None:
-    """16 reports of a station wait for a sensor; more are to come again later."""
+    """16 reports of a station wait for a sensor; more are asked to retry."""
     other = station_entry(INDOOR, "Indoor")
     other.add_to_hass(hass)
     await hass.config_entries.async_setup(other.entry_id)
@@ -61,10 +61,10 @@ async def test_first_reports_are_bounded(
     refused = [task.result() for task in tasks if task.done()]
     assert {answer.status for answer in refused} == {503}
     assert {answer.headers["Retry-After"] for answer in refused} == {"10"}
-    # However a report is sent, it is one more.
+    # A report counts, whatever its protocol.
     answer = await signed.report(reading(20, field=3))
     assert (answer.status, answer.is_believed) == (503, True)
-    # What has its sensor does not wait, nor does another station.
+    # A field that has its sensor does not wait, nor does another station.
     assert (await get(legacy_url("21"))).status == 200
     assert state_of(hass, "1") == "21.0"
     assert (await get(legacy_url("22", mac=INDOOR))).status == 200
@@ -83,7 +83,7 @@ async def test_those_who_wait_are_answered_at_the_end(
     client: TestClient[Any, Any],
     slow: asyncio.Event,
 ) -> None:
-    """A station that is removed leaves nobody waiting."""
+    """Reports that wait are answered when their station is removed."""
 
     async def send(number: int) -> ClientResponse:
         return await client.get(_url("legacy", number))

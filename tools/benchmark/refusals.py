@@ -1,4 +1,4 @@
-"""Measures what it costs Home Assistant (HA) to refuse a request without a key."""
+"""Measures the cost of refusing a request without a key."""
 
 from collections.abc import Iterator
 import json
@@ -21,12 +21,12 @@ LONG_PATH = 6000  # characters; aiohttp takes about 8,000
 LONG_BODY = 64 * 1024  # bytes; more is answered 413
 UNKNOWN = "02:00:00:00:ff:01"
 KEY = "XXXXXXXXXX"
-# What the same bytes cost that are sent to a view that does nothing
+# The cost of the same bytes sent to an empty view
 EMPTY = " to an empty view"
 
 
 async def refusals(plan: Plan, folder: Path) -> str:
-    """Compare what refusals cost with the refusal of a legacy report."""
+    """Compare the costs of refusals with that of a refused legacy report."""
     return "\n\n".join([await _part(plan, folder, number) for number in STATIONS])
 
 
@@ -70,7 +70,7 @@ def _cost(measured: Measured) -> float:
 
 
 def _kinds(station: Station) -> Iterator[tuple[str, bytes]]:
-    """Yield requests of all kinds that are refused; the first one is the reference."""
+    """Yield refused requests of all kinds; the first one is the reference."""
     unknown, wrong = Station("", UNKNOWN, key=KEY), Station("", station.mac, key=KEY)
     yield "legacy, unknown MAC", get(unknown.report_path(1, "21.5"))
     yield "legacy, wrong key", get(wrong.report_path(1, "21.5"))
@@ -157,6 +157,6 @@ def _with(request: bytes, header: str) -> bytes:
 
 
 def _to_empty_view(request: bytes) -> bytes:
-    """Return the same request to the view that does nothing, with as long an address."""
+    """Return the same request to the empty view, with an address of equal length."""
     method, _, rest = request.partition(b" /")
     return method + b" /bench/" + rest

@@ -1,7 +1,7 @@
 """Corrects statistics for backfilled readings; what is pending is stored on disk.
 
-A reading of the past is a row first, and changes statistics later. When Home Assistant
-is killed in between, the correction is made after the next start.
+The row of a past reading is added first, and statistics are corrected later. If Home
+Assistant is killed in between, they are corrected after the next start.
 """
 
 import asyncio

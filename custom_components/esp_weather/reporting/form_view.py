@@ -52,7 +52,7 @@ from .responses import (
 _PROTOCOL: Final = "form"
 # The spellings of ThingSpeak's documentation and of its libraries
 _KEY_HEADERS: Final = tuple(map(istr, ("THINGSPEAKAPIKEY", "X-THINGSPEAKAPIKEY")))
-# What a browser says of a request by itself. It omits it over plain HTTP.
+# Set by browsers, except over plain HTTP
 _SEC_FETCH_SITE: Final = istr("Sec-Fetch-Site")
 _OWN_SITES: Final = ("none", "same-origin")
 # What web.Response makes of a text, computed once
@@ -279,9 +279,9 @@ def _require_method(request: web.Request, *methods: str) -> None:
 
 
 def _require_no_other_origin(request: web.Request) -> None:
-    """Raise RefusedError if a browser sends the form of another site's page.
+    """Raise RefusedError if a page of another site has made a browser send a form.
 
-    A browser says with each POST where the page is from; a station says nothing.
+    A browser names the origin of the page with each POST; stations do not.
     """
     if request.method != hdrs.METH_POST:
         return
