@@ -27,6 +27,11 @@ PAGES = sorted(
 )
 
 
+each_page = pytest.mark.parametrize(
+    "page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT))
+)
+
+
 def _text(page: Path) -> str:
     """Return a page without its code."""
     return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
@@ -40,9 +45,7 @@ def _anchors(page: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize(
-    "page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT))
-)
+@each_page
 def test_links(page: Path) -> None:
     """Each link leads to an existing page, heading or picture."""
     dead = []
@@ -55,6 +58,17 @@ def test_links(page: Path) -> None:
         if not linked.exists() or (anchor and anchor not in _anchors(linked)):
             dead.append(target)
     assert not dead
+
+
+@each_page
+def test_commands(page: Path) -> None:
+    """Each script and tool that a page names exists."""
+    text = page.read_text()
+    for script in re.findall(r"\bscripts/([a-z-]+)", text):
+        assert (CHECKOUT / "scripts" / script).is_file(), script
+    for tool in re.findall(r"\btools\.([a-z_]+)", text):
+        path = CHECKOUT / "tools" / tool
+        assert path.with_suffix(".py").is_file() or path.is_dir(), tool
 
 
 def test_length_of_the_readme() -> None:
