@@ -66,6 +66,7 @@ class _Computer:
         self.log: list[Row] = []  # committed
         self.disk: list[Row] = []  # synced
         self.jobs: list[tuple[asyncio.Future[Any], Callable[[], Any]]] = []
+        self.results: list[tuple[asyncio.Future[Any], Any]] = []
 
     @property
     def rows(self) -> list[Row]:
@@ -82,7 +83,13 @@ class _Computer:
         """Do any one of the jobs, since there are several threads."""
         done, job = self.jobs.pop(place % len(self.jobs))
         if not done.cancelled():
-            done.set_result(job())
+            self.results.append((done, job()))
+
+    def deliver(self, place: int) -> None:
+        """Hand over one of the results, of which the event loop knows nothing yet."""
+        done, result = self.results.pop(place % len(self.results))
+        if not done.cancelled():
+            done.set_result(result)
 
     def commit(self) -> None:
         """Commit what is queued."""
@@ -146,6 +153,7 @@ class _Sensor:
     def async_take(self, measurements: Iterable[Measurement]) -> None:
         """Take measurements, as FieldSensor does."""
         if self.is_failing:
+            self.is_failing = False
             raise NotReadyError
         *past, newest = (self.as_state(each) for each in measurements)
         self._computer.queued.append(_row(newest))
@@ -308,6 +316,22 @@ class ExactlyOnce(RuleBasedStateMachine):
                 del self.kept[number]
                 self.taken = max(0, self.taken - 1)
 
+    @rule()
+    def exchange(self) -> None:
+        """Report and take the answer, without a fault."""
+        self.send()
+        self._work_off()
+        self.receive()
+
+    @precondition(lambda self: self.awaited and not self.awaited[0].done())
+    @rule()
+    def lose_patience(self) -> None:
+        """Report once more while the server has the last one in hand."""
+        self.send()
+        # The nonce was spent on that.
+        self.receive()
+        self.send()
+
     # The server
 
     async def _answer(self, report: Report, nonce: int) -> tuple[int, Taken | int]:
@@ -324,49 +348,73 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.nonces.add(new := next(self.new_nonces))
         return new, answer
 
-    @rule()
-    def check(self) -> None:
+    @rule(is_done=booleans())
+    def check(self, is_done: bool = True) -> None:
         """Have the journal look for rows."""
         self.tasks.append(
             self.run(lambda: self.loop.create_task(self.journal._async_check()))
         )
+        if is_done:
+            self._work_off()
 
-    @rule()
-    def sync(self) -> None:
+    @rule(is_done=booleans())
+    def sync(self, is_done: bool = True) -> None:
         """Have the journal sync what is committed."""
         self.tasks.append(
             self.run(lambda: self.loop.create_task(self.journal._async_sync()))
         )
+        if is_done:
+            self._work_off()
+
+    @rule()
+    def sync_while_reporting(self) -> None:
+        """Have more committed after what is synced, and before the journal knows."""
+        self.check()
+        self.sync(is_done=False)
+        if self.computer.jobs:
+            self.computer.work(-1)
+            synced = self.computer.results.pop()
+            self.measure(1)
+            self.exchange()
+            self.check()
+            self.computer.results.append(synced)
+            self._work_off()
+            self.exchange()
 
     @precondition(lambda self: self.computer.jobs)
     @rule(place=integers(0, 3))
-    def work(self, place: int = 0) -> None:
-        """Have a thread do a job."""
-        self.run(lambda: self.computer.work(place))
+    def work(self, place: int) -> None:
+        """Have a thread do what it was asked for."""
+        self.computer.work(place)
 
-    @rule()
-    def commit(self) -> None:
-        """Have the recorder commit."""
-        self.computer.commit()
+    @precondition(lambda self: self.computer.results)
+    @rule(place=integers(0, 3))
+    def deliver(self, place: int) -> None:
+        """Have the event loop get the result of a thread."""
+        self.run(lambda: self.computer.deliver(place))
 
-    @rule()
-    def drop(self) -> None:
-        """Have the recorder fail: it drops what is not committed."""
-        self.computer.queued.clear()
+    @rule(is_failing=booleans())
+    def record(self, is_failing: bool) -> None:
+        """Have the recorder commit, or fail: it then drops what is not committed."""
+        if is_failing:
+            self.computer.queued.clear()
+        else:
+            self.computer.commit()
 
-    @rule(number=integers(0, 1), is_failing=booleans())
-    def reload(self, number: int, is_failing: bool) -> None:
-        """Remove one of the sensors, so that half a report is taken."""
-        self.sensors[number].is_failing = is_failing
+    @rule(number=integers(0, 1))
+    def reload(self, number: int) -> None:
+        """Have a sensor be away once, so that half a report is taken."""
+        self.sensors[number].is_failing = True
 
     @rule(power=booleans(), survives=integers(0, 30))
-    def crash(self, power: bool, survives: int) -> None:
-        """Kill Home Assistant, or cut the power, which loses the end of the log."""
+    def crash(self, power: bool, survives: int = 0) -> None:
+        """Kill Home Assistant, or cut the power: what the log's end had is gone."""
         for task in self.tasks:
             task.cancel()
         self.run(self.tasks.clear)
         self.awaited = None
         self.computer.jobs.clear()
+        self.computer.results.clear()
         self.computer.queued.clear()
         if power:
             del self.computer.log[survives:]
@@ -380,6 +428,13 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.clock += seconds
 
     # The promise
+
+    @invariant()
+    def nothing_has_failed(self) -> None:
+        """Check that no task of the server has raised anything."""
+        for task in self.tasks:
+            if task.done():
+                task.result()
 
     @invariant()
     def nothing_is_lost_or_twice(self) -> None:
@@ -401,19 +456,23 @@ class ExactlyOnce(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Check that in the end all readings that the board kept are on the disk."""
         try:
-            for sensor in getattr(self, "sensors", []):
-                sensor.is_failing = False
-            for _ in range(4 * BUFFER):
+            self.nothing_is_lost_or_twice()
+            # Everything taken, and nothing synced, when Home Assistant is killed
+            self.measure(20)
+            for _ in range(BUFFER // BATCH + 2):
+                self.exchange()
+            self.record(is_failing=False)
+            self.crash(power=False)
+            for _ in range(2 * BUFFER):
+                self.exchange()
+                self.nothing_is_lost_or_twice()
                 if not self.kept:
                     break
-                self.send()
-                self._work_off()
-                self.receive()
                 self.check()
-                self._work_off()
-                self.sync()
-                self._work_off()
+                self.exchange()
                 self.nothing_is_lost_or_twice()
+                self.sync()
+                self.wait(4000)
             assert not self.kept
         finally:
             for task in self.tasks:
@@ -423,8 +482,10 @@ class ExactlyOnce(RuleBasedStateMachine):
             self.loop.close()
 
     def _work_off(self) -> None:
-        while self.computer.jobs:
-            self.work()
+        while self.computer.jobs or self.computer.results:
+            if self.computer.jobs:
+                self.computer.work(0)
+            self.run(lambda: self.computer.deliver(0))
 
 
 def _identity(number: int) -> bytes:

@@ -20,7 +20,9 @@ class DurableStore[T: Mapping[str, Any] | Sequence[Any]](Store[T]):
         """Name the file; nothing is read yet."""
         super().__init__(hass, version, key)
         self._writing = Lock()
-        self._newest: T | None = None
+        # Numbered, so that one write serves all who wait for it
+        self._newest: tuple[int, T | None] = (0, None)
+        self._written = 0
 
     @override
     async def async_save(self, data: T) -> None:
@@ -28,16 +30,22 @@ class DurableStore[T: Mapping[str, Any] | Sequence[Any]](Store[T]):
 
         Raises WriteError if it cannot be written; the file is then as it was.
         """
-        self._newest = data
-        await self.hass.async_add_executor_job(self._write_newest)
+        number = self._newest[0] + 1
+        self._newest = (number, data)
+        await self.hass.async_add_executor_job(self._write, number)
 
-    def _write_newest(self) -> None:
+    def _write(self, least: int) -> None:
+        """Write the newest data unless data at least as new as that number is there."""
         # A cancelled save goes on in its thread, and must not overtake a later one.
         with self._writing:
+            if self._written >= least:
+                return
+            number, data = self._newest
             content = {
                 "version": self.version,
                 "minor_version": self.minor_version,
                 "key": self.key,
-                "data": self._newest,
+                "data": data,
             }
             save_json(self.path, content, atomic_writes=True)
+            self._written = number
