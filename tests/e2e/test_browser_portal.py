@@ -77,6 +77,10 @@ async def test_qr_code(
         await phone.get_by_role("button", name="Speichern").click()
         await expect(phone.get_by_text("Passwort des WLANs ist falsch")).to_be_visible()
         await phone.screenshot(path=tmp_path / "3-error.png")
+        # What the board has not sent back is still there.
+        await expect(phone.get_by_label("Schlüssel")).to_have_value(
+            data.partition("key=")[2].partition("&")[0]
+        )
         await phone.get_by_label("Passwort").fill("password")
         await phone.get_by_role("button", name="Speichern").click()
         await expect(phone.get_by_text("Das Board ist jetzt in deinem")).to_be_visible()
