@@ -9,12 +9,13 @@ _STYLE = (
     "box-sizing:border-box;width:100%;padding:.5rem;margin-top:.2rem}"
     ".e{color:#d33;font-weight:bold}</style>"
 )
-# What the QR code of Home Assistant has behind the #, which is not sent anywhere.
+# What the QR code of Home Assistant has behind the #, which is not sent anywhere. The
+# browser keeps it for the next attempt: the board shows the key to nobody.
 _SCRIPT = (
-    "<script>let a=new URLSearchParams(location.hash.slice(1)),f=document.forms[0];"
-    "if(a.get('key'))f.key.value=a.get('key');"
-    "if(a.get('host'))f.server.value=(a.get('tls')?'https://':'http://')"
-    "+a.get('host')+':'+(a.get('port')||8123)</script>"
+    "<script>let a=new URLSearchParams(location.hash.slice(1)),f=document.forms[0],"
+    "s=sessionStorage,h=a.get('host');f.key.value=a.get('key')||s.key||'';"
+    "if(h)f.server.value=(a.get('tls')?'https://':'http://')+h+':'+"
+    "(a.get('port')||8123);f.onsubmit=()=>{s.key=f.key.value}</script>"
 )
 
 
@@ -69,7 +70,7 @@ def form(  # type: ignore[no-untyped-def]
     hint = texts["keep"] if known["keeps"] else texts["find"]
     yield _input(texts["server"], "server", known["server"], "", hint)
     hint = texts["keep"] if known["keeps"] else texts["source"]
-    yield _input(texts["key"], "key", known["key"], 'maxlength="64"', hint)
+    yield _input(texts["key"], "key", "", 'maxlength="64"', hint)
     yield "<button>%s</button></form>" % texts["save"]
     yield _SCRIPT
 

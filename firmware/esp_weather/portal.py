@@ -80,10 +80,10 @@ class Portal:
         self._addresses = [_ADDRESS]
         self._streams: list = []
         self._is_done = False
-        info = ("ESP Weather", VERSION, _chip(), self.name)
-        self._improv = improv.Improv(info, self._networks_found, self._join_by_improv)
         self._scan()
         self._error = self._why(due)
+        info = ("ESP Weather", VERSION, _chip(), self.name)
+        self._improv = improv.Improv(info, self._networks_found, self._join_by_improv)
 
     def open(self) -> None:
         """Open the network. Raises OSError."""
@@ -280,7 +280,6 @@ class Portal:
         return {
             "ssid": fields.get("ssid") or fields.get("other") or wifi.get("ssid", ""),
             "server": fields.get("server", ""),
-            "key": fields.get("key", ""),
             "keeps": self._keeps,
         }
 

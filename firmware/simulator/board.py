@@ -6,7 +6,7 @@ it is a sixteenth more at each measurement, from MEAN on: no two are the same. T
 are also a BME280, a DHT22 at pin 13, and a rain gauge at pin 14, whose bucket tips
 once while the BME280 measures. Who wants to see the firmware cope makes a file
 `no-wifi` or `no-sensor` in that folder, and removes it again. The file `report` has
-what was sent last. The portal is at the ports PORTAL_HTTP and PORTAL_DNS of this
+what was sent last. With the argument `esp32` it is one. The portal is at the ports PORTAL_HTTP and PORTAL_DNS of this
 machine.
 """
 
@@ -18,6 +18,7 @@ import socket
 import sys
 import time
 
+import board_sys
 from chips import BME280, DHT22, MCP9808
 import esp8266  # noqa: F401 # before what asks for the platform
 from recorded import Recorded
@@ -116,6 +117,9 @@ everything_in_reach, world.in_reach = world.in_reach, in_reach
 world.patience_ms = 10_000  # Home Assistant may take its time.
 sensor = Sensor(rising if "rising" in sys.argv else temperature)
 world.i2c[5, 4] = {24: sensor, 118: Weather(CALIBRATION, MEASURED)}
+if "esp32" in sys.argv:
+    board_sys.platform = "esp32"
+    world.i2c[22, 21] = world.i2c[5, 4]
 world.dhts[13] = DHT22(21.5, 48.2)
 socket.socket = Recorded
 run()

@@ -147,7 +147,7 @@ def test_page_is_escaped():
     from esp_weather import page
 
     name = '"><script>alert(1)</script>&'
-    known = {"ssid": name, "server": name, "key": name, "keeps": False}
+    known = {"ssid": name, "server": name, "keeps": False}
     for networks in ([name], []):
         text = "".join(page.form("en", "Title", "", networks, False, known))
         assert "<script>alert" not in text
