@@ -165,7 +165,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> ConfigFlowResult:
         """Show a new key and wait for a station to report with it."""
         await self._async_start_pairing()
-        return self._wait("pair")
+        return self._wait(progress_action="pair")
 
     async def async_step_board(
         self, user_input: dict[str, Any] | None = None
@@ -173,7 +173,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         """Show a QR code that opens the portal of a board and fills it in."""
         await self._async_start_pairing()
         if user_input is not None:
-            return self._wait("board_wait")
+            return self._wait(progress_action="board_wait")
         return self.async_show_form(
             step_id="board",
             data_schema=self._qr_code(self._key),
@@ -186,7 +186,7 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Wait for the board to report."""
-        return self._wait("board_wait")
+        return self._wait(progress_action="board_wait")
 
     async def _async_start_pairing(self) -> None:
         """Start to wait for a station with the key, unless that was done."""
@@ -198,13 +198,13 @@ class EspWeatherConfigFlow(ConfigFlow, domain=DOMAIN):
                 _mac_of(self._pairing), f"{DOMAIN} pairing"
             )
 
-    def _wait(self, step: str) -> ConfigFlowResult:
+    def _wait(self, *, progress_action: str) -> ConfigFlowResult:
         """Show progress until a station has reported with the key."""
         assert self._waiting is not None
         if not self._waiting.done():
             return self.async_show_progress(
-                step_id=step,
-                progress_action=step,
+                step_id=progress_action,
+                progress_action=progress_action,
                 description_placeholders=setup_placeholders(self.hass, self._key),
                 progress_task=self._waiting,
             )

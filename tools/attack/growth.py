@@ -37,8 +37,8 @@ async def _attack(target: Target, source: str, end: float) -> int:
 
 
 async def half_an_hour(target: Target) -> str:
-    """Refused requests of all kinds leave no memory, files or entities behind."""
-    seconds = 12 if target.short else _MINUTES * 60
+    """It leaves nothing behind: memory, files, entities after refused requests of all kinds."""
+    seconds = 8 if target.short else _MINUTES * 60
     entities, files = await target.entities(), target.open_files()
     began = time.monotonic()
     end = began + seconds

@@ -10,6 +10,7 @@ import aiohttp
 from tools.home_assistant import HomeAssistantError
 
 from . import (
+    bans,
     connections,
     cost,
     crowds,
@@ -31,8 +32,10 @@ _FAILURES = (
     BrokenError,
     HomeAssistantError,
     aiohttp.ClientError,
-    OSError,
-    TimeoutError,
+    OSError,  # a TimeoutError, too
+    # An answer is not what it always is.
+    LookupError,
+    ValueError,
 )
 THEMES: dict[str, ModuleType] = {
     each.__name__.rpartition(".")[2]: each
@@ -42,6 +45,7 @@ THEMES: dict[str, ModuleType] = {
         forms,
         nonces,
         origins,
+        bans,
         keys_in_logs,
         crowds,
         connections,

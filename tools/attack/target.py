@@ -1,7 +1,7 @@
 """A Home Assistant (HA) to attack, and its owner's view of the attacks."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -54,14 +54,16 @@ class Target:
         short: bool,
         database: str | None = None,
         clock: Path | None = None,
+        http: Mapping[str, Any] = {},
     ) -> AsyncGenerator[Target]:
         """Start HA with an empty folder.
 
-        `database` is the recorder's URL, `clock` a file that puts HA's clocks forward.
+        `database` is the recorder's URL, `clock` a file that puts HA's clocks forward,
+        `http` is added to the settings of its web server.
         """
         # Below those that Linux takes for connections, of which attacks make many
         port = free_port(20_000 + secrets.randbelow(10_000))
-        seed(folder, port)
+        seed(folder, port, http)
         if database:
             configuration = folder / "configuration.yaml"
             configuration.write_text(
@@ -69,14 +71,14 @@ class Target:
                     "recorder:\n", f"recorder:\n  db_url: {database}\n"
                 )
             )
-        late_by: dict[str, Any] = {}
+        options: dict[str, Any] = {"http": http}
         if clock:
             late.create(clock)
-            late_by = {
+            options |= {
                 "environment": {late.VARIABLE: str(clock)},
                 "program": late.PROGRAM,
             }
-        async with HomeAssistant(folder, port, **late_by) as home_assistant:
+        async with HomeAssistant(folder, port, **options) as home_assistant:
             for station in (VICTIM, NEIGHBOUR):
                 await add_station(home_assistant, station)
             target = cls(home_assistant, short)
@@ -120,6 +122,15 @@ class Target:
             await asyncio.sleep(0.1)
         require(False, f"a real report is answered {answer.status} for {limit} s")
         return limit
+
+    async def patiently(self, send: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Return the answer to a report that is sent again while HA says: later."""
+        for _ in range(50):
+            answer = await send()
+            if answer.status != 503:
+                break
+            await asyncio.sleep(0.1)
+        return answer
 
     async def nonce(self) -> str:
         """Return a nonce, which HA gives to everybody."""
