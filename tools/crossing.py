@@ -195,7 +195,7 @@ def measure(house: House, method: Method, *, every: int) -> Measure:
     result = Measure()
     before: tuple[int, float] | None = None
     for at, is_warmer, ahead in house.instants(every):
-        known = house.differences[max(0, at - DAYS * DAY - HOUR) : at + 1]
+        known = house.differences[max(0, at - DAYS * DAY - 2 * HOUR) : at + 1]
         crossing = method(known, is_warmer)
         expected = None if crossing is None else crossing.expected / STEP
         if ahead is not None:

@@ -38,8 +38,9 @@ def test_days_alike() -> None:
 
     assert crossing is not None
     assert crossing.expected == pytest.approx(6 * 60 + 23, abs=2)
-    assert crossing.earliest == pytest.approx(crossing.expected, abs=1)
-    assert crossing.latest == pytest.approx(crossing.expected, abs=1)
+    # A day may be half an hour early or late.
+    assert crossing.expected - crossing.earliest == pytest.approx(28, abs=3)
+    assert crossing.latest - crossing.expected == pytest.approx(28, abs=3)
 
     crossing = predict_crossing(_days(5.75), warmer=False, hysteresis=0.5)
     assert crossing is not None
@@ -128,11 +129,11 @@ def test_measure() -> None:
     # Shares within 15, 30, 60 and 90 minutes, in percent
     assert [
         share >= least
-        for share, least in zip(best.shares(), (58, 38, 48, 53), strict=True)
+        for share, least in zip(best.shares(), (61, 39, 50, 54), strict=True)
     ] == [True] * 4, str(best)
     assert best.false_alarms() <= 11
     assert best.false_alarms(is_warmer=True) <= 3
-    assert best.jump() <= 35
+    assert best.jump() <= 30
     for name, other in totals.items():
         if other is not best:
             for share, theirs in zip(best.shares(), other.shares(), strict=True):

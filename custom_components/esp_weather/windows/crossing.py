@@ -1,16 +1,17 @@
 """Predicts when it will get cooler, or warmer, outside than inside.
 
 Each of the last days is a scenario of the next hours: the difference between outside
-and inside goes on as it did that day, shifted to where it is now. The shift fades, since
-days that start apart converge again, and the way in which the last half hour
-differed from that day continues for some minutes. The answer is a percentile of the
-times at which the scenarios pass the threshold.
+and inside goes on as it did that day, shifted to where it is now. As clouds and people
+are not on time, the day is followed from half an hour earlier and later too, at half the
+weight. The shift fades, since days that start apart converge again, and the way in which
+the last half hour differed from that day continues for some minutes. The answer is a
+percentile of the times at which the scenarios pass the threshold.
 
 Imports nothing of Home Assistant. `python -m tools.crossing FOLDER` measures it on
 the series of any house; docs/windows.md has the figures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import exp
 from typing import Final
@@ -21,17 +22,19 @@ _DAY: Final = 24 * 60 // STEP
 _REACH: Final = 12 * 60 // STEP  # how far a scenario is followed
 _STRIDE: Final = 3  # how closely
 _SLOPE: Final = 6  # over how long a slope is taken
+# When a scenario starts, in steps after this time of its day, and its weight
+_STARTS: Final = ((-6, 0.5), (0, 1.0), (6, 0.5))
 _HOURS_3: Final = 3 * 60 // STEP
 _HOURS_6: Final = 6 * 60 // STEP
 
-# Tuned on some houses and measured on others, where other values do little harm. The
+# Chosen on the houses of docs/windows.md, where somewhat other values do little harm. The
 # first two are numbers of steps.
 _FADE: Final = 200.0
 _MOMENTUM: Final = 3.0
 _LIKENESS: Final = 4.0  # K
 _RANK: Final = 0.4
-_MINIMUM_SHARE: Final = 0.2
-_MINIMUM_SHARE_SOON: Final = 0.62
+_MINIMUM_SHARE: Final = 0.1
+_MINIMUM_SHARE_SOON: Final = 0.55
 
 _AHEAD: Final = range(_STRIDE, _REACH + 1, _STRIDE)
 _SHIFT_LEFT: Final = [exp(-ahead / _FADE) for ahead in _AHEAD]
@@ -86,13 +89,13 @@ def _predict(
         return None
     passes: list[tuple[float, float]] = []
     total = passing = soon = 0.0
-    for then in range(now - _DAY, max(now - DAYS * _DAY, _SLOPE) - 1, -_DAY):
+    for then, weight_of_start in _scenarios(now):
         before = differences[then]
         if before is None or (slope_then := _slope(differences, then)) is None:
             continue
         shift = current - before
         bend = slope - slope_then
-        weight = exp(-0.5 * (shift / _LIKENESS) ** 2)
+        weight = weight_of_start * exp(-0.5 * (shift / _LIKENESS) ** 2)
         last = sign * current
         for ahead, shift_left, bend_left in zip(
             _AHEAD, _SHIFT_LEFT, _BEND_LEFT, strict=True
@@ -124,6 +127,14 @@ def _predict(
         _percentile(passes, 0.1 * passing),
         _percentile(passes, 0.9 * passing),
     )
+
+
+def _scenarios(now: int) -> Iterator[tuple[int, float]]:
+    """Return when the scenarios start, and their weights."""
+    for day in range(now - _DAY, now - DAYS * _DAY - 1, -_DAY):
+        for start, weight in _STARTS:
+            if day + start >= _SLOPE:
+                yield day + start, weight
 
 
 def _slope(differences: Sequence[float | None], at: int) -> float | None:
