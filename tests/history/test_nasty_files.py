@@ -68,6 +68,16 @@ ROW = f"1,,2019-05-01T12:00:00+00:00,{OUTDOOR},1,20.5\n"
         (
             "a.csv",
             (SERVER + ROW.replace("20.5", "1.234,5")).encode(),
+            "more numbers than the first line has columns",
+        ),
+        (
+            "a.csv",
+            b"time,Temp,Hum\n2019-05-01T12:00:00Z,20,5,40,5\n",
+            "more numbers than the first line has columns",
+        ),
+        (
+            "a.csv",
+            (SERVER + ROW.replace("20.5", "1 234.5")).encode(),
             "data is not a decimal number",
         ),
         (

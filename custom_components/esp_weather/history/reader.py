@@ -24,7 +24,7 @@ from .clock import Clock, parse_all
 from .database import MAGIC, OldDatabase
 from .errors import HistoryError, HistoryReason, StoppedError
 from .hours import SECONDS_PER_HOUR, Hours, HourStore, Method
-from .table import Table
+from .table import TOO_MANY_CELLS, Table
 
 _SERVER_COLUMNS: Final = ("mac", "field", "data")
 # The columns of a download from Home Assistant's history page
@@ -377,7 +377,7 @@ class HistoryReader:
                     sink = self._sink(source_of(mac, field))
                     if len(sinks) < _REMEMBERED_CELLS:
                         sinks[mac, field] = sink
-                seconds = self.clock.parse(_text(time), sink.source)
+                seconds = self._seconds(_text(time), sink.source)
                 sink.add(number, seconds, _value(_text(data)))
             except ReportError as err:
                 column, wrong = _place(err, time, mac, field, data)
@@ -395,9 +395,9 @@ class HistoryReader:
         """Take lines of one reading in each column."""
         for place, (number, text) in enumerate(zip(numbers, times, strict=True)):
             try:
-                seconds = self.clock.parse(text)
+                seconds = self._seconds(text)
             except ReportError as err:
-                self._faults.add(number, "", text, err)
+                self._faults.add(number, "", text.removeprefix(TOO_MANY_CELLS), err)
                 continue
             for column, sink in sinks:
                 # Empty where the station did not report this field at that time.
@@ -407,6 +407,12 @@ class HistoryReader:
                     sink.add(number, seconds, _value(data))
                 except ReportError as err:
                     self._faults.add(number, sink.source.column, data, err)
+
+    def _seconds(self, text: str, source: Source | None = None) -> float:
+        """Return the time of a line. Raises ReportError."""
+        if text.startswith(TOO_MANY_CELLS):
+            raise ReportError(HistoryReason.TOO_MANY_CELLS)
+        return self.clock.parse(text, source)
 
     def _sink(self, source: Source) -> _Sink:
         """Return the object that takes the readings of a source."""
@@ -449,6 +455,8 @@ def _place(
             return "field", field
         case Reason.INVALID_DATA:
             return _text(field).strip()[:_SHOWN_VALUE], data
+        case HistoryReason.TOO_MANY_CELLS:
+            return "", _text(time).removeprefix(TOO_MANY_CELLS)
         case _:
             return "date_time", time
 

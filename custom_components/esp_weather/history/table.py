@@ -16,6 +16,9 @@ from typing import BinaryIO, Final, TextIO
 from .clock import is_time
 from .errors import HistoryError, HistoryReason
 
+# What a line with more numbers than columns has instead of its time, followed by the line
+TOO_MANY_CELLS: Final = "\n"
+
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _TIME_NAMES: Final = (
     "date_time",
@@ -69,7 +72,7 @@ class Table:
         (header_line, header), *rows = lines
         titles = _titles(header)
         names = tuple(title.lower() for title in titles)
-        delimiter, time = _layout(header, names, [line for _, line in rows])
+        delimiter, time = _layout(header, titles, [line for _, line in rows])
         return cls(path, encoding, delimiter, header_line, titles, names, time)
 
     def open(self, file: BinaryIO) -> TextIOWrapper:
@@ -99,7 +102,7 @@ class Table:
             times = columns[self.time[0]]
             if len(self.time) > 1:
                 parts = (columns[column] for column in self.time)
-                times = [" ".join(each).strip() for each in zip(*parts, strict=True)]
+                times = [" ".join(each).strip(" ") for each in zip(*parts, strict=True)]
             yield numbers, times, columns
 
     def _columns(self, lines: Sequence[str]) -> list[list[str]]:
@@ -116,7 +119,13 @@ class Table:
             and len(cells) == len(lines) * (width + 1) - 1
         ):
             return [cells[column :: width + 1] for column in range(width)]
-        rows = [(_cells(line, self.delimiter) + width * [""])[:width] for line in lines]
+        rows = []
+        for line in lines:
+            row = _cells(line, self.delimiter) + width * [""]
+            if any(cell.strip().isdecimal() for cell in row[width:]):
+                # Decimal commas without quotation marks: which cells belong together?
+                row[self.time[0]] = TOO_MANY_CELLS + line
+            rows.append(row[:width])
         return list(map(list, zip(*rows, strict=True)))
 
 
@@ -185,12 +194,13 @@ def _titles(header: str) -> tuple[str, ...]:
 
 
 def _layout(
-    header: str, names: tuple[str, ...], lines: list[str]
+    header: str, titles: tuple[str, ...], lines: list[str]
 ) -> tuple[str, tuple[int, ...]]:
     """Return the delimiter of the lines, and the columns that hold the time.
 
     Raises HistoryError if there is no time.
     """
+    names = tuple(title.lower() for title in titles)
     candidates: list[tuple[int, ...]] = [
         (names.index(name),) for name in _TIME_NAMES if name in names
     ]
@@ -219,7 +229,7 @@ def _layout(
     named = {name for name in _TIME_NAMES if name in names}
     if (
         len(names) < 2
-        or any(map(is_time, names))  # not a header but the first reading
+        or any(map(is_time, titles))  # not a header but the first reading
         or (not named and not times(*found))
     ):
         raise HistoryError(HistoryReason.UNKNOWN_FORMAT)
