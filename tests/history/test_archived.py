@@ -17,6 +17,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.esp_weather.const import DOMAIN
 from custom_components.esp_weather.data import DATA
+from custom_components.esp_weather.recording.archive import StagedReadings
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from tests.helpers import INDOOR, OUTDOOR, Get, legacy_url, upload
@@ -211,13 +212,10 @@ async def test_stopped(
     archive = hass.data[DATA].archive
     merge = archive.async_merge
 
-    async def stop_then_merge(staged: Any) -> int:
-        hass.loop.call_later(0.01, _stop)
-        return await merge(staged)
-
-    def _stop() -> None:
+    async def stop_then_merge(staged: StagedReadings) -> int:
         for job in list(hass._shutdown_jobs):
             hass.async_run_hass_job(job.job, *job.args)
+        return await merge(staged)
 
     monkeypatch.setattr(archive, "async_merge", stop_then_merge)
     with pytest.raises(ServiceValidationError) as error:

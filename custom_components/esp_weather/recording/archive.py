@@ -29,6 +29,8 @@ _RETRY_INTERVAL: Final = 60.0
 _MOST_WAITING: Final = 50_000
 ARCHIVE_DECIMALS: Final = 4
 _ISSUE: Final = "archive_failed"
+# SQLite asks that often whether to go on.
+_STEPS_PER_LOOK: Final = 20_000
 
 CREATE_TABLE: Final = """
 CREATE TABLE IF NOT EXISTS data (
@@ -39,17 +41,6 @@ CREATE TABLE IF NOT EXISTS data (
 _INSERT: Final = """
 INSERT INTO data (API_key, date_time, mac, field, data) VALUES ('', ?, ?, ?, ?)
 """
-
-
-class _Row(NamedTuple):
-    """A reading to be written."""
-
-    time: datetime
-    mac: str
-    field: int
-    value: float
-
-
 _STAGE: Final = (
     "CREATE TABLE staged (date_time TEXT, mac TEXT, field INTEGER, data REAL)"
 )
@@ -68,6 +59,15 @@ SELECT '', date_time, mac, field, data FROM (
 """
 
 
+class _Row(NamedTuple):
+    """A reading to be written."""
+
+    time: datetime
+    mac: str
+    field: int
+    value: float
+
+
 class StagedReadings:
     """Readings of a file on their way into the archive, in a temporary database."""
 
@@ -75,8 +75,9 @@ class StagedReadings:
         """Create the database, which SQLite deletes when it is closed."""
         # Used in several threads, but in one at a time
         self._database = sqlite3.connect("", check_same_thread=False)
-        self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute(_STAGE)
+        self._stopped = False
+        self._database.set_progress_handler(lambda: self._stopped, _STEPS_PER_LOOK)
 
     def add(
         self, mac: str, field: int, times: Sequence[float], values: Sequence[float]
@@ -104,8 +105,8 @@ class StagedReadings:
             return self._database.execute(_MERGE).rowcount
 
     def stop(self) -> None:
-        """Make merge() fail."""
-        self._database.interrupt()
+        """Make add() or merge() fail."""
+        self._stopped = True
 
     def close(self) -> None:
         """Delete what was staged."""
