@@ -254,7 +254,8 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
     @callback
     def async_set(self, value: float, time: datetime) -> None:
         """Set the current value."""
-        self._async_set(value, time)
+        # The state has the same time as the row in the archive.
+        self._async_set(value, time, timestamp=time.timestamp())
 
     @callback
     def _async_set_measured(self, measurement: Measurement) -> bool:

@@ -44,6 +44,7 @@ from .protocol.readings import FIELDS, normalize_mac
 SERVICE_EXPORT_HISTORY: Final = "export_history"
 SERVICE_IMPORT_HISTORY: Final = "import_history"
 
+ATTR_ARCHIVE: Final = "archive"
 ATTR_COLUMNS: Final = "columns"
 ATTR_CREATE_ENTITIES: Final = "create_entities"
 ATTR_DRY_RUN: Final = "dry_run"
@@ -65,6 +66,7 @@ _IMPORT_HISTORY_SCHEMA: Final = vol.Schema(
         vol.Optional(ATTR_TIME_ZONE): cv.string,
         vol.Optional(ATTR_CREATE_ENTITIES, default=False): cv.boolean,
         vol.Optional(ATTR_OVERWRITE, default=False): cv.boolean,
+        vol.Optional(ATTR_ARCHIVE, default=False): cv.boolean,
         vol.Optional(ATTR_DRY_RUN, default=False): cv.boolean,
     }
 )
@@ -126,6 +128,7 @@ async def _async_import_history(call: ServiceCall) -> ServiceResponse:
             return await history.async_import(
                 await notification.async_progress("common.history_importing"),
                 overwrite=call.data[ATTR_OVERWRITE],
+                archive=call.data[ATTR_ARCHIVE],
                 dry_run=call.data[ATTR_DRY_RUN],
             )
     finally:

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+import re
 
 import aiohttp
 from playwright.async_api import Page, expect
@@ -38,10 +39,6 @@ async def _upload(page: Page, file: Path) -> None:
 async def test_import_and_export(home_assistant: HomeAssistant, tmp_path: Path) -> None:
     """A file is imported into the statistics, and readings are exported."""
     await add_station(home_assistant, OUTDOOR)
-    for value in ("21.5", "21.5", "22"):
-        url = URL(home_assistant.url + OUTDOOR.report_path(1, value), encoded=True)
-        async with aiohttp.request("GET", url) as response:
-            assert response.status == 200
     wrong = tmp_path / "empty.csv"
     wrong.write_text("created_at,entry_id,field1\n")
     file = tmp_path / "feeds.csv"
@@ -49,6 +46,23 @@ async def test_import_and_export(home_assistant: HomeAssistant, tmp_path: Path) 
 
     async with browse(tmp_path) as open_page:
         page = await open_page(home_assistant.url)
+
+        # Every reading is to be kept.
+        await open_options(
+            page,
+            home_assistant.url,
+            OUTDOOR.name,
+            "Place, inactivity timeout and unsigned reports",
+        )
+        # The switch lies over its text.
+        await page.get_by_text("Keep every reading in a file").click(force=True)
+        await look(page, tmp_path / "0-archive")
+        await page.get_by_role("button", name="Submit").click()
+        await page.get_by_role("button", name=re.compile("Close|Finish")).last.click()
+        for value in ("21.5", "21.5", "22"):
+            url = URL(home_assistant.url + OUTDOOR.report_path(1, value), encoded=True)
+            async with aiohttp.request("GET", url) as response:
+                assert response.status == 200
         await open_options(
             page, home_assistant.url, OUTDOOR.name, "Import old readings"
         )
@@ -64,6 +78,7 @@ async def test_import_and_export(home_assistant: HomeAssistant, tmp_path: Path) 
         # The content of the file, and the choice of fields
         await expect(page.get_by_text("What the file contains")).to_be_visible()
         await expect(page.get_by_role("cell", name="-127")).to_be_visible()
+        await expect(page.get_by_text("Also keep every reading")).to_be_visible()
         await look(page, tmp_path / "2-fields")
         await page.get_by_role("button", name="Next").click()
 
@@ -73,6 +88,9 @@ async def test_import_and_export(home_assistant: HomeAssistant, tmp_path: Path) 
         await look(page, tmp_path / "3-confirm")
         await page.get_by_role("button", name="Import").click()
         await expect(page.get_by_text("The old readings are imported")).to_be_visible()
+        await expect(
+            page.get_by_text("added to the file that keeps every reading: 240.")
+        ).to_be_visible()
         await look(page, tmp_path / "4-imported")
 
         # The readings of today, as a file

@@ -83,10 +83,53 @@ async def test_stop(home_assistant: HomeAssistant) -> None:
     await asyncio.sleep(1)
     assert not importing.done()
 
+    await _terminate(home_assistant)
+    importing.cancel()
+
+
+@pytest.mark.timeout(300)
+async def test_stop_while_hours_are_imported(home_assistant: HomeAssistant) -> None:
+    """Nor for the last hour, and what was imported stays."""
+    await add_station(home_assistant, OUTDOOR)
+    report = URL(home_assistant.url + OUTDOOR.report_path(1, "20"), encoded=True)
+    async with aiohttp.request("GET", report) as response:
+        assert response.status == 200
+    folder = home_assistant.config / "www"
+    folder.mkdir(exist_ok=True)
+    old_server = OldServer(folder / "data.db", OUTDOOR.key, [OUTDOOR.mac])
+    hours = 120_000
+    start = datetime(2012, 1, 1, tzinfo=UTC)
+    old_server.fill(
+        (start + timedelta(hours=hour), OUTDOOR.mac, 1, hour % 7)
+        for hour in range(hours)
+    )
+    importing = asyncio.create_task(
+        home_assistant.rest(
+            "POST",
+            "/api/services/esp_weather/import_history?return_response",
+            {"path": "www/data.db"},
+        )
+    )
+    while not (imported := _imported(home_assistant)):
+        await asyncio.sleep(0.05)
+        assert not importing.done()
+    assert imported < hours
+
+    await _terminate(home_assistant)
+    importing.cancel()
+    assert imported <= _imported(home_assistant) < hours
+
+
+def _imported(home_assistant: HomeAssistant) -> int:
+    """Return how many hours have statistics."""
+    with closing(sqlite3.connect(home_assistant.database)) as connection:
+        found: int = connection.execute("SELECT count(*) FROM statistics").fetchone()[0]
+    return found
+
+
+async def _terminate(home_assistant: HomeAssistant) -> None:
+    """Stop Home Assistant within 5 seconds, doubled for a busy machine."""
     began = monotonic()
     home_assistant.process.terminate()
     assert await home_assistant.process.wait() == 0
-
-    # 5 seconds, doubled for a machine that is busy with other tests
     assert monotonic() - began < 10
-    importing.cancel()

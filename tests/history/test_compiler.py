@@ -20,7 +20,7 @@ from homeassistant.core import HomeAssistant
 from tests.helpers import KEY, OUTDOOR, Get, entity_id, legacy_url
 from tests.old_server import OldServer
 
-from .statistics import stored_hours
+from .statistics import ANGLE, MEAN, METER, stored_hours
 
 START = datetime(2026, 11, 24, 6, tzinfo=UTC)
 PERIOD = 300
@@ -57,12 +57,48 @@ def _steady() -> Readings:
     return [(60.0 * minute + 13, 21 + sin(minute / 9)) for minute in range(180)]
 
 
+def _wind() -> Readings:
+    """Return a wind that turns through north, with times when it is not known."""
+    return [
+        (50.0 * number + 11, (340 + 4 * number) % 360)
+        for number in range(150)
+        if number % 50 < 25
+    ]
+
+
+def _rain() -> Readings:
+    """Return a gauge that grows, is a little lower once, and begins anew twice.
+
+    Once it does so while the station is silent.
+    """
+    values = [3.0, 3.0, 5.5, 5.4, 9.0, 0.2, 1.0, 1.0, 4.0, 4.2, 0.4, 0.4, 2.0, 2.1]
+    return [
+        (400.0 * number + (3000 if number > 9 else 7), value)
+        for number, value in enumerate(values)
+    ]
+
+
+MEAN_OF = {"fields": {"1": {"kind": "temperature"}}}
+WIND = {"fields": {"1": {"kind": "wind_direction"}}}
+RAIN = {"fields": {"1": {"kind": "rain"}}}
+
+
 @pytest.fixture(autouse=True)
 def _start(freezer: FrozenDateTimeFactory) -> None:
     freezer.move_to(START)
 
 
-@pytest.mark.parametrize("readings", [_bursts(), _step(), _gaps(), _steady()])
+@pytest.mark.parametrize(
+    ("options", "readings", "columns"),
+    [
+        (MEAN_OF, _bursts(), MEAN),
+        (MEAN_OF, _step(), MEAN),
+        (MEAN_OF, _gaps(), MEAN),
+        (MEAN_OF, _steady(), MEAN),
+        (WIND, _wind(), ANGLE),
+        (RAIN, _rain(), METER),
+    ],
+)
 async def test_same_as_home_assistant(
     hass: HomeAssistant,
     station: MockConfigEntry,
@@ -70,6 +106,7 @@ async def test_same_as_home_assistant(
     old_server: OldServer,
     freezer: FrozenDateTimeFactory,
     readings: Readings,
+    columns: tuple[Any, ...],
 ) -> None:
     """A file gives the statistics of the same reports, to the last bit or two."""
     end = int(readings[-1][0] // 3600 + 2) * 3600
@@ -90,7 +127,7 @@ async def test_same_as_home_assistant(
             )
     freezer.tick(timedelta(minutes=2))
     await async_wait_recording_done(hass)
-    compiled = await stored_hours(hass, entity_id(hass, "1"))
+    compiled = await stored_hours(hass, entity_id(hass, "1"), columns)
     assert compiled
 
     report: Any = await hass.services.async_call(
@@ -102,8 +139,7 @@ async def test_same_as_home_assistant(
 
     assert report is not None
     assert report["entities"][0]["hours_imported"] == len(compiled)
-    imported = await stored_hours(hass, entity_id(hass, "1"))
+    imported = await stored_hours(hass, entity_id(hass, "1"), columns)
     assert imported.keys() == compiled.keys()
-    for hour, (mean, minimum, maximum) in compiled.items():
-        assert imported[hour][0] == pytest.approx(mean, abs=1e-6), hour
-        assert imported[hour][1:] == (minimum, maximum), hour
+    for hour, values in compiled.items():
+        assert imported[hour] == pytest.approx(values, abs=1e-6), hour

@@ -258,7 +258,7 @@ async def test_entity_that_is_removed_meanwhile(
     done = await submit(hass, confirm, {})
 
     assert (done["type"], done["reason"]) == (FlowResultType.ABORT, "history_failed")
-    assert "sums or directions" in texts(done)["error"]
+    assert "of another kind" in texts(done)["error"]
 
 
 async def test_closed(

@@ -22,7 +22,7 @@ _SELECT: Final = (
     "SELECT date_time, mac, field, data, rowid FROM data NOT INDEXED"
     " WHERE rowid > ? ORDER BY rowid LIMIT ?"
 )
-_ROWS_AT_ONCE: Final = 500
+_ROWS_AT_ONCE: Final = 1_000
 _SHOWN_TABLES: Final = 10
 _BEFORE_ALL: Final = -(2**63)
 

@@ -13,6 +13,7 @@ class HistoryReason(StrEnum):
     NO_COLUMNS = "history_no_columns"
     NO_PLAIN_TABLE = "history_no_plain_table"
     NO_TABLE = "history_no_table"
+    TOO_MANY_CELLS = "history_too_many_cells"
     UNKNOWN_FORMAT = "history_unknown_format"
     UNREADABLE = "history_unreadable"
     WAL_MISSING = "history_wal_missing"

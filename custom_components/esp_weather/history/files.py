@@ -33,7 +33,7 @@ def allowed_file(hass: HomeAssistant, path: str) -> Generator[Path]:
     """
     # A relative path starts at the configuration folder.
     path = hass.config.path(path)
-    if not hass.config.is_allowed_path(path):
+    if "\0" in path or not hass.config.is_allowed_path(path):
         raise invalid("path_not_allowed", path=path)
     if not (file := Path(path)).is_file():
         raise invalid("file_not_found", path=path)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from datetime import datetime
 from functools import partial
+import re
 from typing import Any, Final, override
 from zoneinfo import available_timezones
 
@@ -26,6 +27,7 @@ from homeassistant.helpers.selector import (
 from homeassistant.util import dt as dt_util
 
 from ..config import StationConfig
+from ..const import CONF_ARCHIVE
 from ..field import Field
 from ..messages import async_translate
 from ..protocol.readings import FIELDS
@@ -68,6 +70,7 @@ class HistoryFlow(OptionsFlowWithReload):
     _error: ServiceValidationError | None = None
     _export: HistoryExport | None = None
     _history: HistoryImport | None = None
+    _archive = False
     _overwrite = False
     _fields: Mapping[Source, FieldOf]
     _overview: HistoryReader
@@ -113,6 +116,7 @@ class HistoryFlow(OptionsFlowWithReload):
         if user_input is not None:
             self._error = None
             self._overwrite = user_input[CONF_OVERWRITE]
+            self._archive = user_input.get(CONF_ARCHIVE, False)
             self._zone = user_input.get(CONF_TIME_ZONE)
             chosen = {
                 number: sources[user_input[key]]
@@ -143,6 +147,7 @@ class HistoryFlow(OptionsFlowWithReload):
                         for source, number in self._suggested.items()
                     },
                     CONF_OVERWRITE: self._overwrite,
+                    CONF_ARCHIVE: True,
                     CONF_TIME_ZONE: self.hass.config.time_zone,
                 },
             ),
@@ -150,7 +155,7 @@ class HistoryFlow(OptionsFlowWithReload):
             description_placeholders={
                 "error": await self._async_error_message(),
                 "sources": "\n".join(
-                    f"| {source_name(source)} | {found.readings} | {found.lowest:g}"
+                    f"| {_escape(source_name(source))} | {found.readings} | {found.lowest:g}"
                     f" | {found.highest:g} |"
                     for source, found in self._overview.sources.items()
                 ),
@@ -330,6 +335,8 @@ class HistoryFlow(OptionsFlowWithReload):
                 )
             )
         schema[vol.Required(CONF_OVERWRITE)] = BooleanSelector()
+        if StationConfig.from_entry(self.config_entry).archive:
+            schema[vol.Required(CONF_ARCHIVE)] = BooleanSelector()
         return vol.Schema(schema)
 
     async def _async_look(self) -> None:
@@ -354,7 +361,9 @@ class HistoryFlow(OptionsFlowWithReload):
     async def _async_import(self) -> None:
         assert self._history is not None
         self._report = await self._history.async_import(
-            self._async_show_percentage, overwrite=self._overwrite
+            self._async_show_percentage,
+            overwrite=self._overwrite,
+            archive=self._archive,
         )
 
     @callback
@@ -454,6 +463,11 @@ def _is_called(field: Field, column: str) -> bool:
     """Return whether a column has the name or the kind of a field."""
     name = column.lower()
     return name == (field.name or "").lower() or name.startswith(field.kind_name)
+
+
+def _escape(text: str) -> str:
+    """Return text of a file as Markdown that shows it as it is."""
+    return re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", text)
 
 
 def _label(source: Source, found: Found) -> str:

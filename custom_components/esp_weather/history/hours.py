@@ -3,61 +3,100 @@
 Home Assistant (homeassistant/components/sensor/recorder.py) weights each value by the
 time until the next one, in periods of 5 minutes. A value counts in each period that
 begins before its sensor becomes unavailable, which it does a moment after the inactivity
-timeout. An hour is the mean of its periods.
+timeout. An hour is the mean of its periods. Of angles it keeps the direction of the sum of
+all vectors; of a meter, the last value and how much it has grown since the first one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import batched
-from math import inf
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum, auto
+from itertools import batched, groupby
+from math import atan2, cos, degrees, hypot, inf, radians, sin
+from operator import itemgetter, truediv
 import sqlite3
-from typing import Final, NamedTuple, Self
+from struct import Struct
+from typing import Any, Final, NamedTuple, Self, override
 
 from .errors import StoppedError
 
 SECONDS_PER_HOUR: Final = 3600
 
 _PERIOD: Final = 300.0
-_RUNS_AT_ONCE: Final = 1_000
+_ROWS_AT_ONCE: Final = 500
 _HOURS_AT_ONCE: Final = 1_000
 _CACHE_KIB: Final = 8_000
 # Even without an inactivity timeout, a value does not count for years.
 _MAX_CARRY: Final = 24 * 3600.0
+# A meter that drops below this share of its last value has been reset.
+_RESET: Final = 0.9
 
-# Each run covers one period. Readings out of order in the file are in order here, and
-# those in order take one row per period.
+# A run holds readings of one period, a row the runs of one hour that follow one another
+# in the file: a row for each run would take three times as long. Not all kinds of hours
+# need all columns.
 _CREATE: Final = f"""
 PRAGMA journal_mode = OFF;
 PRAGMA cache_size = -{_CACHE_KIB};
 CREATE TABLE runs (
-    series INTEGER, first REAL, number INTEGER, last REAL, readings INTEGER, area REAL,
-    minimum REAL, maximum REAL, last_value REAL,
-    PRIMARY KEY (series, first, number)
+    series INTEGER, hour INTEGER, number INTEGER, runs BLOB,
+    PRIMARY KEY (series, hour, number)
 ) WITHOUT ROWID;
 CREATE TABLE hours (
-    series INTEGER, hour INTEGER, mean REAL, minimum REAL, maximum REAL,
+    series INTEGER, hour INTEGER, value REAL, other REAL, third REAL,
     PRIMARY KEY (series, hour)
 ) WITHOUT ROWID;
 """
-_ADD_RUN: Final = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ADD_RUNS: Final = "INSERT INTO runs VALUES (?, ?, ?, ?)"
 _ADD_HOUR: Final = "INSERT INTO hours VALUES (?, ?, ?, ?, ?)"
-_RUNS: Final = """
-SELECT first, last, readings, area, minimum, maximum, last_value
-FROM runs WHERE series = ? ORDER BY first, number
-"""
+_RUNS: Final = "SELECT hour, runs FROM runs WHERE series = ? ORDER BY hour, number"
+_RUN: Final = Struct("=7d")
+# Of an hour with more runs in no order, the order of readings in a period is lost.
+_MOST_RUNS: Final = 10_000
 _HOURS: Final = """
-SELECT hour, mean, minimum, maximum FROM hours WHERE series = ? ORDER BY hour
+SELECT hour, value, other, third FROM hours WHERE series = ? ORDER BY hour
 """
 _SPAN: Final = "SELECT count(*), min(hour), max(hour) FROM hours WHERE series = ?"
 
 
-class Hour(NamedTuple):
+class Method(Enum):
+    """What the statistics of a sensor consist of."""
+
+    MEAN = auto()
+    ANGLE = auto()
+    METER = auto()
+
+
+class MeanHour(NamedTuple):
     """The statistics of the hour that begins `start` seconds after 1970."""
 
     start: int
     mean: float
     minimum: float
     maximum: float
+
+
+class AngleHour(NamedTuple):
+    """The statistics of an hour of angles in degrees.
+
+    `weight` is the length of the sum of all vectors, each as long as it counts in seconds.
+    """
+
+    start: int
+    mean: float
+    weight: float
+
+
+class MeterHour(NamedTuple):
+    """The statistics of an hour of a meter: its last value, and the growth up to then."""
+
+    start: int
+    state: float
+    total: float
+
+
+# Start, integral of the value over the time that it has one, that time, minimum, maximum
+type _Period = tuple[float, float, float, float, float]
+
+type Hour = MeanHour | AngleHour | MeterHour
 
 
 class Span(NamedTuple):
@@ -76,16 +115,17 @@ class HourStore:
         # Written in one thread and read in another, never at the same time.
         self._database = sqlite3.connect("", check_same_thread=False)
         self._database.executescript(_CREATE)
-        self._runs: list[tuple[float, ...]] = []
+        self._rows: list[tuple[int, int, int, bytes]] = []
+        self._series = 0
         self._all: list[Hours] = []
 
     def close(self) -> None:
         """Delete everything."""
         self._database.close()
 
-    def hours(self, timeout: float) -> Hours:
+    def hours(self, method: Method, timeout: float) -> Hours:
         """Add a sensor whose inactivity timeout is `timeout` seconds; return its hours."""
-        hours = Hours(self, len(self._all), timeout or _MAX_CARRY)
+        hours = _HOURS_OF[method](self, len(self._all), timeout or _MAX_CARRY)
         self._all.append(hours)
         return hours
 
@@ -96,16 +136,15 @@ class HourStore:
         """
         for hours in self._all:
             hours.flush()
-        self._write_runs()
+        self._write_rows()
         for hours in self._all:
-            runs = map(_Run._make, self._database.execute(_RUNS, [hours.number]))
-            for lot in batched(_hours(runs, hours.timeout), _HOURS_AT_ONCE):
+            for lot in batched(hours.compile(), _HOURS_AT_ONCE):
                 self._database.executemany(
                     _ADD_HOUR,
                     (
-                        (hours.number, *hour)
-                        for hour in lot
-                        if hour.start + SECONDS_PER_HOUR <= end
+                        (hours.number, start, *values, *[None] * (3 - len(values)))
+                        for start, *values in lot
+                        if start + SECONDS_PER_HOUR <= end
                     ),
                 )
                 if is_stopped():
@@ -114,39 +153,213 @@ class HourStore:
 
     def read(self, hours: Hours) -> Iterator[Hour]:
         """Return the hours of a sensor, the first one first."""
-        return map(Hour._make, self._database.execute(_HOURS, [hours.number]))
+        for row in self._database.execute(_HOURS, [hours.number]):
+            yield hours.hour(*[value for value in row if value is not None])
 
     def span(self, hours: Hours) -> Span:
         """Return the span of the hours of a sensor."""
         number, first, last = self._database.execute(_SPAN, [hours.number]).fetchone()
         return Span(number, first or 0, last or 0)
 
-    def add_run(self, *run: float) -> None:
-        """Add the readings of a part of a period."""
-        self._runs.append(run)
-        if len(self._runs) >= _RUNS_AT_ONCE:
-            self._write_runs()
+    def new_series(self) -> int:
+        """Return the number of a new series of runs."""
+        self._series += 1
+        return self._series
 
-    def _write_runs(self) -> None:
-        self._database.executemany(_ADD_RUN, self._runs)
-        self._runs.clear()
+    def add_runs(self, series: int, hour: int, number: int, runs: bytes) -> None:
+        """Add runs of one hour; those with a lower number were in the file before."""
+        self._rows.append((series, hour, number, runs))
+        if len(self._rows) >= _ROWS_AT_ONCE:
+            self._write_rows()
+
+    def runs(self, series: int) -> Iterator[tuple[int, bytes]]:
+        """Return hours and runs of a series, in order of the hours."""
+        return self._database.execute(_RUNS, [series])
+
+    def _write_rows(self) -> None:
+        self._database.executemany(_ADD_RUNS, self._rows)
+        self._rows.clear()
 
 
-class Hours:
+class Hours(ABC):
     """Collects the readings of one sensor, with one period at a time in memory."""
+
+    # The type of its hours
+    hour: Callable[..., Hour]
 
     def __init__(self, store: HourStore, number: int, timeout: float) -> None:
         """Initialize without readings."""
         self.number = number
-        self.timeout = timeout
-        self._store = store
         self.readings = 0
-        self._runs = 0
+        self._store = store
+        self._timeout = timeout
+
+    @abstractmethod
+    def add(self, times: Sequence[float], values: Sequence[float]) -> None:
+        """Add readings. Ascending or descending order is the cheapest."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Write what is in memory."""
+
+    @abstractmethod
+    def compile(self) -> Iterator[Hour]:
+        """Return the hours of all readings."""
+
+
+class MeanHours(Hours):
+    """The hours of what is measured: mean, minimum and maximum."""
+
+    hour = MeanHour
+
+    def __init__(self, store: HourStore, number: int, timeout: float) -> None:
+        """Initialize without readings."""
+        super().__init__(store, number, timeout)
+        self._series = _Series(store)
+
+    @override
+    def add(self, times: Sequence[float], values: Sequence[float]) -> None:
+        self.readings += len(times)
+        self._series.add(times, values)
+
+    @override
+    def flush(self) -> None:
+        self._series.flush()
+
+    @override
+    def compile(self) -> Iterator[MeanHour]:
+        for start, periods in groupby(self._series.periods(self._timeout), _hour_of):
+            _, totals, seconds, minima, maxima = zip(*periods, strict=True)
+            mean = sum(map(truediv, totals, seconds)) / len(totals)
+            low, high = min(minima), max(maxima)
+            # Rounding must not move the mean beyond minimum or maximum.
+            yield MeanHour(start, max(low, min(high, mean)), low, high)
+
+
+class AngleHours(Hours):
+    """The hours of angles, each of which is a vector with two coordinates."""
+
+    hour = AngleHour
+
+    def __init__(self, store: HourStore, number: int, timeout: float) -> None:
+        """Initialize without readings."""
+        super().__init__(store, number, timeout)
+        self._east = _Series(store)
+        self._north = _Series(store)
+
+    @override
+    def add(self, times: Sequence[float], values: Sequence[float]) -> None:
+        self.readings += len(times)
+        angles = list(map(radians, values))
+        self._east.add(times, list(map(sin, angles)))
+        self._north.add(times, list(map(cos, angles)))
+
+    @override
+    def flush(self) -> None:
+        self._east.flush()
+        self._north.flush()
+
+    @override
+    def compile(self) -> Iterator[AngleHour]:
+        both = zip(
+            self._east.periods(self._timeout),
+            self._north.periods(self._timeout),
+            strict=True,
+        )
+        for start, periods in groupby(both, lambda each: _hour_of(each[0])):
+            totals = [(east[1], north[1]) for east, north in periods]
+            east, north = map(sum, zip(*totals, strict=True))
+            yield AngleHour(
+                start, degrees(atan2(east, north)) % 360, hypot(east, north)
+            )
+
+
+class MeterHours(Hours):
+    """The hours of a meter, which counts up and may begin anew."""
+
+    hour = MeterHour
+
+    def __init__(self, store: HourStore, number: int, timeout: float) -> None:
+        """Initialize without readings."""
+        super().__init__(store, number, timeout)
+        self.first_value = 0.0
+        self._runs = _Runs(store, _MeterRun)
+        self._run: _MeterRun | None = None
+
+    @override
+    def add(self, times: Sequence[float], values: Sequence[float]) -> None:
+        self.readings += len(times)
+        for time, value in zip(times, values, strict=True):
+            run = _MeterRun(time, time, 1, 0.0, value, 0.0, value)
+            before = self._run
+            if before is None:
+                self._run = run
+            elif before.first // _PERIOD == time // _PERIOD and (
+                not before.first < time < before.last
+            ):
+                self._run = (
+                    before.merge(run) if time >= before.last else run.merge(before)
+                )
+            else:
+                self._runs.add(before)
+                self._run = run
+
+    @override
+    def flush(self) -> None:
+        if self._run is not None:
+            self._runs.add(self._run)
+            self._run = None
+        self._runs.flush()
+
+    @override
+    def compile(self) -> Iterator[MeterHour]:
+        for start, periods in groupby(self._periods(), _hour_of):
+            *_, (_, state, total) = periods
+            yield MeterHour(start, state, total)
+
+    def _periods(self) -> Iterator[tuple[float, float, float]]:
+        """Return start, last value and growth of each period in which a value counts."""
+        total = 0.0
+        before = -inf
+        value: float | None = None
+        for run in self._runs.read():
+            first, last, _, grown, first_value, _, last_value = run
+            start = first - first % _PERIOD
+            if value is None:
+                self.first_value = first_value
+            else:
+                for carried in _carried(before, start, self._timeout):
+                    yield carried, value, total
+                total += growth(value, first_value)
+            total += grown
+            yield start, last_value, total
+            before, value = last, last_value
+        if value is not None:
+            for carried in _carried(before, inf, self._timeout):
+                yield carried, value, total
+
+
+_HOURS_OF: Final[Mapping[Method, type[Hours]]] = {
+    Method.MEAN: MeanHours,
+    Method.ANGLE: AngleHours,
+    Method.METER: MeterHours,
+}
+
+
+def growth(before: float, value: float) -> float:
+    """Return by how much a meter has grown from one value to the next one."""
+    return value if value < _RESET * before else value - before
+
+
+class _Series:
+    """Readings whose values are weighted by time."""
+
+    def __init__(self, store: HourStore) -> None:
+        self._runs = _Runs(store, _Run)
         self._run: _Run | None = None
 
     def add(self, times: Sequence[float], values: Sequence[float]) -> None:
         """Add readings. Ascending or descending order is the cheapest."""
-        self.readings += len(times)
         first, last, readings, area, minimum, maximum, last_value = (
             _NO_RUN if self._run is None else self._run
         )
@@ -162,8 +375,8 @@ class Hours:
                 first = time
             else:
                 if readings:
-                    self._add_run(
-                        *(first, last, readings, area, minimum, maximum, last_value)
+                    self._runs.add(
+                        (first, last, readings, area, minimum, maximum, last_value)
                     )
                 start = time - time % _PERIOD
                 end = start + _PERIOD
@@ -182,12 +395,32 @@ class Hours:
     def flush(self) -> None:
         """Write what is in memory."""
         if self._run is not None:
-            self._add_run(*self._run)
+            self._runs.add(self._run)
             self._run = None
+        self._runs.flush()
 
-    def _add_run(self, first: float, *others: float) -> None:
-        self._runs += 1
-        self._store.add_run(self.number, first, self._runs, *others)
+    def periods(self, timeout: float) -> Iterator[_Period]:
+        """Return each period in which a value counts."""
+        before = value = -inf  # when and what the last reading was
+        for run in self._runs.read():
+            first, last, _, area, minimum, maximum, last_value = run
+            start = first - first % _PERIOD
+            end = start + _PERIOD
+            total = area + last_value * (end - last)
+            if before < start - _PERIOD:
+                for carried in _carried(before, start, timeout):
+                    yield carried, value * _PERIOD, _PERIOD, value, value
+            if start <= before + timeout:
+                total += value * (first - start)
+                yield (
+                    *(start, total, _PERIOD),
+                    *(min(minimum, value), max(maximum, value)),
+                )
+            else:
+                yield start, total, end - first, minimum, maximum
+            before, value = last, last_value
+        for carried in _carried(before, inf, timeout):
+            yield carried, value * _PERIOD, _PERIOD, value, value
 
 
 class _Run(NamedTuple):
@@ -201,7 +434,7 @@ class _Run(NamedTuple):
     maximum: float
     last_value: float
 
-    def merge(self, other: Self) -> Self:
+    def merge(self, other: Any) -> Self:
         """Return both merged; `other` does not begin earlier."""
         last = self if self.last > other.last else other
         readings = self.readings + other.readings
@@ -230,90 +463,105 @@ class _Run(NamedTuple):
 _NO_RUN: Final = _Run(-inf, -inf, 0, 0.0, 0.0, 0.0, 0.0)
 
 
-@dataclass(slots=True)
-class _Periods:
-    """The periods of one hour."""
+class _MeterRun(NamedTuple):
+    """Readings of a meter in one period: `total` is its growth from the first one on."""
 
-    start: int
-    number: int = 0
-    total: float = 0.0
-    minimum: float = inf
-    maximum: float = -inf
+    first: float
+    last: float
+    readings: int
+    total: float
+    first_value: float
+    unused: float
+    last_value: float
 
-    def add(self, mean: float, minimum: float, maximum: float) -> None:
-        self.number += 1
-        self.total += mean
-        self.minimum = min(self.minimum, minimum)
-        self.maximum = max(self.maximum, maximum)
-
-    def hour(self) -> Hour:
-        mean = self.total / self.number
-        # Rounding must not move the mean beyond minimum or maximum.
-        mean = max(self.minimum, min(self.maximum, mean))
-        return Hour(self.start, mean, self.minimum, self.maximum)
-
-
-def _hours(runs: Iterator[_Run], timeout: float) -> Iterator[Hour]:
-    """Return the hours of a series from its runs in order of time."""
-    periods: _Periods | None = None
-    for start, mean, minimum, maximum in _period_statistics(runs, timeout):
-        hour = int(start // SECONDS_PER_HOUR) * SECONDS_PER_HOUR
-        if periods is None or periods.start != hour:
-            if periods is not None:
-                yield periods.hour()
-            periods = _Periods(hour)
-        periods.add(mean, minimum, maximum)
-    if periods is not None:
-        yield periods.hour()
+    def merge(self, other: Any) -> Self:
+        """Return both merged; `other` does not begin earlier."""
+        last = self if self.last > other.last else other
+        if other.first >= self.last:
+            step = growth(self.last_value, other.first_value)
+            total = self.total + step + other.total
+        else:  # The order of the single readings is lost.
+            total = growth(self.first_value, last.last_value)
+        return self._replace(
+            last=last.last,
+            readings=self.readings + other.readings,
+            total=total,
+            last_value=last.last_value,
+        )
 
 
-def _period_statistics(
-    runs: Iterator[_Run], timeout: float
-) -> Iterator[tuple[float, float, float, float]]:
-    """Return start, mean, minimum and maximum of each period in which a value counts."""
-    before: _Run | None = None
-    for run in _merged(runs):
-        start = run.first - run.first % _PERIOD
-        end = start + _PERIOD
-        if before is not None:
-            yield from _carried(before, start, timeout)
-        total = run.area + run.last_value * (end - run.last)
-        if before is not None and start <= before.last + timeout:
-            value = before.last_value
-            yield (
-                start,
-                (total + value * (run.first - start)) / _PERIOD,
-                min(run.minimum, value),
-                max(run.maximum, value),
-            )
-        else:
-            yield start, total / (end - run.first), run.minimum, run.maximum
-        before = run
-    if before is not None:
-        yield from _carried(before, inf, timeout)
+class _Runs:
+    """The runs of a series, written in rows and read in order of time."""
+
+    def __init__(self, store: HourStore, run_type: type[_Run | _MeterRun]) -> None:
+        self._store = store
+        self._type = run_type
+        self._series = store.new_series()
+        self._number = 0
+        # Of one hour, in order of time
+        self._row: list[tuple[float, ...]] = []
+        self._start = self._end = -inf
+
+    def add(self, run: tuple[float, ...]) -> None:
+        """Add a run."""
+        if not self._start <= run[0] < self._end:
+            self.flush()
+            hour = run[0] // SECONDS_PER_HOUR * SECONDS_PER_HOUR
+            self._end = hour + SECONDS_PER_HOUR
+        self._row.append(run)
+        self._start = run[1]
+
+    def flush(self) -> None:
+        """Write what is in memory."""
+        if self._row:
+            self._number += 1
+            hour = int(self._row[0][0] // SECONDS_PER_HOUR)
+            runs = b"".join([_RUN.pack(*run) for run in self._row])
+            self._store.add_runs(self._series, hour, self._number, runs)
+            self._row.clear()
+            self._start = inf
+
+    def read(self) -> Iterator[tuple[Any, ...]]:
+        """Return one run for each period."""
+        for _, rows in groupby(self._store.runs(self._series), itemgetter(0)):
+            runs: list[tuple[Any, ...]] = []
+            for _, row in rows:
+                runs += _RUN.iter_unpack(row)
+                if len(runs) > _MOST_RUNS:
+                    runs.sort(key=itemgetter(0))
+                    runs = list(_merged(runs, self._type))
+            runs.sort(key=itemgetter(0))
+            yield from _merged(runs, self._type)
 
 
-def _carried(
-    run: _Run, end: float, timeout: float
-) -> Iterator[tuple[float, float, float, float]]:
-    """Return the periods after a run, until `end`, in which its last value counts."""
-    value = run.last_value
-    start = run.last - run.last % _PERIOD + _PERIOD
-    while start < end and start <= run.last + timeout:
-        yield start, value, value, value
+def _hour_of(period: Sequence[float]) -> int:
+    """Return the start of the hour of a period that begins with its start."""
+    return int(period[0] // SECONDS_PER_HOUR) * SECONDS_PER_HOUR
+
+
+def _carried(last: float, end: float, timeout: float) -> Iterator[float]:
+    """Return the starts of the periods before `end` in which a value still counts."""
+    if last == -inf:
+        return
+    start = last - last % _PERIOD + _PERIOD
+    while start < end and start <= last + timeout:
+        yield start
         start += _PERIOD
 
 
-def _merged(runs: Iterator[_Run]) -> Iterator[_Run]:
+def _merged(
+    runs: Iterable[tuple[Any, ...]], run_type: type[_Run | _MeterRun]
+) -> Iterator[tuple[Any, ...]]:
     """Return one run for each period."""
-    merged: _Run | None = None
+    merged: tuple[Any, ...] | None = None
+    end = -inf
     for run in runs:
-        if merged is None:
+        if merged is None or run[0] >= end:
+            if merged is not None:
+                yield merged
             merged = run
-        elif merged.first // _PERIOD == run.first // _PERIOD:
-            merged = merged.merge(run)
+            end = run[0] - run[0] % _PERIOD + _PERIOD
         else:
-            yield merged
-            merged = run
+            merged = run_type(*merged).merge(run_type(*run))
     if merged is not None:
         yield merged

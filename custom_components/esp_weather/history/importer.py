@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta, tzinfo
+from functools import partial
 from itertools import groupby
 from pathlib import Path
+import sqlite3
 from typing import Any, Final, cast
 
 from homeassistant.components.recorder import get_instance
-from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
+from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN, SensorStateClass
 from homeassistant.core import HassJob, HomeAssistant, callback
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import entity_registry as er
@@ -18,15 +20,17 @@ from homeassistant.util import dt as dt_util
 
 from ..config import StationConfig, mac_of
 from ..const import DOMAIN
-from ..data import EspWeatherConfigEntry
+from ..data import DATA, EspWeatherConfigEntry
 from ..field import Field
 from ..messages import async_translate, invalid
 from ..protocol.readings import FIELDS, Reading, Reason
+from ..recording.archive import ARCHIVE_DECIMALS, StagedReadings
 from . import recorder
 from .errors import HistoryError, HistoryReason, StoppedError
 from .files import OpenFile
-from .hours import SECONDS_PER_HOUR, Hour
+from .hours import SECONDS_PER_HOUR, Hour, Method
 from .reader import Fault, Found, HistoryReader, Source, Target
+from .writer import hour_writer
 
 type OnProgress = Callable[[int], None]
 
@@ -36,6 +40,11 @@ _COMPILED_AFTER: Final = timedelta(minutes=1)
 # Hours that are in memory and in the recorder's queue at a time
 _HOURS_AT_ONCE: Final = 2_000
 _NAMED_SOURCES: Final = 20
+_METHODS: Final[Mapping[SensorStateClass, Method]] = {
+    SensorStateClass.MEASUREMENT: Method.MEAN,
+    SensorStateClass.MEASUREMENT_ANGLE: Method.ANGLE,
+    SensorStateClass.TOTAL_INCREASING: Method.METER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,11 @@ class FieldOf:
 
     entry: EspWeatherConfigEntry
     field: Field
+
+    @property
+    def method(self) -> Method:
+        """Return what the statistics of the field consist of."""
+        return _METHODS[self.field.kind.state_class]
 
     @property
     def unique_id(self) -> str:
@@ -105,6 +119,8 @@ class HistoryImport:
         self._path: Path | None = None
         self._reader: HistoryReader | None = None
         self._fields: Mapping[Source, FieldOf] = {}
+        self._zone: tzinfo | None = None
+        self._staged: StagedReadings | None = None
         self._job: asyncio.Future[Any] | None = None
         self._stop = asyncio.Event()
         # Otherwise Home Assistant would wait for the reading thread.
@@ -123,18 +139,27 @@ class HistoryImport:
         ServiceValidationError if the file cannot be read.
         """
         self._fields = fields or {}
+        self._zone = zone
         end = (dt_util.utcnow() - _COMPILED_AFTER).timestamp()
         await self._async_run(self._replace_reader, None)
         reader = HistoryReader(
             {
                 source: Target(
-                    of.field.calibrate, StationConfig.from_entry(of.entry).timeout
+                    of.field.calibrate,
+                    StationConfig.from_entry(of.entry).timeout,
+                    of.method,
                 )
                 for source, of in self._fields.items()
             },
             end,
             zone,
         )
+        await self._async_read_with(reader, on_progress)
+        return reader
+
+    async def _async_read_with(
+        self, reader: HistoryReader, on_progress: OnProgress
+    ) -> None:
         self._reader = reader
         shown = 0
 
@@ -153,7 +178,6 @@ class HistoryImport:
             await self._async_run(read)
         except HistoryError as err:
             raise invalid(err.reason, **err.placeholders) from err
-        return reader
 
     async def async_check_found(self) -> None:
         """Raise ServiceValidationError with the reason if there is nothing to import."""
@@ -196,13 +220,18 @@ class HistoryImport:
         return "history_nothing_empty", {}
 
     async def async_import(
-        self, on_progress: OnProgress, *, overwrite: bool = False, dry_run: bool = False
+        self,
+        on_progress: OnProgress,
+        *,
+        overwrite: bool = False,
+        archive: bool = False,
+        dry_run: bool = False,
     ) -> dict[str, Any]:
         """Import what was read and return a summary, ready for JSON.
 
-        Hours that have statistics already keep them, unless `overwrite`. With
-        `dry_run` nothing is imported and the summary says what would be. A field
-        without an entity gets one.
+        Hours that have statistics already keep them, unless `overwrite`. With `archive`,
+        each reading is also added to the archive. With `dry_run` nothing is imported and
+        the summary says what would be. A field without an entity gets one.
         """
         assert self._reader is not None
         reader = self._reader
@@ -224,16 +253,26 @@ class HistoryImport:
         for source, span in spans.items():
             field = self._fields[source].field
             metadata = all_metadata.get(source)
+            hours = reader.hours[source]
             imported = 0
-            chunks = _chunks(store.read(reader.hours[source]))
+            writer = None
+            if metadata is not None and not dry_run:
+                convert = recorder.unit_converter(field.unit, metadata)
+                writer = hour_writer(self._hass, metadata, convert, hours)
+            chunks = _chunks(store.read(hours))
             while chunk := await self._async_run(next, chunks, None):
                 done += len(chunk)
+                new = {hour.start for hour in chunk}
                 if not overwrite and metadata is not None:
-                    chunk = await self._async_missing(metadata["statistic_id"], chunk)
-                imported += len(chunk)
-                if chunk and not dry_run and metadata is not None:
-                    await self._async_import_hours(field, metadata, chunk)
+                    new -= await self._async_known(metadata["statistic_id"], chunk)
+                imported += len(new)
+                if writer is not None:
+                    await writer.async_write(chunk, new)
+                    await self._async_wait_for_recorder()
                 on_progress(100 * done // total)
+            if writer is not None:
+                await writer.async_end()
+                await self._async_wait_for_recorder()
             entities.append(
                 {
                     "entity_id": metadata["statistic_id"] if metadata else None,
@@ -245,7 +284,35 @@ class HistoryImport:
                     "hours_kept": span.hours - imported,
                 }
             )
-        return {**await self._async_report(reader), "entities": entities}
+        report = {**await self._async_report(reader), "entities": entities}
+        archived = 0
+        if archive and not dry_run:
+            archived = await self._async_archive(on_progress)
+        return {**report, "readings_archived": archived}
+
+    async def _async_archive(self, on_progress: OnProgress) -> int:
+        """Read the file again, for single readings; return how many were archived."""
+        await self._async_run(self._replace_reader, None)
+        self._staged = staged = StagedReadings()
+        reader = HistoryReader(
+            {
+                source: Target(
+                    partial(_sent_value, of.field),
+                    timeout=0,
+                    take=partial(staged.add, mac_of(of.entry), of.field.number),
+                )
+                for source, of in self._fields.items()
+            },
+            dt_util.utcnow().timestamp() + SECONDS_PER_HOUR,
+            self._zone,
+        )
+        await self._async_read_with(reader, on_progress)
+        try:
+            return await self._hass.data[DATA].archive.async_merge(staged)
+        except (OSError, sqlite3.Error) as err:
+            if self._stop.is_set():
+                raise invalid("history_stopped") from err
+            raise invalid("history_not_archived", error=str(err)) from err
 
     async def _async_report(self, reader: HistoryReader) -> dict[str, Any]:
         """Return the part of the summary about the file."""
@@ -330,9 +397,13 @@ class HistoryImport:
         self._stop.set()
         if self._reader is not None:
             self._reader.stop()
+        if self._staged is not None:
+            self._staged.stop()
 
     def _close(self) -> None:
         self._replace_reader(None)
+        if self._staged is not None:
+            self._staged.close()
         if self._path is None:
             # An upload is deleted once it has been opened.
             with suppress(ServiceValidationError):
@@ -415,11 +486,12 @@ class HistoryImport:
             )
         }
         for source, found in metadata.items():
+            recorder.check_kind(self._fields[source].method, found)
             recorder.unit_converter(self._fields[source].field.unit, found)
         return metadata
 
-    async def _async_missing(self, statistic_id: str, hours: list[Hour]) -> list[Hour]:
-        """Return the hours that have no statistics yet."""
+    async def _async_known(self, statistic_id: str, hours: list[Hour]) -> set[int]:
+        """Return the starts of the hours that have statistics."""
         found = await get_instance(self._hass).async_add_executor_job(
             recorder.statistics_during_period,
             self._hass,
@@ -430,27 +502,13 @@ class HistoryImport:
             None,
             {"mean"},
         )
-        known = {int(row["start"]) for row in found.get(statistic_id, [])}
-        return [hour for hour in hours if hour.start not in known]
+        return {int(row["start"]) for row in found.get(statistic_id, [])}
 
-    async def _async_import_hours(
-        self, field: Field, metadata: recorder.StatisticMetaData, hours: list[Hour]
-    ) -> None:
-        convert = recorder.unit_converter(field.unit, metadata)
-        recorder.async_import_statistics(
-            self._hass,
-            metadata,
-            [
-                recorder.StatisticData(
-                    start=dt_util.utc_from_timestamp(hour.start),
-                    mean=convert(hour.mean),
-                    min=convert(hour.minimum),
-                    max=convert(hour.maximum),
-                )
-                for hour in hours
-            ],
-        )
-        await self._async_wait_for_recorder()
+
+def _sent_value(field: Field, value: float) -> float:
+    """Return a value as the archive keeps it. Raises ReportError if it is impossible."""
+    field.calibrate(value)
+    return round(value, ARCHIVE_DECIMALS) + 0.0
 
 
 def source_name(source: Source) -> str:

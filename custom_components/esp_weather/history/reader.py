@@ -6,8 +6,8 @@ the file consists of sources, each of which is counted or aggregated into hours.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field as dataclass_field
-from datetime import datetime, tzinfo
-from functools import lru_cache, partial
+from datetime import tzinfo
+from functools import partial
 from math import inf, isfinite
 from pathlib import Path
 import sqlite3
@@ -20,11 +20,11 @@ from ..protocol.readings import (
     invalid_field,
     normalize_mac,
 )
-from .clock import FIRST_TIME, Clock
+from .clock import Clock, parse_all
 from .database import MAGIC, OldDatabase
 from .errors import HistoryError, HistoryReason, StoppedError
-from .hours import SECONDS_PER_HOUR, Hours, HourStore
-from .table import Table, time_in
+from .hours import SECONDS_PER_HOUR, Hours, HourStore, Method
+from .table import TOO_MANY_CELLS, Table
 
 _SERVER_COLUMNS: Final = ("mac", "field", "data")
 # The columns of a download from Home Assistant's history page
@@ -43,10 +43,10 @@ _SHOWN_VALUE: Final = 40  # characters
 _REMEMBERED_CELLS: Final = 10_000
 _REMEMBERED_VALUES: Final = 4_096
 
-# Time, MAC, field and value of a reading as written in the file, and one more cell
-type _Line = Any
-# Takes a batch of lines and their numbers
-type _Take = Callable[[Sequence[_Line], Sequence[int]], None]
+# The cells of a batch of lines in one column
+type _Cells = Sequence[Any]
+# Takes the numbers of a batch of lines and their columns
+type _Take[*Columns] = Callable[[Sequence[int], *Columns], None]
 
 
 class Source(NamedTuple):
@@ -65,6 +65,9 @@ class Target(NamedTuple):
 
     calibrate: Callable[[float], float]
     timeout: float
+    method: Method = Method.MEAN
+    # Takes times and calibrated values instead of aggregating them into hours
+    take: Callable[[Sequence[float], Sequence[float]], None] | None = None
 
 
 @dataclass(slots=True)
@@ -76,6 +79,16 @@ class Found:
     highest: float = -inf
     first: float = inf
     last: float = -inf
+
+    def add(
+        self, readings: int, lowest: float, highest: float, first: float, last: float
+    ) -> None:
+        """Add some readings, of which these are the extremes."""
+        self.readings += readings
+        self.lowest = min(self.lowest, lowest)
+        self.highest = max(self.highest, highest)
+        self.first = min(self.first, first)
+        self.last = max(self.last, last)
 
 
 @dataclass(slots=True)
@@ -109,6 +122,20 @@ class _Faults:
             self.sorts[column, error.reason] = Fault(line, column, shown, error)
 
 
+class _Calibration(dict[float, float]):
+    """Calibrated values, kept since sensors repeat them."""
+
+    def __init__(self, calibrate: Callable[[float], float]) -> None:
+        super().__init__()
+        self._calibrate = calibrate
+
+    def __missing__(self, value: float) -> float:
+        calibrated = self._calibrate(value)
+        if len(self) < _REMEMBERED_VALUES:
+            self[value] = calibrated
+        return calibrated
+
+
 class _Sink:
     """Takes the readings of one source in batches of lines."""
 
@@ -118,46 +145,61 @@ class _Sink:
         self.source = source
         self.found = Found()
         self.too_new = 0
-        # Position in the batch, time and value
-        self.lot: list[tuple[int, float, float]] = []
-        self._hours = hours
-        # Cached, since sensors repeat values.
-        self._calibrate = (
-            None if target is None else lru_cache(_REMEMBERED_VALUES)(target.calibrate)
-        )
+        self._take = hours.add if hours else target.take if target else None
+        self._calibrated = None if target is None else _Calibration(target.calibrate)
+        # The lines of the batch, and what they hold
+        self._numbers: list[int] = []
+        self._times: list[float] = []
+        self._values: list[float] = []
 
-    def end_lot(self, numbers: Sequence[int], end: float, faults: _Faults) -> None:
+    def add(self, number: int, time: float, value: float) -> None:
+        """Add the reading in a line."""
+        self._numbers.append(number)
+        self._times.append(time)
+        self._values.append(value)
+
+    def add_all(
+        self, numbers: Sequence[int], times: Sequence[float], values: Sequence[float]
+    ) -> None:
+        """Add a reading of each line."""
+        self._numbers += numbers
+        self._times += times
+        self._values += values
+
+    def end_lot(self, end: float, faults: _Faults) -> None:
         """Take the batch, of which the readings before `end` count."""
-        _, times, values = zip(*self.lot, strict=True)
+        if not self._times:
+            return
+        times, values = self._times, self._values
         found = self.found
-        found.readings += len(values)
-        found.lowest = min(found.lowest, *values)
-        found.highest = max(found.highest, *values)
-        found.first = min(found.first, *times)
-        found.last = max(found.last, last := max(times))
-        if self._calibrate is not None and self._hours is not None:
+        last = max(times)
+        found.add(len(values), min(values), max(values), min(times), last)
+        if self._calibrated is not None and self._take is not None:
             try:
-                calibrated = list(map(self._calibrate, values))
+                calibrated = list(map(self._calibrated.__getitem__, values))
             except ReportError:
-                self._add_each(numbers, end, faults)
+                self._add_each(end, faults)
             else:
                 if last < end:
-                    self._hours.add(times, calibrated)
+                    self._take(times, calibrated)
                 else:
-                    self._add_each(numbers, end, faults)
-        self.lot.clear()
+                    self._add_each(end, faults)
+        for column in (self._numbers, times, values):
+            column.clear()
 
-    def _add_each(self, numbers: Sequence[int], end: float, faults: _Faults) -> None:
-        assert self._calibrate is not None
-        assert self._hours is not None
-        for place, time, value in self.lot:
+    def _add_each(self, end: float, faults: _Faults) -> None:
+        assert self._calibrated is not None
+        assert self._take is not None
+        for number, time, value in zip(
+            self._numbers, self._times, self._values, strict=True
+        ):
             if time >= end:
                 self.too_new += 1
                 continue
             try:
-                self._hours.add((time,), (self._calibrate(value),))
+                self._take((time,), (self._calibrated[value],))
             except ReportError as err:
-                faults.add(numbers[place], self.source.column, f"{value:g}", err)
+                faults.add(number, self.source.column, f"{value:g}", err)
 
 
 class HistoryReader:
@@ -174,10 +216,11 @@ class HistoryReader:
         self.clock = Clock(zone)
         self.database: OldDatabase | None = None
         self.store = HourStore()
-        # The hours of each target
+        # The hours of each target that is aggregated
         self.hours = {
-            source: self.store.hours(target.timeout)
+            source: self.store.hours(target.method, target.timeout)
             for source, target in targets.items()
+            if target.take is None
         }
         self._targets = targets
         self._end = end - end % SECONDS_PER_HOUR
@@ -238,13 +281,17 @@ class HistoryReader:
                 self._read_table(path, on_progress)
             self.store.compile(self._end, lambda: self._stopped)
         except (OSError, sqlite3.Error) as err:
+            if self._stopped:
+                raise StoppedError from err
             raise HistoryError(HistoryReason.UNREADABLE, error=str(err)) from err
 
     def _read_database(self, path: Path, on_progress: Callable[[float], None]) -> None:
         self.database = OldDatabase(path, lambda: self._stopped)
         take = self._long_taker(_server_source)
         for done, lot in self.database.rows():
-            self._take(take, lot, [row[4] for row in lot])
+            *columns, numbers = zip(*lot, strict=True)
+            take(numbers, *columns)
+            self._end_lot(len(lot))
             on_progress(done)
         for number in self.database.too_long:
             self._faults.add(number, "", "", ReportError(HistoryReason.LINE_TOO_LONG))
@@ -254,36 +301,36 @@ class HistoryReader:
         size = path.stat().st_size
         take = self._table_taker(table)
         with path.open("rb") as raw, table.open(raw) as file:
-            for numbers, lot in table.rows(file):
-                self._take(take, lot, numbers)
+            for numbers, times, columns in table.columns(file):
+                take(numbers, times, columns)
+                self._end_lot(len(numbers))
                 on_progress(raw.tell() / size)
 
-    def _take(self, take: _Take, lot: Sequence[_Line], numbers: Sequence[int]) -> None:
-        """Take a batch of lines with these numbers."""
-        self.lines += len(lot)
-        take(lot, numbers)
+    def _end_lot(self, lines: int) -> None:
+        """Take the readings of a batch of lines."""
+        self.lines += lines
         for sink in (*self._sinks.values(), self._rest):
-            if sink.lot:
-                sink.end_lot(numbers, self._end, self._faults)
+            sink.end_lot(self._end, self._faults)
         if self._stopped:
             raise StoppedError
 
-    def _table_taker(self, table: Table) -> _Take:
-        """Return the function that takes lines of the table."""
-        for columns, source_of in (
+    def _table_taker(self, table: Table) -> _Take[_Cells, Sequence[_Cells]]:
+        """Return the function that takes the times and all columns of the table."""
+        for names, source_of in (
             (_SERVER_COLUMNS, _server_source),
             (_DOWNLOAD_COLUMNS, _download_source),
         ):
-            if {*columns} <= {*table.names}:
+            if {*names} <= {*table.names}:
                 take_long = self._long_taker(source_of)
-                select = partial(table.select, columns)
-                return lambda lot, numbers: take_long(select(lot), numbers)
+                places = [table.names.index(name) for name in names]
+                return lambda numbers, times, columns: take_long(
+                    numbers, times, *(columns[place] for place in places)
+                )
         ignored = _KEY_COLUMNS
         if _THINGSPEAK_TIME in table.names:
             ignored |= _THINGSPEAK_OTHERS
         return partial(
             self._take_wide,
-            table,
             [
                 (place, self._sink(Source("", table.titles[place])))
                 for place, name in enumerate(table.names)
@@ -291,62 +338,81 @@ class HistoryReader:
             ],
         )
 
-    def _long_taker(self, source_of: Callable[[Any, Any], Source]) -> _Take:
-        """Return the function that takes lines of one reading each."""
-        parse = self.clock.parse
-        parse_iso = datetime.fromisoformat
-        known: dict[tuple[Any, Any], _Sink] = {}
+    def _long_taker(
+        self, source_of: Callable[[Any, Any], Source]
+    ) -> _Take[_Cells, _Cells, _Cells, _Cells]:
+        """Return the function that takes lines of one reading each.
 
-        def take(lot: Sequence[_Line], numbers: Sequence[int]) -> None:
-            for place, (time, mac, field, data, _) in enumerate(lot):
-                try:
-                    sink = known.get((mac, field))
-                    if sink is None:
-                        sink = self._sink(source_of(mac, field))
-                        if len(known) < _REMEMBERED_CELLS:
-                            known[mac, field] = sink
-                    text = time if type(time) is str else _text(time)
-                    # Shortcut of Clock.parse() for most times
-                    try:
-                        iso = parse_iso(text)
-                        seconds = 0.0 if iso.tzinfo is None else iso.timestamp()
-                    except ValueError:
-                        seconds = 0.0
-                    if seconds < FIRST_TIME:
-                        seconds = parse(text, sink.source)
-                    value = data if type(data) is float else _value(_text(data))
-                    if value - value != 0:
-                        value = _value("inf")
-                    sink.lot.append((place, seconds, value))
-                except ReportError as err:
-                    column, wrong = _place(err, time, mac, field, data)
-                    self._faults.add(numbers[place], column, wrong, err)
+        Their columns are time, MAC, field and value.
+        """
+        sinks: dict[tuple[Any, Any], _Sink] = {}
+
+        def take(
+            numbers: Sequence[int],
+            times: _Cells,
+            macs: _Cells,
+            fields: _Cells,
+            data: _Cells,
+        ) -> None:
+            try:
+                # Fast, but only for lines that are like most lines
+                of_lines = list(map(sinks.__getitem__, zip(macs, fields, strict=True)))
+                seconds = parse_all(times)
+                values = _values(data)
+            except KeyError, TypeError, ValueError, OverflowError:
+                for line in zip(numbers, times, macs, fields, data, strict=True):
+                    take_line(*line)
+                return
+            if of_lines.count(of_lines[0]) == len(of_lines):
+                of_lines[0].add_all(numbers, seconds, values)
+                return
+            for sink, number, time, value in zip(
+                of_lines, numbers, seconds, values, strict=True
+            ):
+                sink.add(number, time, value)
+
+        def take_line(number: int, time: Any, mac: Any, field: Any, data: Any) -> None:
+            try:
+                if (sink := sinks.get((mac, field))) is None:
+                    sink = self._sink(source_of(mac, field))
+                    if len(sinks) < _REMEMBERED_CELLS:
+                        sinks[mac, field] = sink
+                seconds = self._seconds(_text(time), sink.source)
+                sink.add(number, seconds, _value(_text(data)))
+            except ReportError as err:
+                column, wrong = _place(err, time, mac, field, data)
+                self._faults.add(number, column, wrong, err)
 
         return take
 
     def _take_wide(
         self,
-        table: Table,
-        columns: Sequence[tuple[int, _Sink]],
-        lot: Sequence[_Line],
+        sinks: Sequence[tuple[int, _Sink]],
         numbers: Sequence[int],
+        times: _Cells,
+        columns: Sequence[_Cells],
     ) -> None:
         """Take lines of one reading in each column."""
-        for place, cells in enumerate(lot):
-            text = time_in(cells, table.time)
+        for place, (number, text) in enumerate(zip(numbers, times, strict=True)):
             try:
-                seconds = self.clock.parse(text)
+                seconds = self._seconds(text)
             except ReportError as err:
-                self._faults.add(numbers[place], "", text, err)
+                self._faults.add(number, "", text.removeprefix(TOO_MANY_CELLS), err)
                 continue
-            for column, sink in columns:
+            for column, sink in sinks:
                 # Empty where the station did not report this field at that time.
-                if column >= len(cells) or not (data := cells[column].strip()):
+                if not (data := columns[column][place].strip()):
                     continue
                 try:
-                    sink.lot.append((place, seconds, _value(data)))
+                    sink.add(number, seconds, _value(data))
                 except ReportError as err:
-                    self._faults.add(numbers[place], sink.source.column, data, err)
+                    self._faults.add(number, sink.source.column, data, err)
+
+    def _seconds(self, text: str, source: Source | None = None) -> float:
+        """Return the time of a line. Raises ReportError."""
+        if text.startswith(TOO_MANY_CELLS):
+            raise ReportError(HistoryReason.TOO_MANY_CELLS)
+        return self.clock.parse(text, source)
 
     def _sink(self, source: Source) -> _Sink:
         """Return the object that takes the readings of a source."""
@@ -389,6 +455,8 @@ def _place(
             return "field", field
         case Reason.INVALID_DATA:
             return _text(field).strip()[:_SHOWN_VALUE], data
+        case HistoryReason.TOO_MANY_CELLS:
+            return "", _text(time).removeprefix(TOO_MANY_CELLS)
         case _:
             return "date_time", time
 
@@ -404,6 +472,19 @@ def _value(text: str) -> float:
     if "_" in text or not isfinite(value):
         raise ReportError(Reason.INVALID_DATA)
     return value
+
+
+def _values(cells: _Cells) -> Sequence[float]:
+    """Return the numbers in cells. Raises ValueError or TypeError if one is unusual."""
+    if {*map(type, cells)} == {float}:
+        values = cells
+    elif "_" in "".join(cells):
+        raise ValueError
+    else:
+        values = list(map(float, cells))
+    if not isfinite(sum(values)):
+        raise ValueError
+    return values
 
 
 def _text(value: Any) -> str:

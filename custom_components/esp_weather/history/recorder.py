@@ -12,12 +12,16 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.recorder import DATA_INSTANCE
 
 from ..messages import invalid
+from .hours import Method
 
 try:
     from homeassistant.components.recorder.db_schema import (
         StateAttributes,
         States,
         StatesMeta,
+        Statistics,
+        StatisticsMeta,
+        StatisticsShortTerm,
     )
     from homeassistant.components.recorder.models import (
         StatisticData,
@@ -45,10 +49,14 @@ __all__ = [
     "StatesMeta",
     "StatisticData",
     "StatisticMetaData",
+    "Statistics",
+    "StatisticsMeta",
+    "StatisticsShortTerm",
     "async_check",
     "async_import_statistics",
     "async_list_statistic_ids",
     "async_wait_for_recorder",
+    "check_kind",
     "statistics_during_period",
     "unit_converter",
 ]
@@ -72,16 +80,26 @@ async def async_wait_for_recorder(hass: HomeAssistant) -> None:
     await done
 
 
+def check_kind(method: Method, metadata: StatisticMetaData) -> None:
+    """Raise ServiceValidationError unless the statistics are those of this method."""
+    mean_type = {
+        Method.MEAN: StatisticMeanType.ARITHMETIC,
+        Method.ANGLE: StatisticMeanType.CIRCULAR,
+        Method.METER: StatisticMeanType.NONE,
+    }[method]
+    has_sum = method is Method.METER
+    if (metadata["mean_type"], metadata["has_sum"]) != (mean_type, has_sum):
+        raise invalid("history_kind", entity_id=metadata["statistic_id"])
+
+
 def unit_converter(
     unit: str | None, metadata: StatisticMetaData
 ) -> Callable[[float], float]:
     """Return the converter from the unit of readings to that of their statistics.
 
-    Raises ServiceValidationError, also for statistics that are not means.
+    Raises ServiceValidationError.
     """
     statistic_id = metadata["statistic_id"]
-    if metadata["has_sum"] or metadata["mean_type"] is not StatisticMeanType.ARITHMETIC:
-        raise invalid("history_kind", entity_id=statistic_id)
     statistics_unit = metadata["unit_of_measurement"]
     if statistics_unit == unit:
         return float

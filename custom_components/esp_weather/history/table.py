@@ -4,17 +4,20 @@ Delimiter, encoding and decimal comma are detected. Each line is parsed on its o
 missing quotation mark does not affect other lines.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 import csv
 from dataclasses import dataclass
 from io import TextIOWrapper
 from itertools import chain, islice
-from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, Final, TextIO
 
 from .clock import is_time
 from .errors import HistoryError, HistoryReason
+
+# What a line with more numbers than columns has instead of its time, followed by the line
+TOO_MANY_CELLS: Final = "\n"
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _TIME_NAMES: Final = (
@@ -69,19 +72,20 @@ class Table:
         (header_line, header), *rows = lines
         titles = _titles(header)
         names = tuple(title.lower() for title in titles)
-        delimiter, time = _layout(header, names, [line for _, line in rows])
+        delimiter, time = _layout(header, titles, [line for _, line in rows])
         return cls(path, encoding, delimiter, header_line, titles, names, time)
 
     def open(self, file: BinaryIO) -> TextIOWrapper:
         """Open the file as text."""
         return TextIOWrapper(file, encoding=self.encoding, errors="replace")
 
-    def rows(self, file: TextIO) -> Iterator[tuple[Sequence[int], list[list[str]]]]:
-        """Return the numbers and the cells of the lines after the header, in batches.
+    def columns(
+        self, file: TextIO
+    ) -> Iterator[tuple[Sequence[int], Sequence[str], Sequence[Sequence[str]]]]:
+        """Return numbers, times and columns of the lines after the header, in batches.
 
-        Empty lines are left out.
+        Empty lines are left out. Cells that a line lacks are empty.
         """
-        delimiter = self.delimiter
         for first, lines in _lots(file):
             numbers: Sequence[int] = range(first, first + len(lines))
             if first <= self.header_line or not all(lines):
@@ -92,29 +96,37 @@ class Table:
                 ]
                 numbers = [number for number, _ in numbered]
                 lines = [line for _, line in numbered]
-            yield (
-                numbers,
-                [
-                    _cells(line, delimiter) if '"' in line else line.split(delimiter)
-                    for line in lines
-                ],
-            )
+            if not lines:
+                continue
+            columns = self._columns(lines)
+            times = columns[self.time[0]]
+            if len(self.time) > 1:
+                parts = (columns[column] for column in self.time)
+                times = [" ".join(each).strip(" ") for each in zip(*parts, strict=True)]
+            yield numbers, times, columns
 
-    def select(
-        self, columns: Sequence[str], lot: Sequence[list[str]]
-    ) -> list[tuple[str, str, str, str, str]]:
-        """Return the cells of the time and of three columns in each of some lines.
-
-        Missing cells are empty. The fifth cell is arbitrary.
-        """
-        places = [self.names.index(name) for name in columns]
-        width = max(*places, *self.time) + 1
-        if min(map(len, lot), default=width) < width:
-            lot = [cells + [""] * (width - len(cells)) for cells in lot]
-        if len(self.time) > 1:
-            for cells in lot:
-                cells[self.time[0]] = time_in(cells, self.time)
-        return list(map(itemgetter(self.time[0], *places, 0), lot))
+    def _columns(self, lines: Sequence[str]) -> list[list[str]]:
+        """Return the columns of lines."""
+        width = len(self.names)
+        # Splitting all lines at once takes a third of the time. What ends each line is
+        # a cell, too, and in its place if no line has more or fewer cells.
+        text = f"{self.delimiter}\n{self.delimiter}".join(lines)
+        cells = text.split(self.delimiter)
+        ends = cells[width :: width + 1]
+        if (
+            '"' not in text
+            and ends.count("\n") == len(ends) == len(lines) - 1
+            and len(cells) == len(lines) * (width + 1) - 1
+        ):
+            return [cells[column :: width + 1] for column in range(width)]
+        rows = []
+        for line in lines:
+            row = _cells(line, self.delimiter) + width * [""]
+            if any(cell.strip().isdecimal() for cell in row[width:]):
+                # Decimal commas without quotation marks: which cells belong together?
+                row[self.time[0]] = TOO_MANY_CELLS + line
+            rows.append(row[:width])
+        return list(map(list, zip(*rows, strict=True)))
 
 
 def _encoding(path: Path) -> str:
@@ -170,16 +182,25 @@ def _titles(header: str) -> tuple[str, ...]:
         (_cells(header, delimiter) for delimiter in _DELIMITERS),
         key=lambda cells: len([cell for cell in cells if cell.strip(" \t;,|")]),
     )
-    return tuple(title.strip(" \t;,|\ufeff\0") for title in best)
+    # Columns of the same name are not of the same sensor.
+    same: Counter[str] = Counter()
+    titles = []
+    for cell in best:
+        title = cell.strip(" \t;,|\ufeff\0")
+        same[title.lower()] += 1
+        number = same[title.lower()]
+        titles.append(f"{title} ({number})" if title and number > 1 else title)
+    return tuple(titles)
 
 
 def _layout(
-    header: str, names: tuple[str, ...], lines: list[str]
+    header: str, titles: tuple[str, ...], lines: list[str]
 ) -> tuple[str, tuple[int, ...]]:
     """Return the delimiter of the lines, and the columns that hold the time.
 
     Raises HistoryError if there is no time.
     """
+    names = tuple(title.lower() for title in titles)
     candidates: list[tuple[int, ...]] = [
         (names.index(name),) for name in _TIME_NAMES if name in names
     ]
@@ -206,7 +227,11 @@ def _layout(
         key=lambda layout: times(*layout),
     )
     named = {name for name in _TIME_NAMES if name in names}
-    if len(names) < 2 or (not named and not times(*found)):
+    if (
+        len(names) < 2
+        or any(map(is_time, titles))  # not a header but the first reading
+        or (not named and not times(*found))
+    ):
         raise HistoryError(HistoryReason.UNKNOWN_FORMAT)
     return found
 

@@ -6,6 +6,7 @@ can the import.
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 import logging
@@ -26,8 +27,10 @@ _LOGGER = logging.getLogger(__name__)
 _COMMIT_INTERVAL: Final = 5.0  # seconds
 _RETRY_INTERVAL: Final = 60.0
 _MOST_WAITING: Final = 50_000
-_DECIMALS: Final = 4
+ARCHIVE_DECIMALS: Final = 4
 _ISSUE: Final = "archive_failed"
+# SQLite asks that often whether to go on.
+_STEPS_PER_LOOK: Final = 20_000
 
 CREATE_TABLE: Final = """
 CREATE TABLE IF NOT EXISTS data (
@@ -38,6 +41,22 @@ CREATE TABLE IF NOT EXISTS data (
 _INSERT: Final = """
 INSERT INTO data (API_key, date_time, mac, field, data) VALUES ('', ?, ?, ?, ?)
 """
+_STAGE: Final = (
+    "CREATE TABLE staged (date_time TEXT, mac TEXT, field INTEGER, data REAL)"
+)
+# The second of two equal readings is one of its own, and in the archive if that has two.
+_MERGE: Final = """
+INSERT INTO archive.data (API_key, date_time, mac, field, data)
+SELECT '', date_time, mac, field, data FROM (
+    SELECT date_time, mac, field, data,
+        row_number() OVER (PARTITION BY date_time, mac, field, data)
+    FROM staged
+    EXCEPT
+    SELECT date_time, mac, field, data,
+        row_number() OVER (PARTITION BY date_time, mac, field, data)
+    FROM archive.data
+)
+"""
 
 
 class _Row(NamedTuple):
@@ -47,6 +66,51 @@ class _Row(NamedTuple):
     mac: str
     field: int
     value: float
+
+
+class StagedReadings:
+    """Readings of a file on their way into the archive, in a temporary database."""
+
+    def __init__(self) -> None:
+        """Create the database, which SQLite deletes when it is closed."""
+        # Used in several threads, but in one at a time
+        self._database = sqlite3.connect("", check_same_thread=False)
+        self._database.execute(_STAGE)
+        self._stopped = False
+        self._database.set_progress_handler(lambda: self._stopped, _STEPS_PER_LOOK)
+
+    def add(
+        self, mac: str, field: int, times: Sequence[float], values: Sequence[float]
+    ) -> None:
+        """Add readings of a field, measured at these times in seconds since 1970."""
+        self._database.executemany(
+            "INSERT INTO staged VALUES (?, ?, ?, ?)",
+            (
+                (datetime.fromtimestamp(time, UTC).isoformat(), mac, field, value)
+                for time, value in zip(times, values, strict=True)
+            ),
+        )
+
+    def merge(self, path: Path) -> int:
+        """Add those that are not in the archive, in order of time; return how many.
+
+        Raises OSError or sqlite3.Error, also after stop(); then nothing is added.
+        """
+        path.parent.mkdir(exist_ok=True)
+        self._database.commit()
+        self._database.execute("ATTACH ? AS archive", [str(path)])
+        self._database.execute("PRAGMA archive.journal_mode = WAL")
+        with self._database:
+            self._database.execute(CREATE_TABLE.replace("data (", "archive.data (", 1))
+            return self._database.execute(_MERGE).rowcount
+
+    def stop(self) -> None:
+        """Make add() or merge() fail."""
+        self._stopped = True
+
+    def close(self) -> None:
+        """Delete what was staged."""
+        self._database.close()
 
 
 class Archive:
@@ -66,7 +130,7 @@ class Archive:
     @callback
     def async_add(self, mac: str, reading: Reading, time: datetime) -> None:
         """Queue a reading that was measured at this time."""
-        value = round(reading.value, _DECIMALS)
+        value = round(reading.value, ARCHIVE_DECIMALS)
         self._rows.append(_Row(time, mac, reading.field, value))
         if len(self._rows) > _MOST_WAITING:
             del self._rows[0]
@@ -85,6 +149,15 @@ class Archive:
     def async_unlock(self) -> None:
         """Resume writing."""
         self._writing.release()
+
+    async def async_merge(self, staged: StagedReadings) -> int:
+        """Add the readings of a file that are not there yet; return how many.
+
+        Raises OSError or sqlite3.Error.
+        """
+        await self._async_write()
+        async with self._writing:
+            return await self._hass.async_add_executor_job(staged.merge, self.path)
 
     async def _async_wait(self) -> None:
         """Write until nothing is left."""
