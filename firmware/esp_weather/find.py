@@ -39,7 +39,7 @@ def run(memory: Memory, clock: Clock) -> None:
             wifi.connect()
             time.sleep_ms(_LOOK_MS)
         memory.wifi = wifi.checksum
-        server = find(config["key"], wifi, memory, clock, watchdog)
+        server = _find(config, wifi, memory, clock, watchdog)
         if server is None:
             print("Home Assistant was not found")
             if not config["server"]["host"]:
@@ -55,16 +55,17 @@ def run(memory: Memory, clock: Clock) -> None:
         watchdog.stop()
 
 
-def find(
-    key: str, wifi: Wifi, memory: Memory, clock: Clock, watchdog: Watchdog
+def _find(
+    config: dict, wifi: Wifi, memory: Memory, clock: Clock, watchdog: Watchdog
 ) -> dict | None:
     """Return the server that knows the key, as the settings have it, or None.
 
     Raises OSError if nothing can be sent.
     """
+    config["slot"] = []
     for host, port, tls in mdns.servers():
         server = {"host": host, "port": port, "tls": tls}
-        client = _Check(server, key, wifi, memory, clock)
+        client = _Check(dict(config, server=server), wifi, clock, memory)
         for _ in range(_ATTEMPTS):
             watchdog.feed()
             client.report(Buffer(1), 0)
@@ -80,12 +81,8 @@ class _Check(ReportClient):
 
     TIMEOUT = 5_000  # ms
 
-    def __init__(
-        self, server: dict, key: str, wifi: Wifi, memory: Memory, clock: Clock
-    ) -> None:
-        """Initialize with the server's address and the station's key."""
-        config: dict = {"server": server, "key": key, "fields": "", "slot": []}
-        config.update({"interval": 0, "deep_sleep": True, "battery": None})
+    def __init__(self, config: dict, wifi: Wifi, clock: Clock, memory: Memory) -> None:
+        """Initialize with the settings, in which the server is the one to check."""
         super().__init__(config, wifi, clock, memory)
         self.is_signed = False
 

@@ -12,16 +12,16 @@ import socket
 import sys
 import time
 
+from machine import Timer, reset
 from micropython import const
 import network
 
 from esp_weather import VERSION, captive, improv
 from esp_weather.start import forget
-from esp_weather.watchdog import Watchdog
-from esp_weather.wifi import attempt
 
 _ADDRESS = "192.168.4.1"
 _OPEN_MS = const(300_000)  # that it stays open after somebody has loaded the page
+_HANGS_MS = const(900_000)  # after which the board is reset, whatever it does
 _DONE_MS = const(10_000)  # in which the phone is told that it is done
 _LOOK_MS = const(500)
 _JOIN_MS = const(25_000)
@@ -46,27 +46,25 @@ def run(due: int) -> bool:
 
     Returns whether there are new settings. `due` are the flags of this start.
     """
-    watchdog = Watchdog(lambda: None)
-    watchdog.start()
-    portal = Portal(watchdog, due)
+    portal = Portal(due)
     try:
         portal.open()
         return portal.serve()
     finally:
         portal.close()
-        watchdog.stop()
 
 
 class Portal:
     """The access point, its name server and its page."""
 
-    def __init__(self, watchdog: Watchdog, due: int) -> None:
+    def __init__(self, due: int) -> None:
         """Initialize; nothing is open yet."""
-        self._watchdog = watchdog
+        # Not the watchdog of a station, with which all that it needs would be loaded.
+        self._timer = Timer(0)
         self._station = network.WLAN(network.STA_IF)
         self._access_point = network.WLAN(network.AP_IF)
-        if not attempt(self._station.active):
-            attempt(self._station.active, True)
+        if not _attempt(self._station.active):
+            _attempt(self._station.active, True)
         mac = self._station.config("mac")
         self.name = "ESP-Weather-" + hexlify(mac[3:]).decode()
         from esp_weather import form  # noqa: PLC0415 # takes memory
@@ -102,10 +100,11 @@ class Portal:
 
     def close(self) -> None:
         """Close the network and give the serial port back."""
+        self._timer.deinit()
         self._improv.close()
         for stream in self._streams:
             stream.close()
-        attempt(self._access_point.active, False)
+        _attempt(self._access_point.active, False)
 
     def serve(self) -> bool:
         """Answer until it is time to close; return whether there are new settings."""
@@ -115,7 +114,6 @@ class Portal:
         poll.register(sys.stdin, select.POLLIN)
         self._stay(_OPEN_MS)
         while time.ticks_diff(self._end, time.ticks_ms()) > 0:
-            self._watchdog.feed()
             for ready, _ in poll.poll(_LOOK_MS):
                 if ready is sys.stdin:
                     if not self._improv.read():
@@ -140,6 +138,10 @@ class Portal:
 
     def _stay(self, ms: int) -> None:
         self._end: int = time.ticks_add(time.ticks_ms(), ms)  # type: ignore[assignment]
+        self._timer.deinit()
+        self._timer.init(
+            mode=Timer.ONE_SHOT, period=_HANGS_MS, callback=lambda _: reset()
+        )
 
     def _why(self, due: int) -> str:
         """Return what went wrong with the settings that there are."""
@@ -164,7 +166,7 @@ class Portal:
         """Return name, strength and whether there is a password, of each network."""
         networks: list = []
         names = []
-        found = attempt(self._station.scan) or []
+        found = _attempt(self._station.scan) or []
         for each in sorted(found, key=lambda each: -each[3]):
             try:
                 name = each[0].decode()
@@ -292,7 +294,7 @@ class Portal:
             self._finish(self._changed)
         if self._error:
             print("Portal:", self._error)
-            attempt(self._station.disconnect)
+            _attempt(self._station.disconnect)
             self._scan()
 
     def _finish(self, changed: dict) -> None:
@@ -316,14 +318,13 @@ class Portal:
         """Join a Wi-Fi; return a key of the texts if that fails."""
         print("Portal: joining", ssid)
         station = self._station
-        attempt(station.disconnect)
-        attempt(station.connect, ssid, password)
+        _attempt(station.disconnect)
+        _attempt(station.connect, ssid, password)
         end = time.ticks_add(time.ticks_ms(), _JOIN_MS)
         while time.ticks_diff(end, time.ticks_ms()) > 0:
-            self._watchdog.feed()
-            if attempt(station.isconnected):
+            if _attempt(station.isconnected):
                 return ""
-            status = attempt(station.status)
+            status = _attempt(station.status)
             # An ESP32 says so for a moment after it was told to connect.
             since = _JOIN_MS - time.ticks_diff(end, time.ticks_ms())
             if since > _SETTLE_MS:
@@ -333,6 +334,15 @@ class Portal:
                     return "no_network"
             time.sleep_ms(_LOOK_MS)
         return "no_wifi"
+
+
+def _attempt(function, *arguments):  # type: ignore[no-untyped-def]
+    """Call a function of the port; print the error and return None if it raises."""
+    try:
+        return function(*arguments)
+    except Exception as err:  # noqa: BLE001 # What the ports raise is not the same.
+        print("Portal:", err)
+        return None
 
 
 def _chip() -> str:
