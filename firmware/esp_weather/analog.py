@@ -1,6 +1,11 @@
 """Analogue input: a voltage on a scale, such as soil moisture, light or a battery."""
 
-from esp_weather.status import FULL_SCALE, open_adc
+import sys
+
+from machine import ADC, Pin
+from micropython import const
+
+_FULL_SCALE = const(65535)
 
 
 class ANALOG:
@@ -8,7 +13,12 @@ class ANALOG:
 
     def __init__(self, pin: int, zero: float, full_scale: float, kind: str) -> None:
         """Initialize a pin: 0 V stand for `zero`, the full range for `full_scale`."""
-        self._adc = open_adc(pin)
+        # The channel of an ESP8266, or a pin of an ESP32
+        self._adc = (
+            ADC(pin)
+            if sys.platform == "esp8266"
+            else ADC(Pin(pin), atten=ADC.ATTN_11DB)
+        )
         self._zero = zero
         self._range = full_scale - zero
 
@@ -18,4 +28,4 @@ class ANALOG:
 
     def read(self) -> tuple[float, ...]:
         """Return the scaled value, in a tuple."""
-        return (self._zero + self._range * self._adc.read_u16() / FULL_SCALE,)
+        return (self._zero + self._range * self._adc.read_u16() / _FULL_SCALE,)

@@ -6,7 +6,7 @@ from micropython import const
 
 # A field and the time of its measurement in one number, and the value. The time is
 # that of the station's clock, which wraps around in these bits after 310 days.
-_FORMAT = "<If"
+_READING = "<If"
 SIZE = const(8)
 _TIME_BITS = const(28)
 _TIME = const(0x0FFFFFFF)
@@ -35,7 +35,7 @@ class Buffer:
         elif self.count == self.capacity - 1:
             print("The memory is full: the oldest readings will be lost")
         pack_into(
-            _FORMAT,
+            _READING,
             self.data,
             self._place(self.count),
             field << _TIME_BITS | time & _TIME,
@@ -56,7 +56,7 @@ class Buffer:
 
     def reading(self, index: int, now: int) -> tuple[int, float, int]:
         """Return a reading: field, value, and age in tenths of a second."""
-        key, value = unpack_from(_FORMAT, self.data, self._place(index))
+        key, value = unpack_from(_READING, self.data, self._place(index))
         return key >> _TIME_BITS, value, now - key & _TIME
 
     def pieces(self, newest: int) -> tuple[memoryview, memoryview]:

@@ -1,7 +1,4 @@
-"""Loads the modules that the settings require. Unloaded when that is done.
-
-Modules are imported one by one, since compiling takes more memory than running.
-"""
+"""Loads the modules that the settings require. Unloaded when that is done."""
 
 from binascii import hexlify
 import gc
@@ -36,15 +33,16 @@ def parts(memory: Memory) -> tuple:
         raise SettingsError("%s: led: %s" % (CONFIG, err))
     forget("led")
     # Import only the class that is needed.
-    if settings["signed"]:
-        client = _load("client signature status signed").ReportClient
+    if settings["deep_sleep"]:
+        from esp_weather.asleep import Station  # noqa: PLC0415
     else:
-        client = _load("client legacy").ReportClient
-    _load("wifi delivery sensors watchdog station")
-    kind = _load("asleep" if settings["deep_sleep"] else "awake")
-    for sensor in settings["sensors"]:
-        _load(sensor["type"])
-    return kind.Station, settings, lamp, client
+        from esp_weather.awake import Station  # noqa: PLC0415
+    gc.collect()
+    if settings["signed"]:
+        from esp_weather.signed import ReportClient  # noqa: PLC0415
+    else:
+        from esp_weather.legacy import ReportClient  # noqa: PLC0415
+    return Station, settings, lamp, ReportClient
 
 
 def _slot() -> list[str]:
@@ -96,15 +94,3 @@ def _seal() -> str:
     except OSError:
         pass  # The settings check reports this.
     return hexlify(seal.digest()[:8]).decode()
-
-
-def _load(names: str):  # type: ignore[no-untyped-def]
-    """Import modules, and return the last one.
-
-    Garbage is collected after each one, so that
-    the heap is not fragmented.
-    """
-    for name in names.split():
-        gc.collect()
-        module = __import__("esp_weather." + name, None, None, (name,))
-    return module

@@ -20,6 +20,7 @@ _KINDS = {
     list: "a list in brackets",
 }
 _DAY = 86400
+_IS_COMPILED = __file__.endswith(".mpy")
 # The ESP8266 counts a sleep in microseconds, with 32 bits: 71 minutes.
 _LONGEST_SLEEP = 4200
 _WAKE_PIN = 16  # of the ESP8266: wired to RST, it ends the sleep
@@ -56,8 +57,8 @@ def load(path: str = CONFIG) -> dict:
             letter.isalpha() or letter.isdigit(),
             "is of letters, digits, - and _",
         )
-    # The heap of an ESP8266 is too small for it, as docs/firmware.md says.
-    _get(config, "signed", bool, sys.platform != "esp8266")
+    # The heap of an ESP8266 is too small for it if the firmware runs from source.
+    _get(config, "signed", bool, sys.platform != "esp8266" or _IS_COMPILED)
     _check_battery(config)
     deep_sleep = _get(config, "deep_sleep", bool, False)
     limit = _LONGEST_SLEEP if deep_sleep else _DAY
@@ -65,6 +66,11 @@ def load(path: str = CONFIG) -> dict:
     config["is_auto"] = config.get("sensors") == "auto"
     _check_pins(config, _check_sensors(config), deep_sleep)
     config["fields"] = _ascii(json.dumps(registry.fields(config["sensors"])))
+    config["board"] = "".join(
+        letter
+        for letter in getattr(sys.implementation, "_machine", "")
+        if " " <= letter < "\x7f" and letter not in '"\\'
+    )
     return config
 
 

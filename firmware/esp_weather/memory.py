@@ -7,7 +7,7 @@ station makes itself.
 
 from hashlib import sha256
 import os
-from struct import pack_into, unpack_from
+from struct import pack_into
 
 import machine
 from micropython import const
@@ -15,8 +15,8 @@ from micropython import const
 from esp_weather.buffer import SIZE, Buffer
 
 # A checksum, a mark, the names below, and the newest readings
-_FORMAT = "<HBBBBBBHIIHH4s4s48s"
-_NAMES = (
+FORMAT = "<HBBBBBBHIIHH4s4s48s"
+NAMES = (
     "wakes",  # out of a deep sleep
     "failures",  # rounds in a row without an answer, of a station that sleeps
     "skips",  # remaining wake-ups without a report
@@ -33,11 +33,11 @@ _NAMES = (
     "wifi",  # a checksum of what the Wi-Fi was configured with
     "nonce",  # for the next report
 )
-_LAYOUT = const(4)  # changes with the format of these
+LAYOUT = const(4)  # changes with the format of these
 CHECKSUM = const(4)
 HEADER = const(82)
 # ports/esp8266/machine_rtc.c: 492 bytes
-CAPACITY = (492 - HEADER) // SIZE
+CAPACITY = const(51)  # (492 - HEADER) // SIZE
 
 # Bits of `flags`
 SLEEPS = const(1)  # Deep sleep is configured.
@@ -71,29 +71,10 @@ class Memory:
         self.is_woken = False  # out of a deep sleep
         self.is_power_on = False  # what caused this start
         self.record = bytearray(HEADER + CAPACITY * SIZE)
-        try:
-            cause = machine.reset_cause()
-            self.is_power_on = cause == machine.PWRON_RESET
-            record = machine.RTC().memory()
-            is_kept = (
-                not self.is_power_on
-                and len(record) == len(self.record)
-                and record[CHECKSUM + 7] == _LAYOUT
-                and checksum_of(record[CHECKSUM:]) == record[:CHECKSUM]
-            )
-        except Exception as err:  # noqa: BLE001 # The station does without.
-            print("RTC:", err)
-            is_kept = False
-        if is_kept:
-            self.record[:] = record
-            self.is_woken = cause == machine.DEEPSLEEP_RESET
-        else:
-            self.record[CHECKSUM + 7] = _LAYOUT
-            _tidy()
-        values = unpack_from(_FORMAT, self.record, CHECKSUM)
-        for name, value in zip(_NAMES, values):
-            setattr(self, name, value)
-        self.nonce: str = values[-1].rstrip(b"\0").decode()
+        self.nonce = ""
+        from esp_weather import recall  # noqa: PLC0415 # It is not needed again.
+
+        recall.load(self)
 
     def save(self, buffer: Buffer, in_file: bool = False) -> None:
         """Store the readings of a buffer, and the state.
@@ -117,13 +98,13 @@ class Memory:
                 print(FILE, err)
         self.note()
         if had_file and not self.flags & IN_FILE:
-            _tidy()
+            tidy()
 
     def note(self) -> None:
         """Store the state; the stored readings remain."""
         self.tenths &= 0xFFFFFFFF
         record = self.record
-        pack_into(_FORMAT, record, CHECKSUM, *[getattr(self, name) for name in _NAMES])
+        pack_into(FORMAT, record, CHECKSUM, *[getattr(self, name) for name in NAMES])
         record[:CHECKSUM] = checksum_of(memoryview(record)[CHECKSUM:])
         try:
             machine.RTC().memory(record)
@@ -147,7 +128,7 @@ def _write(buffer: Buffer) -> None:
         file.write(checksum.digest()[:CHECKSUM])
 
 
-def _tidy() -> None:
+def tidy() -> None:
     """Remove the file: its readings are stored elsewhere, or their time is lost."""
     try:
         os.remove(FILE)

@@ -1,8 +1,7 @@
 """The sensors of the station."""
 
-import machine
-
 from esp_weather import SettingsError
+from esp_weather.start import forget
 
 
 class Sensors:
@@ -68,29 +67,14 @@ class Sensors:
             print(_name(settings), "cannot be read:", type(err).__name__, err)
 
     def _open(self, sensor: list) -> None:
-        """Create the driver if needed. Sensors at the same pins share a bus."""
-        settings, driver = sensor
-        if driver is not None:
-            return
-        pins = (settings.get("pin"), settings.get("scl"), settings.get("sda"))
-        kind = settings["type"]
-        if kind == "analog":
-            self._buses[pins] = settings["pin"]
-        elif pins not in self._buses:
-            pin, scl, sda = pins
-            self._buses[pins] = (
-                machine.SoftI2C(scl=machine.Pin(scl), sda=machine.Pin(sda))
-                if pin is None
-                else machine.Pin(pin)
-            )
-        options = {
-            name: settings[name]
-            for name in settings
-            if name not in ("type", "field", "pin", "scl", "sda", "unit")
-        }
-        # Only the needed drivers are loaded.
-        module = __import__("esp_weather." + kind, None, None, (kind,))
-        sensor[1] = getattr(module, kind.upper())(self._buses[pins], **options)
+        """Create the driver if needed."""
+        if sensor[1] is None:
+            from esp_weather import drivers  # noqa: PLC0415 # seldom needed
+
+            try:
+                sensor[1] = drivers.create(sensor[0], self._buses)
+            finally:
+                forget("drivers")
 
 
 def _name(sensor: dict) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 from esp_weather import CONFIG, ORDER, VERSION
 
@@ -44,6 +45,19 @@ def order(wanted: dict) -> bool:
         print("It cannot be ordered:", err)
         return False
     return True
+
+
+def confirm(client) -> None:  # type: ignore[no-untyped-def]
+    """Note that this version works, and that the server knows of the last update."""
+    import slots  # noqa: PLC0415 # It is seldom needed.
+
+    try:
+        slots.write(client.slot[0])
+        client.slot = []
+        client.status.update_error = ""
+    except OSError as err:
+        print("slot:", err)
+    del sys.modules["slots"]
 
 
 def _write(name: str, value: int) -> None:

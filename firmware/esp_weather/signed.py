@@ -7,7 +7,6 @@ from binascii import hexlify
 from hashlib import sha256
 import json
 import os
-import sys
 
 from micropython import const
 
@@ -17,6 +16,7 @@ from esp_weather.client import AGAIN, DONE, DROP, REFUSED, RETRY, SMALLER, Clien
 from esp_weather.clock import Clock
 from esp_weather.memory import DECLARED, Memory
 from esp_weather.signature import base64, hmac_sha256, is_signed
+from esp_weather.start import forget
 from esp_weather.status import Status
 from esp_weather.wifi import Wifi
 
@@ -48,9 +48,9 @@ class ReportClient(Client):
         self._fields: str = config["fields"]
         self.status = Status(config, wifi, clock)
         self._was_asked_again = False
-        self._slot: list[str] = config["slot"]
-        if self._slot and self._slot[1] == "-":
-            self.status.update_error = self._slot[2]
+        self.slot: list[str] = config["slot"]
+        if self.slot and self.slot[1] == "-":
+            self.status.update_error = self.slot[2]
         if memory.stream == bytes(4):
             memory.stream = os.urandom(4)
             memory.flags &= ~DECLARED
@@ -99,22 +99,13 @@ class ReportClient(Client):
             memory.flags |= DECLARED
             if not self._understand():
                 return RETRY
-            if self._slot:
-                self._confirm()
+            if self.slot:
+                from esp_weather import settings  # noqa: PLC0415 # seldom needed
+
+                settings.confirm(self)
+                forget("settings")
             return DONE
         return DROP if status == 400 else RETRY
-
-    def _confirm(self) -> None:
-        """Note that this version works, and that the server knows of the last update."""
-        import slots  # noqa: PLC0415 # seldom needed
-
-        try:
-            slots.write(self._slot[0])
-            self._slot = []
-            self.status.update_error = ""
-        except OSError as err:
-            print("slot:", err)
-        del sys.modules["slots"]
 
     def _understand(self) -> bool:
         """Parse the answer; return whether that was possible."""

@@ -22,7 +22,7 @@ _QUICK = const(3)  # failed starts before there is a pause before the next
 def main() -> None:
     """Run the station for ever; if that fails, restart."""
     print("ESP Weather", VERSION)
-    gc.threshold(4096)  # Often, to avoid fragmentation
+    gc.threshold(1024)  # Very often: what stays has to lie close together.
     memory = Memory()
     if memory.starts >= _QUICK and not memory.flags & RESTED:
         from esp_weather import trouble  # noqa: PLC0415
@@ -47,6 +47,7 @@ def main() -> None:
         gc.collect()
         station = kind(*parts, memory, clock)
         del parts
+        gc.threshold(2048)  # Often, to avoid fragmentation
         station.run()
     except SettingsError as err:
         from esp_weather import trouble  # noqa: PLC0415

@@ -6,12 +6,12 @@ import time
 import machine
 from micropython import const
 
-from esp_weather import start
 from esp_weather.buffer import SIZE, Buffer
 from esp_weather.clock import Clock
 from esp_weather.delivery import Delivery
 from esp_weather.memory import Memory
 from esp_weather.sensors import Sensors
+from esp_weather.start import forget
 from esp_weather.watchdog import Watchdog
 from esp_weather.wifi import Wifi
 
@@ -58,7 +58,7 @@ class BaseStation:
 
         self._buffer = self._make_buffer()
         recall.restore(memory, self._buffer)
-        start.forget("recall")
+        forget("recall")
         self._delivery = Delivery(
             self._client, self._wifi, self._buffer, self._watchdog
         )
@@ -115,14 +115,14 @@ class BaseStation:
             from esp_weather import settings  # noqa: PLC0415 # seldom needed
 
             self._interval = settings.change(client, self._interval, self.LONGEST)
-            start.forget("settings")
+            forget("settings")
         self._memory.starts = 0  # This one came to a finished round.
         if client.firmware:
             from esp_weather import settings  # noqa: PLC0415 # seldom needed
 
             is_ordered = settings.order(client.firmware)
             client.firmware = {}
-            start.forget("settings")
+            forget("settings")
             if is_ordered:
                 self.keep()
                 machine.reset()

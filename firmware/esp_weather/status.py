@@ -1,15 +1,8 @@
 """The self-reported status of the station."""
 
-import sys
-
-from machine import ADC, Pin
-from micropython import const
-
 from esp_weather import VERSION
 from esp_weather.clock import Clock
 from esp_weather.wifi import Wifi
-
-FULL_SCALE = const(65535)
 
 
 class Status:
@@ -21,15 +14,14 @@ class Status:
         self._wifi = wifi
         # The clock is off by a few percent of each sleep.
         self._clock = None if config["deep_sleep"] else clock
-        board = getattr(sys.implementation, "_machine", "")
-        self._board = ',"board":"%s"}' % "".join(
-            letter for letter in board if " " <= letter < "\x7f" and letter not in '"\\'
-        )
+        self._board: str = config["board"]
         # Why the last update came to nothing, until a report has said so
         self.update_error = ""
-        battery = config["battery"]
-        self._adc = battery and open_adc(battery["pin"])
-        self._full_scale = battery and battery["full_scale"]
+        self._battery = None
+        if battery := config["battery"]:
+            from esp_weather.analog import ANALOG  # noqa: PLC0415 # if there is one
+
+            self._battery = ANALOG(battery["pin"], 0, battery["full_scale"], "")
 
     def json(self) -> str:
         """Return the status for the signed report."""
@@ -41,17 +33,9 @@ class Status:
             text += ',"rssi":%d' % rssi
         if self._clock:
             text += ',"uptime":%d' % self._clock.uptime()
-        if self._adc:
+        if self._battery:
             try:
-                volts = self._adc.read_u16() * self._full_scale / FULL_SCALE
-                text += ',"battery":%.2f' % volts
+                text += ',"battery":%.2f' % self._battery.read()
             except Exception as err:  # noqa: BLE001 # The report goes without.
                 print("battery:", err)
-        return text + self._board
-
-
-def open_adc(pin: int) -> ADC:
-    """Return the ADC: the channel of an ESP8266, or a pin of an ESP32."""
-    if sys.platform == "esp8266":
-        return ADC(pin)
-    return ADC(Pin(pin), atten=ADC.ATTN_11DB)
+        return text + ',"board":"%s"}' % self._board

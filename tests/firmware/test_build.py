@@ -4,21 +4,31 @@ from hashlib import sha256
 import json
 import os
 from pathlib import Path
+import shutil
 import subprocess
 import sys
 
 from custom_components.esp_weather.const import FIRMWARE_VERSION
 
-from .interpreter import COMPILER, FIRMWARE
+from .interpreter import COMPILER, FIRMWARE, joined_modules
+
+
+def _run(target: Path, firmware: Path = FIRMWARE) -> str:
+    """Compile into a folder and return what is wrong."""
+    process = subprocess.run(
+        [sys.executable, firmware / "build.py", target],
+        check=False,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(COMPILER.parents[1])},
+    )
+    assert process.returncode == (1 if process.stderr else 0)
+    return process.stderr
 
 
 def _build(target: Path) -> dict[str, bytes]:
     """Compile into a folder and return its files."""
-    subprocess.run(
-        [sys.executable, FIRMWARE / "build.py", target],
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(COMPILER.parents[1])},
-    )
+    assert not _run(target)
     return {path.name: path.read_bytes() for path in sorted(target.iterdir())}
 
 
@@ -37,8 +47,9 @@ def test_build(tmp_path: Path) -> None:
             for name, content in files.items()
         },
     }
-    modules = (FIRMWARE / "esp_weather").glob("*.py")
-    assert sorted(files) == sorted(f"{path.stem}.mpy" for path in modules)
+    joined = joined_modules()
+    modules = (path.stem for path in (FIRMWARE / "esp_weather").glob("*.py"))
+    assert set(files) == {f"{joined.get(name, name)}.mpy" for name in modules}
     # A station reads it as a whole, with its heap.
     assert len((target / "firmware.json").read_bytes()) < 6_000
 
@@ -46,3 +57,12 @@ def test_build(tmp_path: Path) -> None:
 def test_same_source_same_files(tmp_path: Path) -> None:
     """Two builds have the same digests, wherever they are made."""
     assert _build(tmp_path / "one") == _build(tmp_path / "another place")
+
+
+def test_no_name_is_defined_twice(tmp_path: Path) -> None:
+    """Modules that become one must not replace what another one defines."""
+    firmware = tmp_path / "firmware"
+    shutil.copytree(FIRMWARE, firmware)
+    with (firmware / "esp_weather" / "clock.py").open("a") as file:
+        file.write("\ndef main() -> None:\n    pass\n")
+    assert _run(tmp_path, firmware) == "start defines main twice.\n"

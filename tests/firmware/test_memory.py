@@ -17,7 +17,9 @@ from .interpreter import (
     INTERPRETER_32,
     OLDEST_COMPILER,
     SIMULATOR,
+    build_firmware,
     compile_modules,
+    needs_32_bits,
     run,
     write_config,
 )
@@ -36,11 +38,6 @@ FLASH = 60_000  # bytes of all compiled modules
 REPORTS = 2_500
 LEAK = 100  # bytes that may be missing after all of them
 SETTINGS_CHECKED = 3  # the exit code of memory.py after that start
-
-needs_32_bits = pytest.mark.skipif(
-    not INTERPRETER_32.exists(),
-    reason="MicroPython for i386 is not there: scripts/setup gets it on x86 from Debian",
-)
 
 
 async def _report(
@@ -71,9 +68,7 @@ def _prepare(folder: Path, way: str) -> None:
         compile_modules(fakes, folder / "fakes")
     target = folder / "firmware"
     if way == "compiled":
-        compile_modules(FIRMWARE / "esp_weather", target / "esp_weather", "-O3")
-        for name in ("main.py", "slots.py"):
-            compile_modules(FIRMWARE / name, target, "-O3")
+        build_firmware(target)
         return
     target.mkdir()
     for name in ("main.py", "slots.py", "esp_weather"):

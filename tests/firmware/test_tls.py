@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+import pytest
 
 from .interpreter import BOARD, CLOCK, FIRMWARE, SIMULATOR, run, write_config
 from .server import ReportServer, report_server
@@ -42,9 +43,25 @@ def _server_context(folder: Path) -> ssl.SSLContext:
     return context
 
 
-async def _report_for_ten_minutes(folder: Path, server: ReportServer) -> str:
+def _proxy_context(context: ssl.SSLContext, name: str) -> ssl.SSLContext:
+    """Return what a proxy needs that knows only one name, and its certificate."""
+    proxy = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+
+    def choose(stream: ssl.SSLObject, asked: str, _: ssl.SSLContext) -> int | None:
+        if asked != name:
+            return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+        stream.context = context
+        return None
+
+    proxy.sni_callback = choose
+    return proxy
+
+
+async def _report_for_ten_minutes(
+    folder: Path, server: ReportServer, host: str = "127.0.0.1"
+) -> str:
     """Return what the console of a station shows that reports over HTTPS."""
-    address = {"host": "127.0.0.1", "port": server.port, "tls": True}
+    address = {"host": host, "port": server.port, "tls": True}
     write_config(folder, server.port, server=address)
     for _ in range(2):  # The first start is for the settings.
         code, output = await run(
@@ -62,6 +79,20 @@ async def test_tls(tmp_path: Path, socket_enabled: None) -> None:
         await _report_for_ten_minutes(tmp_path, server)
     # The first has no nonce, and that of the one after it was used.
     assert len(server.requests) == 13
+
+
+@pytest.mark.parametrize(
+    ("host", "requests"), [("localhost", 11), ("127.0.0.1", 0)], ids=["name", "number"]
+)
+async def test_tls_with_a_proxy(
+    tmp_path: Path, socket_enabled: None, host: str, requests: int
+) -> None:
+    """A proxy gets the name of the server, by which it chooses certificate and route."""
+    context = _proxy_context(_server_context(tmp_path), "localhost")
+    async with report_server(context) as server:
+        output = await _report_for_ten_minutes(tmp_path, server, host)
+    assert len(server.requests) == requests
+    assert ("The server: no answer" in output) is (requests == 0)
 
 
 async def test_tls_with_a_server_that_has_none(

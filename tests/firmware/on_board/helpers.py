@@ -40,13 +40,17 @@ class Alarm:
 
 
 def config(**changes):
-    """Return settings with an MCP9808, changed as given, and put them on the board."""
+    """Return settings with an MCP9808, changed as given, and put them on the board.
+
+    Reports are unsigned unless `signed` says otherwise.
+    """
     settings = {
         "wifi": {"ssid": "Home", "password": "password"},
         "server": {"host": "127.0.0.1", "port": PORT, "tls": False},
         "key": "PHDNGI2345",
         "interval": 60,
         "deep_sleep": False,
+        "signed": False,
         "sensors": [{"type": "mcp9808", "field": 1, "scl": 5, "sda": 4, "address": 24}],
     }
     settings.update(changes)

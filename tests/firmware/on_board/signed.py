@@ -281,10 +281,9 @@ def test_buffer():
 def test_memory():
     """What is kept is in its order; of what is too much, the newest."""
     from esp_weather.buffer import Buffer
-    from esp_weather.memory import CAPACITY, Memory
+    from esp_weather.memory import Memory
     from esp_weather.recall import restore
 
-    assert CAPACITY == 51
     for count, in_file, capacity, kept in (
         (0, False, 9, 0),
         (7, False, 9, 7),
@@ -548,14 +547,15 @@ def test_reset():
     room = Warming()
     config(signed=True, server={"host": "127.0.0.1", "port": 1})
     assert isinstance(run(100 * MINUTE), world.Reset)
-    assert len(room.measured) == 61
+    before = len(room.measured)
+    assert before in (60, 61)  # The last attempt ends before the next minute, or not.
     assert os.stat("readings.bin")
     # It looks for Home Assistant first.
     assert isinstance(run(MINUTE), world.Reset)
     config(signed=True)
     run(MINUTE)
     delivered = bodies()[1:]
-    assert _values(delivered) == room.until(62)
+    assert _values(delivered) == room.until(before + 1)
     room.ages_are_right(delivered)
     assert delivered[-1]["status"]["uptime"] == 0
     assert "readings.bin" not in os.listdir()
