@@ -8,6 +8,7 @@ import socket
 from typing import override
 
 import aiodns
+from pycares import ARecordData
 import pytest
 
 from tools.station import OUTDOOR
@@ -102,7 +103,7 @@ async def test_dns(tmp_path: Path) -> None:
         resolver = aiodns.DNSResolver(nameservers=["127.0.0.1"], udp_port=board.dns)
         for name in ("captive.apple.com", "home-assistant.io", "a.b.c.d.e.example"):
             found = await resolver.query_dns(name, "A")
-            assert [record.data.addr for record in found.answer] == [PORTAL]
+            assert [record.data for record in found.answer] == [ARecordData(PORTAL)]
         with pytest.raises(aiodns.error.DNSError) as err:
             await resolver.query_dns("captive.apple.com", "AAAA")
         assert err.value.args[0] == aiodns.error.ARES_ENODATA

@@ -141,5 +141,5 @@ async def test_same_as_home_assistant(
     assert report["entities"][0]["hours_imported"] == len(compiled)
     imported = await stored_hours(hass, entity_id(hass, "1"), columns)
     assert imported.keys() == compiled.keys()
-    for hour, values in compiled.items():
-        assert imported[hour] == pytest.approx(values, abs=1e-6), hour
+    for hour, statistics in compiled.items():
+        assert imported[hour] == pytest.approx(statistics, abs=1e-6), hour

@@ -21,6 +21,7 @@ LIMIT = 3.0  # times a refused legacy report
 BODY = 65_536  # bytes, the maximum of a body
 LIMIT_TO_NOBODY = 1.5  # times the same bytes, sent to an unknown address
 LINE = 6_000  # letters of a long address; HA takes lines of up to 8,190 bytes
+_BOMB = gzip.compress(b"a=1&" * (1 << 22))[:BODY]
 _ROUNDS = 5
 _LATER = 1.3  # seconds until the consequences of a refusal are done
 
@@ -257,7 +258,6 @@ KINDS: dict[str, dict[str, Make]] = {
         ),
     },
 }
-_BOMB = gzip.compress(b"a=1&" * (1 << 22))[:BODY]
 
 
 async def cost_of(target: Target, make: Make, count: int) -> float:

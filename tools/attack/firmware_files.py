@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from functools import partial
 import json
 import secrets
 
@@ -81,10 +82,7 @@ async def what_a_fetch_costs(target: Target) -> str:
     names = names or ["firmware.json"]
     base = await cost_of(target, BASE, 200)
     ratios = {
-        name: await cost_of(
-            target, lambda name=name: request("GET", _FOLDER + name), 200
-        )
-        / base
+        name: await cost_of(target, partial(request, "GET", _FOLDER + name), 200) / base
         for name in [*names, "nothing.mpy"]
     }
 

@@ -246,6 +246,7 @@ async def malformed_reports(target: Target) -> str:
     """Malformed reports are refused whole, with 400."""
     reading = {"field": 1, "value": 66.5}
     stream = {"stream": "0123abcd", "first": 0}
+    no_numbers: list[object] = ["21", None, True, [1], {}]
     cases: dict[str, object] = {
         "a list": [],
         "a text": "x",
@@ -259,7 +260,7 @@ async def malformed_reports(target: Target) -> str:
         },
         **{
             f"value {value!r}": {"readings": [reading, {**reading, "value": value}]}
-            for value in ("21", None, True, [1], {})
+            for value in no_numbers
         },
         **{
             f"age {age!r}": {"readings": [reading, {**reading, "age": age}]}
