@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import os
 from pathlib import Path
 import shutil
-import stat
+import tempfile
 
 from .home_assistant import free_port
 
@@ -38,49 +38,43 @@ class Database:
     url: str
 
     @asynccontextmanager
-    async def running(self, folder: Path) -> AsyncGenerator[str]:
-        """Serve an empty database with its files in `folder`; return its URL.
+    async def running(self) -> AsyncGenerator[str]:
+        """Serve an empty database in a folder of its own; return its URL.
 
         Raises DatabaseMissingError if the server is not installed.
         """
         program = self._program()
         user = self.user if os.geteuid() == 0 else None
-        _give_to(user, folder)
         port = free_port()
-        if await _run(self.prepare(program, folder), user, folder):
-            raise RuntimeError(f"{program} failed; see {folder}/log")
-        with (folder / "log").open("ab") as log:
-            server = await asyncio.create_subprocess_exec(
-                *self.serve(program, folder, port),
-                user=user,
-                stdin=DEVNULL,
-                stdout=log,
-                stderr=STDOUT,
-                start_new_session=True,
-            )
-        try:
-            async with asyncio.timeout(START_LIMIT):
-                while await _run(self.create(program, folder, port), user, folder):
-                    await asyncio.sleep(0.2)
-            yield self.url.format(port=port)
-        finally:
-            server.terminate()
-            await asyncio.wait_for(server.wait(), STOP_LIMIT)
+        # Not in a folder of pytest, which keeps other users out of those.
+        with tempfile.TemporaryDirectory(prefix="esp_weather-") as name:
+            folder = Path(name)
+            if user:
+                shutil.chown(folder, user)
+            if await _run(self.prepare(program, folder), user, folder):
+                raise RuntimeError(f"{program}: {(folder / 'log').read_text()}")
+            with (folder / "log").open("ab") as log:
+                server = await asyncio.create_subprocess_exec(
+                    *self.serve(program, folder, port),
+                    user=user,
+                    stdin=DEVNULL,
+                    stdout=log,
+                    stderr=STDOUT,
+                    start_new_session=True,
+                )
+            try:
+                async with asyncio.timeout(START_LIMIT):
+                    while await _run(self.create(program, folder, port), user, folder):
+                        await asyncio.sleep(0.2)
+                yield self.url.format(port=port)
+            finally:
+                server.terminate()
+                await asyncio.wait_for(server.wait(), STOP_LIMIT)
 
     def _program(self) -> Path:
         if not (found := sorted(Path("/").glob(self.programs))):
             raise DatabaseMissingError(f"Debian's package {self.package} is missing")
         return found[-1]
-
-
-def _give_to(user: str | None, folder: Path) -> None:
-    """Create a folder that belongs to `user` and that this user can reach."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if user:
-        shutil.chown(folder, user)
-        for parent in folder.parents:
-            if not parent.stat().st_mode & stat.S_IXOTH:
-                parent.chmod(parent.stat().st_mode | stat.S_IXGRP | stat.S_IXOTH)
 
 
 async def _run(command: Sequence[str], user: str | None, folder: Path) -> int:

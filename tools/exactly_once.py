@@ -415,7 +415,7 @@ async def bad_network(
     url = f"sqlite:///{home_assistant.database}"
     async with AsyncExitStack() as stack:
         if database is not None:
-            url = await stack.enter_async_context(database.running(folder / "server"))
+            url = await stack.enter_async_context(database.running())
             _use_database(home_assistant.config, home_assistant.port, url)
         await stack.enter_async_context(home_assistant)
         port = await stack.enter_async_context(network.running())

@@ -331,7 +331,7 @@ async def database(folder: Path, kind: Database, seconds: float = 10) -> Result:
 
     Raises DatabaseMissingError where that is not installed.
     """
-    async with kind.running(folder / "server") as url:
+    async with kind.running() as url:
         recorder = f"  db_url: {url}\n"
         async with under_load(folder / "config", recorder=recorder) as (
             home_assistant,

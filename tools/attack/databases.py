@@ -107,12 +107,12 @@ async def _with(target: Target, database: Database) -> str:
     """Attack a separate Home Assistant with a database server."""
     if target.short:
         return "not tried in a short run"
-    # The server runs as a user that cannot reach a private folder of this one.
+    # Not in a folder of the target: this Home Assistant has nothing to do with it.
     with tempfile.TemporaryDirectory(dir="/tmp") as name:
         folder = Path(name)
         try:
             async with (
-                database.running(folder / "database") as url,
+                database.running() as url,
                 Target.running(
                     folder / "config", short=False, database=url
                 ) as attacked,
