@@ -1,5 +1,6 @@
 """Backfill: rows with their own times, and statistics as if reported in time."""
 
+import asyncio
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import timedelta
@@ -930,7 +931,9 @@ async def test_killed_meanwhile(
 
     short_term, _ = await _statistics(select, entity_id)
     assert short_term[0][3] == 30
-    assert _notes(hass) == []
+    async with asyncio.timeout(10):
+        while _notes(hass):  # They are written in a thread.
+            await asyncio.sleep(0.01)
 
 
 async def test_stop(
