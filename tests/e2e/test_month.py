@@ -1,6 +1,6 @@
-"""A station and Home Assistant (HA) through a long time with all that goes wrong.
+"""A station and Home Assistant (HA) over a long time, with outages and resets.
 
-It is as long as DAYS says: DAYS=30 scripts/test tests/e2e/test_month.py.
+DAYS sets its length: DAYS=30 scripts/test tests/e2e/test_month.py.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ LIMIT = 20 * DAYS + 60  # s, for all
 
 
 class Console:
-    """What the board has printed, as far as this test needs it."""
+    """The output of the board, as far as this test needs it."""
 
     def __init__(self) -> None:
-        """Begin before the first start."""
+        """Initialize before the first start."""
         self.lines: list[str] = []
         self.streams: list[str] = []
         self.measured: list[int] = []
@@ -71,7 +71,7 @@ async def _obey(home_assistant: HomeAssistant, name: str) -> None:
 
 
 async def _live(home_assistant: HomeAssistant, folder: Path) -> Console:
-    """Let the board live, and do to HA what it wants."""
+    """Run the board, and do to HA what it commands."""
     process = await asyncio.create_subprocess_exec(
         *(MICROPYTHON, SIMULATOR / "month.py", OUTDOOR.mac, str(DAYS), SEED),
         cwd=folder,
@@ -101,7 +101,7 @@ async def _live(home_assistant: HomeAssistant, folder: Path) -> Console:
 async def test_month(
     home_assistant: HomeAssistant, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each reading is in the database once, if the board did not forget it."""
+    """Each reading that the board did not forget is in the database once."""
     await add_station(home_assistant, OUTDOOR)
     folder = tmp_path / "outdoor"
     folder.mkdir()

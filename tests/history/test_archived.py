@@ -1,4 +1,4 @@
-"""Importing old files into the file that keeps every reading."""
+"""Import of old files into the archive."""
 
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -54,7 +54,7 @@ async def _import(hass: HomeAssistant, path: Path, **data: Any) -> dict[str, Any
 
 
 async def _rows(hass: HomeAssistant) -> list[tuple[Any, ...]]:
-    """Return what the archive holds, but for the Ids, in their order."""
+    """Return the rows of the archive without their Ids, in order."""
     archive = hass.data[DATA].archive
     await archive.async_lock()
     archive.async_unlock()
@@ -70,7 +70,7 @@ async def test_whole_and_once(
     indoor: MockConfigEntry,
     old_server: OldServer,
 ) -> None:
-    """Each reading is there as it was sent, equal ones too, however often it is imported."""
+    """Each reading is archived once, as it was sent, however often it is imported."""
     old = NOW - timedelta(days=900)
     reports = [
         (old, OUTDOOR, 1, 10.0),
@@ -78,9 +78,9 @@ async def test_whole_and_once(
         # Twice at the same time, as in a file that has only minutes
         (old + MINUTE, OUTDOOR, 1, 10.0),
         (old + timedelta(microseconds=123457), INDOOR, 1, 20.25),
-        # In the hour that has no statistics yet
+        # In the hour without statistics
         (NOW - MINUTE, OUTDOOR, 1, 12.5),
-        # What the field cannot have, and what belongs to no field here
+        # An impossible value, and one of an unknown field
         (old, OUTDOOR, 1, -300.0),
         (old, OUTDOOR, 7, 1.0),
     ]
@@ -104,7 +104,7 @@ async def test_whole_and_once(
 
     archive = hass.data[DATA].archive.path
     assert (await _import(hass, old_server.database))["readings_archived"] == 0
-    # Its own file, or one that has more
+    # Its own file, or one with more readings
     assert (await _import(hass, archive))["readings_archived"] == 0
     old_server.fill([(old + 2 * MINUTE, OUTDOOR, 1, 10.0)])
     assert (await _import(hass, old_server.database))["readings_archived"] == 1
@@ -117,7 +117,7 @@ async def test_export_is_not_twice(
     get: Get,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """What was exported from the recorder is in the archive already."""
+    """Readings exported from the recorder are already in the archive."""
     hass.config.media_dirs = {"local": hass.config.path("media")}
     hass.config.allowlist_external_dirs = {hass.config.path("media")}
     for value in ("20.5", "20.5", "21.0625"):
@@ -143,7 +143,7 @@ async def test_new_board(
     indoor: MockConfigEntry,
     old_server: OldServer,
 ) -> None:
-    """Readings of a board that was replaced have the MAC that the station has now."""
+    """Readings of a replaced board get the present MAC of the station."""
     old_server.fill([(NOW - timedelta(days=1), "aa:bb:cc:dd:ee:ff", 1, 10.0)])
     report = await _import(
         hass,
@@ -162,7 +162,7 @@ async def test_dialog(
     old_server: OldServer,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """The dialog offers it for a station that is archived."""
+    """The dialog offers the archive for a station that has it on."""
     old_server.fill([(NOW - timedelta(days=1), OUTDOOR, 1, 10.0)])
     browser: TestClient[Any, Any] = await hass_client()
     for entry, offered in ((station, True), (indoor, False)):
@@ -185,7 +185,7 @@ async def test_archive_that_cannot_be_written(
     indoor: MockConfigEntry,
     old_server: OldServer,
 ) -> None:
-    """An archive that is no database is left as it is, and the error says so."""
+    """An archive that is no database is left alone, and the error says so."""
     old_server.fill([(NOW - timedelta(days=1), OUTDOOR, 1, 10.0)])
     await _rows(hass)
     path = hass.data[DATA].archive.path
@@ -203,7 +203,7 @@ async def test_stopped(
     old_server: OldServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Home Assistant stops while the readings are added: none is, and no harm is done."""
+    """If Home Assistant stops while readings are added, none is added."""
     old_server.fill(
         (NOW - timedelta(days=100) + number * MINUTE, OUTDOOR, 1, 10.0)
         for number in range(20_000)

@@ -58,7 +58,7 @@ def _steady() -> Readings:
 
 
 def _wind() -> Readings:
-    """Return a wind that turns through north, with times when it is not known."""
+    """Return a wind that turns through north, with gaps."""
     return [
         (50.0 * number + 11, (340 + 4 * number) % 360)
         for number in range(150)
@@ -67,9 +67,9 @@ def _wind() -> Readings:
 
 
 def _rain() -> Readings:
-    """Return a gauge that grows, is a little lower once, and begins anew twice.
+    """Return a gauge that grows, drops a little once, and is reset twice.
 
-    Once it does so while the station is silent.
+    One of the resets is while the station is silent.
     """
     values = [3.0, 3.0, 5.5, 5.4, 9.0, 0.2, 1.0, 1.0, 4.0, 4.2, 0.4, 0.4, 2.0, 2.1]
     return [

@@ -1,4 +1,4 @@
-"""Importing rain: the sums of imported hours and of those around them."""
+"""Import of rain: the sums of imported hours and of those around them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -99,9 +99,9 @@ FILE = {0: [2.0, 6.0], 2: [8.0, 10.0], 4: [15.0, 1.0, 3.0]}
 async def test_between_those_that_are_there(
     hass: HomeAssistant, station: MockConfigEntry, get: Get, old_server: OldServer
 ) -> None:
-    """Hours in between and before have sums as if all had been there from the start.
+    """Sums are as if all hours had been there from the start.
 
-    What is there stays; its sums grow by the rain that was imported before it.
+    Stored hours stay; their sums grow by the rain that was imported before them.
     """
     assert (await get(legacy_url("30"))).status == 200
     _store(hass, {2: (10.0, 3.0), 6: (30.0, 23.0), 7: (30.0, 23.0)})
@@ -118,7 +118,7 @@ async def test_between_those_that_are_there(
     expected = {
         0: (6.0, 4.0),
         2: (10.0, 8.0),
-        # 5 mm, then the gauge begins anew
+        # 5 mm, then the gauge is reset
         4: (3.0, 16.0),
         # 27 mm more
         6: (30.0, 43.0),
@@ -134,7 +134,7 @@ async def test_between_those_that_are_there(
 async def test_after_those_that_are_there(
     hass: HomeAssistant, station: MockConfigEntry, get: Get, old_server: OldServer
 ) -> None:
-    """Sums go on from the hours before."""
+    """Sums continue those of the hours before."""
     assert (await get(legacy_url("30"))).status == 200
     _store(hass, {-9: (0.5, 0.5), -2: (1.5, 100.0)})
     _fill(old_server, FILE)
@@ -151,7 +151,7 @@ async def test_after_those_that_are_there(
 async def test_in_another_unit(
     hass: HomeAssistant, station: MockConfigEntry, get: Get, old_server: OldServer
 ) -> None:
-    """Overwriting in the right unit leaves no jump after it."""
+    """Overwriting in the right unit leaves no jump behind it."""
     assert (await get(legacy_url("30"))).status == 200
     _store(hass, {0: (6.0, 4.0), 1: (7.0, 5.0), 2: (8.0, 6.0), 3: (9.0, 7.0)})
     _fill(old_server, {1: [152.4, 177.8], 2: [203.2]})
@@ -159,7 +159,7 @@ async def test_in_another_unit(
     sums = await _sums(hass)
     assert sums[0] == (6.0, 4.0)
     assert sums[2][1] - sums[1][1] == pytest.approx(25.4)
-    # From 203.2 to 9 the gauge must have begun anew.
+    # Between 203.2 and 9 the gauge was reset.
     assert sums[3][1] - sums[2][1] == pytest.approx(9.0)
 
 
@@ -170,7 +170,7 @@ async def test_home_assistant_goes_on(
     old_server: OldServer,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """What is compiled later continues the sum of the file."""
+    """Statistics compiled later continue the sum of the file."""
     _fill(old_server, FILE)
     await _import(hass, old_server, create_entities=True)
     assert await _sums(hass) == {0: (6.0, 4.0), 2: (10.0, 8.0), 4: (3.0, 16.0)}
@@ -186,7 +186,7 @@ async def test_home_assistant_goes_on(
 async def test_before_the_first_five_minutes(
     hass: HomeAssistant, station: MockConfigEntry, get: Get, old_server: OldServer
 ) -> None:
-    """Home Assistant has not compiled an hour yet, but knows the rain of this one."""
+    """An import before the first compiled hour keeps the rain of the current one."""
     assert (await get(legacy_url("5"))).status == 200
     await async_wait_recording_done(hass)
     do_adhoc_statistics(hass, start=NOW)
@@ -224,14 +224,14 @@ async def test_any_order(
         for each in order
     )
     await _import(hass, old_server)
-    # 6 mm, and 1.5 after the gauge has begun anew
+    # 6 mm, and 1.5 mm after the reset
     assert await _sums(hass) == {0: (1.5, 7.5)}
 
 
 async def test_years(
     hass: HomeAssistant, station: MockConfigEntry, get: Get, old_server: OldServer
 ) -> None:
-    """A file with gaps of years goes on from the hours in them."""
+    """A file with gaps of years continues the stored hours in them."""
     assert (await get(legacy_url("30"))).status == 200
     _store(hass, {-15_000: (20.0, 1.0), -9_999: (26.0, 7.0), -9_998: (27.0, 8.0)})
     _fill(

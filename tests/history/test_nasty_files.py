@@ -1,4 +1,4 @@
-"""Files as strangers upload them, through the dialog: told what is wrong, or imported."""
+"""Odd files, uploaded in the dialog: imported, or refused with the reason."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -39,7 +39,7 @@ async def _upload(
     hass_client: ClientSessionGenerator,
     file: Path,
 ) -> Any:
-    """Return the page that follows the choice of a file."""
+    """Choose a file in the dialog; return the next page."""
     assert (await get(legacy_url("20"))).status == 200
     form = await open_dialog(hass, station, "history")
     return await submit(hass, form, {"file": await upload(await hass_client(), file)})
@@ -107,7 +107,7 @@ async def test_error_says_why(
     content: bytes,
     error: str,
 ) -> None:
-    """Without readings that count there is an error, and no Import button."""
+    """A file without usable readings is refused, without an Import button."""
     file = tmp_path / name
     file.write_bytes(content)
     form = await _upload(hass, station, get, hass_client, file)
@@ -131,7 +131,7 @@ async def test_error_says_why(
             (SERVER + ROW + "2,,2019-05-01T12:01:00Z,\0,1,1\n").encode() + b"3,,\xc3",
             {f"{OUTDOOR} 1"},
         ),
-        # Lines with more or fewer cells, whose number is right together
+        # Lines with more and fewer cells, whose total is right
         (
             (SERVER + ROW + ROW.replace("\n", ",x\n") + "2,,2019\n" + ROW).encode(),
             {f"{OUTDOOR} 1"},
@@ -167,7 +167,7 @@ async def test_readings_are_found(
     content: bytes,
     sources: set[str] | None,
 ) -> None:
-    """What is in a file is shown as it is, and each column on its own."""
+    """The content of a file is shown unchanged, each column on its own."""
     file = tmp_path / "file.csv"
     file.write_bytes(content)
     form = await _upload(hass, station, get, hass_client, file)
@@ -209,7 +209,7 @@ async def test_databases(
     tmp_path: Path,
     fill: Callable[[sqlite3.Connection], None],
 ) -> None:
-    """A table that another program has written is imported all the same."""
+    """A table that another program has written is imported, too."""
     file = tmp_path / "data.db"
     with closing(sqlite3.connect(file)) as database, database:
         fill(database)

@@ -148,7 +148,7 @@ class HistoryExport:
         try:
             with closing(writer):
                 written = 0
-                for done, lines in self._lots():
+                for done, lines in self._batches():
                     writer.write(lines)
                     written += len(lines)
                     on_progress(done)
@@ -161,7 +161,7 @@ class HistoryExport:
             part.unlink(missing_ok=True)
         return path, written
 
-    def _lots(self) -> Iterator[tuple[float, list[_Line]]]:
+    def _batches(self) -> Iterator[tuple[float, list[_Line]]]:
         """Return the readings in order of time, with the share that is done."""
         metadata = self._metadata()
         if not metadata:

@@ -58,7 +58,7 @@ _SPAN: Final = "SELECT count(*), min(hour), max(hour) FROM hours WHERE series = 
 
 
 class Method(Enum):
-    """What the statistics of a sensor consist of."""
+    """The kind of statistics of a sensor."""
 
     MEAN = auto()
     ANGLE = auto()
@@ -77,7 +77,7 @@ class MeanHour(NamedTuple):
 class AngleHour(NamedTuple):
     """The statistics of an hour of angles in degrees.
 
-    `weight` is the length of the sum of all vectors, each as long as it counts in seconds.
+    `weight` is the length of the sum of vectors, each as long as the seconds it counts.
     """
 
     start: int
@@ -93,7 +93,7 @@ class MeterHour(NamedTuple):
     total: float
 
 
-# Start, integral of the value over the time that it has one, that time, minimum, maximum
+# Start, integral of the value over time, duration, minimum, maximum
 type _Period = tuple[float, float, float, float, float]
 
 type Hour = MeanHour | AngleHour | MeterHour
@@ -167,7 +167,7 @@ class HourStore:
         return self._series
 
     def add_runs(self, series: int, hour: int, number: int, runs: bytes) -> None:
-        """Add runs of one hour; those with a lower number were in the file before."""
+        """Add runs of one hour, whose numbers ascend in the order of the file."""
         self._rows.append((series, hour, number, runs))
         if len(self._rows) >= _ROWS_AT_ONCE:
             self._write_rows()
@@ -208,7 +208,7 @@ class Hours(ABC):
 
 
 class MeanHours(Hours):
-    """The hours of what is measured: mean, minimum and maximum."""
+    """The hours of a measurement: mean, minimum and maximum."""
 
     hour = MeanHour
 
@@ -275,7 +275,7 @@ class AngleHours(Hours):
 
 
 class MeterHours(Hours):
-    """The hours of a meter, which counts up and may begin anew."""
+    """The hours of a meter, which counts up and may be reset."""
 
     hour = MeterHour
 
@@ -347,7 +347,7 @@ _HOURS_OF: Final[Mapping[Method, type[Hours]]] = {
 
 
 def growth(before: float, value: float) -> float:
-    """Return by how much a meter has grown from one value to the next one."""
+    """Return the growth of a meter from one value to the next one."""
     return value if value < _RESET * before else value - before
 
 
@@ -401,7 +401,7 @@ class _Series:
 
     def periods(self, timeout: float) -> Iterator[_Period]:
         """Return each period in which a value counts."""
-        before = value = -inf  # when and what the last reading was
+        before = value = -inf  # the time and value of the last reading
         for run in self._runs.read():
             first, last, _, area, minimum, maximum, last_value = run
             start = first - first % _PERIOD
@@ -535,7 +535,7 @@ class _Runs:
 
 
 def _hour_of(period: Sequence[float]) -> int:
-    """Return the start of the hour of a period that begins with its start."""
+    """Return the start of the hour of a period, whose first item is its start."""
     return int(period[0] // SECONDS_PER_HOUR) * SECONDS_PER_HOUR
 
 

@@ -56,7 +56,7 @@ class FieldOf:
 
     @property
     def method(self) -> Method:
-        """Return what the statistics of the field consist of."""
+        """Return the kind of the field's statistics."""
         return _METHODS[self.field.kind.state_class]
 
     @property

@@ -83,7 +83,7 @@ class Found:
     def add(
         self, readings: int, lowest: float, highest: float, first: float, last: float
     ) -> None:
-        """Add some readings, of which these are the extremes."""
+        """Count some readings with these extremes."""
         self.readings += readings
         self.lowest = min(self.lowest, lowest)
         self.highest = max(self.highest, highest)
@@ -123,7 +123,7 @@ class _Faults:
 
 
 class _Calibration(dict[float, float]):
-    """Calibrated values, kept since sensors repeat them."""
+    """Caches calibrated values, since sensors repeat them."""
 
     def __init__(self, calibrate: Callable[[float], float]) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ class _Sink:
         self._times += times
         self._values += values
 
-    def end_lot(self, end: float, faults: _Faults) -> None:
+    def end_batch(self, end: float, faults: _Faults) -> None:
         """Take the batch, of which the readings before `end` count."""
         if not self._times:
             return
@@ -288,10 +288,10 @@ class HistoryReader:
     def _read_database(self, path: Path, on_progress: Callable[[float], None]) -> None:
         self.database = OldDatabase(path, lambda: self._stopped)
         take = self._long_taker(_server_source)
-        for done, lot in self.database.rows():
-            *columns, numbers = zip(*lot, strict=True)
+        for done, batch in self.database.rows():
+            *columns, numbers = zip(*batch, strict=True)
             take(numbers, *columns)
-            self._end_lot(len(lot))
+            self._end_batch(len(batch))
             on_progress(done)
         for number in self.database.too_long:
             self._faults.add(number, "", "", ReportError(HistoryReason.LINE_TOO_LONG))
@@ -303,14 +303,14 @@ class HistoryReader:
         with path.open("rb") as raw, table.open(raw) as file:
             for numbers, times, columns in table.columns(file):
                 take(numbers, times, columns)
-                self._end_lot(len(numbers))
+                self._end_batch(len(numbers))
                 on_progress(raw.tell() / size)
 
-    def _end_lot(self, lines: int) -> None:
+    def _end_batch(self, lines: int) -> None:
         """Take the readings of a batch of lines."""
         self.lines += lines
         for sink in (*self._sinks.values(), self._rest):
-            sink.end_lot(self._end, self._faults)
+            sink.end_batch(self._end, self._faults)
         if self._stopped:
             raise StoppedError
 
@@ -355,7 +355,7 @@ class HistoryReader:
             data: _Cells,
         ) -> None:
             try:
-                # Fast, but only for lines that are like most lines
+                # Fast, but only works for regular lines
                 of_lines = list(map(sinks.__getitem__, zip(macs, fields, strict=True)))
                 seconds = parse_all(times)
                 values = _values(data)

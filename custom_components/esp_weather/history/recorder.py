@@ -81,7 +81,7 @@ async def async_wait_for_recorder(hass: HomeAssistant) -> None:
 
 
 def check_kind(method: Method, metadata: StatisticMetaData) -> None:
-    """Raise ServiceValidationError unless the statistics are those of this method."""
+    """Raise ServiceValidationError unless the statistics are of this kind."""
     mean_type = {
         Method.MEAN: StatisticMeanType.ARITHMETIC,
         Method.ANGLE: StatisticMeanType.CIRCULAR,

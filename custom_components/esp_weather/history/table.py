@@ -16,7 +16,7 @@ from typing import BinaryIO, Final, TextIO
 from .clock import is_time
 from .errors import HistoryError, HistoryReason
 
-# What a line with more numbers than columns has instead of its time, followed by the line
+# Stands for the time of a line with more numbers than columns, before the line itself
 TOO_MANY_CELLS: Final = "\n"
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
@@ -58,7 +58,7 @@ class Table:
         encoding = _encoding(path)
         with path.open(encoding=encoding, errors="replace") as file:
             numbered = chain.from_iterable(
-                enumerate(lines, first) for first, lines in _lots(file)
+                enumerate(lines, first) for first, lines in _batches(file)
             )
             lines = [
                 (number, line)
@@ -86,7 +86,7 @@ class Table:
 
         Empty lines are left out. Cells that a line lacks are empty.
         """
-        for first, lines in _lots(file):
+        for first, lines in _batches(file):
             numbers: Sequence[int] = range(first, first + len(lines))
             if first <= self.header_line or not all(lines):
                 numbered = [
@@ -150,7 +150,7 @@ def _encoding(path: Path) -> str:
     return "utf-8-sig"
 
 
-def _lots(file: TextIO) -> Iterator[tuple[int, list[str]]]:
+def _batches(file: TextIO) -> Iterator[tuple[int, list[str]]]:
     """Return the lines in batches, each with the number of its first line."""
     number = 1
     rest = ""
@@ -182,7 +182,7 @@ def _titles(header: str) -> tuple[str, ...]:
         (_cells(header, delimiter) for delimiter in _DELIMITERS),
         key=lambda cells: len([cell for cell in cells if cell.strip(" \t;,|")]),
     )
-    # Columns of the same name are not of the same sensor.
+    # Columns of the same name belong to different sensors.
     same: Counter[str] = Counter()
     titles = []
     for cell in best:

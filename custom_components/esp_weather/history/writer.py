@@ -1,8 +1,8 @@
 """Writes the hours of a file into Home Assistant's long-term statistics.
 
-Of a meter such as rain, Home Assistant keeps with each hour its last value and the sum of
-all growth, and shows the difference between two sums. So the sums of imported hours go on
-from those before them, and all later ones are shifted by what was added.
+For a meter such as rain, Home Assistant stores with each hour its last value and the sum
+of all growth, and shows the difference between two sums. So the sums of imported hours
+continue those before them, and all later ones are shifted by the imported growth.
 """
 
 from collections.abc import Callable, Container, Sequence
@@ -66,7 +66,7 @@ class HourWriter:
         self._convert = convert
 
     async def async_write(self, hours: Sequence[Hour], new: Container[int]) -> None:
-        """Write those of some hours of the file that start at `new`; the others stay."""
+        """Write the hours of the file that start at `new`; keep the others."""
         convert = self._convert
         statistics: list[recorder.StatisticData] = []
         for hour in hours:
@@ -92,7 +92,7 @@ class HourWriter:
 
 
 class _Row(NamedTuple):
-    """A statistic of a meter: its start, the last value and the sum of all growth."""
+    """A statistic of a meter: its start, the last value, and the sum of all growth."""
 
     start: int
     state: float
@@ -119,7 +119,7 @@ class _MeterWriter(HourWriter):
         # The last value so far, and the growth since the first one of the file
         self._state: float | None = None
         self._total = 0.0
-        # How much larger the sums are than that growth
+        # The sum at the start of that growth
         self._offset = 0.0
         # The newest imported hour, unless one that stays came after it
         self._imported: _Row | None = None
@@ -157,7 +157,7 @@ class _MeterWriter(HourWriter):
 
     @override
     async def async_end(self) -> None:
-        """Have what follows the last imported hour go on from it."""
+        """Make the statistics after the last imported hour continue it."""
         if (last := self._imported) is None:
             return
         assert self._end is not None
@@ -165,14 +165,14 @@ class _MeterWriter(HourWriter):
             self._take_other(row)
             self._join(row)
             return
-        # Home Assistant goes on from the newest statistic of 5 minutes.
+        # Home Assistant continues the newest 5-minute statistic.
         last = last._replace(start=last.start + _LAST_PERIOD)
         get_instance(self._hass).async_import_statistics(
             self._metadata, [_statistic(last)], recorder.StatisticsShortTerm
         )
 
     def _take_other(self, row: _Row) -> None:
-        """Take the value of a statistic of an hour that the file does not have."""
+        """Take the value of a stored hour that the file does not have."""
         if self._state is None:  # before the first one of the file
             self._state, self._total = self._first, -growth(row.state, self._first)
         else:
@@ -180,7 +180,7 @@ class _MeterWriter(HourWriter):
             self._state = row.state
 
     def _join(self, row: _Row) -> float:
-        """Go on from a statistic that stays, or shift it and all later ones to go on.
+        """Continue a stored statistic, or shift it and later ones to continue the file.
 
         Returns by how much they are shifted.
         """

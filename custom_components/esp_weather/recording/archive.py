@@ -29,7 +29,7 @@ _RETRY_INTERVAL: Final = 60.0
 _MOST_WAITING: Final = 50_000
 ARCHIVE_DECIMALS: Final = 4
 _ISSUE: Final = "archive_failed"
-# SQLite asks that often whether to go on.
+# The number of SQLite's operations between two checks whether to continue
 _STEPS_PER_LOOK: Final = 20_000
 
 CREATE_TABLE: Final = """
@@ -44,7 +44,7 @@ INSERT INTO data (API_key, date_time, mac, field, data) VALUES ('', ?, ?, ?, ?)
 _STAGE: Final = (
     "CREATE TABLE staged (date_time TEXT, mac TEXT, field INTEGER, data REAL)"
 )
-# The second of two equal readings is one of its own, and in the archive if that has two.
+# Equal readings are matched by their count: the second one is known if there are two.
 _MERGE: Final = """
 INSERT INTO archive.data (API_key, date_time, mac, field, data)
 SELECT '', date_time, mac, field, data FROM (
@@ -109,7 +109,7 @@ class StagedReadings:
         self._stopped = True
 
     def close(self) -> None:
-        """Delete what was staged."""
+        """Delete the staged readings."""
         self._database.close()
 
 
