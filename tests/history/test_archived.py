@@ -28,10 +28,10 @@ from .dialog import open_dialog, submit, suggested, texts
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
-pytestmark = pytest.mark.usefixtures("recorder_mock", "_folder_of_uploads")
+pytestmark = pytest.mark.usefixtures("recorder_mock", "_folder_of_uploads", "_now")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _now(hass: HomeAssistant, freezer: FrozenDateTimeFactory, tmp_path: Path) -> None:
     freezer.move_to(NOW)
     hass.config.config_dir = str(tmp_path)

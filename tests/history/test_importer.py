@@ -164,6 +164,7 @@ async def test_requests(
         ],
         "faults": 0,
         "first_faults": [],
+        "readings_archived": 0,
         "readings_too_new": 0,
         "readings_without_entity": 0,
         "sources_without_entity": [],

@@ -55,7 +55,7 @@ SELECT '', date_time, mac, field, data FROM (
     SELECT date_time, mac, field, data,
         row_number() OVER (PARTITION BY date_time, mac, field, data)
     FROM archive.data
-)
+) ORDER BY date_time
 """
 
 
