@@ -51,7 +51,7 @@ async def _part(plan: Plan, folder: Path, number: int) -> str:
         f"CPU of a refused request, {number} station{'s'[: number - 1]},"
         f" {CONNECTIONS} connection:\n\n"
     ) + table(
-        ["refused", "CPU", "ratio", "empty view sent the same", "CPU beyond it, ratio"],
+        ["refused", "CPU", "ratio", "empty view sent the same", "ratio to it"],
         [
             [
                 kind,
