@@ -71,6 +71,9 @@ class Noted(Recorded):
 
     def close(self):
         """Close; the second time does nothing."""
+        if self._is_new:
+            super().close()
+            return
         with open("report") as file:
             stream = file.read().partition('"stream":"')[2][:8]
         if stream and stream != Noted.stream:
