@@ -70,6 +70,8 @@ def test_no_server():
         # All fail after some 20 seconds awake, the first after 10 more.
         assert 0.75 * usual - 33 <= rest / 1000 <= 1.25 * usual, rests
     answers("200")
+    # After the eighth failure a start looks for Home Assistant and does nothing else.
+    assert _wake() == 60_000
     assert 290_000 < _wake() < 299_000
 
 
