@@ -69,9 +69,9 @@ def build(target: Path) -> None:
 
 
 def modules() -> dict[str, str]:
-    """Return the name and the source of each module that a board gets.
+    """Return the name and the source of each module for the board.
 
-    Raises BuildError if modules that are joined use a name for different things.
+    Raises BuildError if two joined modules define the same name.
     """
     trees = {
         path.stem: ast.parse(path.read_text(encoding="utf-8"))
@@ -128,10 +128,10 @@ def _definitions(tree: ast.Module) -> Iterator[str]:
 
 
 class _Part(ast.NodeTransformer):
-    """Makes a module a part of what a board gets.
+    """Adapts a module to the modules that exist on the board.
 
-    It imports from the modules that are there; and what is constant in one that is
-    joined has a private name, by which the compiler knows that nobody looks for it.
+    Its imports name the joined modules. Public constants of joined modules become
+    private ones, which the compiler replaces by their values.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class _Part(ast.NodeTransformer):
         self._private = {each: f"_{each}" for each in own}
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt:
-        """Import from what is there."""
+        """Import from the joined module; drop what is already in this one."""
         member = (node.module or "").removeprefix(f"{SOURCE.name}.")
         if member not in self._names:
             return node

@@ -107,9 +107,9 @@ async def test_smallest_heap(
     report: str,
     way: str,
 ) -> None:
-    """The station lives in not much more memory than ever.
+    """The station runs within the documented heap.
 
-    With signed reports it delivers full ones: what it kept during half an hour.
+    With signed reports it delivers full ones, after an outage of half an hour.
     """
     _prepare(tmp_path, way)
     async with report_server() as server:
@@ -148,7 +148,7 @@ async def test_smallest_heap(
 
 @needs_32_bits
 async def test_no_leak(tmp_path: Path, socket_enabled: None) -> None:
-    """After 2,500 reports, with a bad answer now and then, memory is as free as before."""
+    """2,500 reports, some with bad answers, leave the free memory unchanged."""
     _prepare(tmp_path, "source")
     async with report_server() as server:
         bad = ["200"] * 9

@@ -1,6 +1,6 @@
-"""A long time with all that goes wrong: nothing is lost but what the board forgets.
+"""Days of trouble: only readings that a brown-out erases are lost.
 
-It is as long as DAYS says, a day by default: a month takes some minutes.
+DAYS sets the length, by default one day; a month takes some minutes.
 """
 
 import os
@@ -25,7 +25,7 @@ TROUBLE = (
 
 
 class Trouble:
-    """Makes trouble, each kind at its own times."""
+    """Schedules the trouble."""
 
     def __init__(self, room):
         self.room = room
@@ -63,7 +63,7 @@ class Trouble:
         return begin
 
     def brown_out(self):
-        """Start anew, with other bytes in the memory of the RTC."""
+        """Restart with garbage in the memory of the RTC."""
         self.brown_outs += 1
         got = control("STORED")
         for number in range(1, len(self.room.measured) + 1):
@@ -80,7 +80,7 @@ class Trouble:
 
 
 def test_month():
-    """Each reading is stored once, at its time, if the board did not forget it."""
+    """Each reading is stored once, unless a brown-out erased it."""
     random.seed(int(os.getenv("SEED") or 1))
     room = Warming()
     config(signed=True, interval=300)
