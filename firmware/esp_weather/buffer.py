@@ -1,4 +1,4 @@
-"""Ring buffer of the readings that are not stored on the server's disk yet."""
+"""Ring buffer of the readings that the server has not confirmed."""
 
 from struct import pack_into, unpack_from
 
@@ -13,7 +13,7 @@ _TIME = const(0x0FFFFFFF)
 
 
 class Buffer:
-    """A ring of readings, numbered in the order of measuring.
+    """A ring buffer of readings, numbered in the order of measurement.
 
     The oldest may be marked as taken: the server has them in memory, and they are
     dropped once they are stored. A reading that does not fit displaces the oldest.

@@ -32,16 +32,17 @@ def parts(memory: Memory) -> tuple:
     except ValueError as err:
         raise SettingsError("%s: led: %s" % (CONFIG, err))
     forget("led")
-    # Import only the class that is needed.
-    if settings["deep_sleep"]:
-        from esp_weather.asleep import Station  # noqa: PLC0415
-    else:
-        from esp_weather.awake import Station  # noqa: PLC0415
-    gc.collect()
+    # Import only the classes that are needed, the larger modules first: compiling one
+    # takes more memory than running it.
     if settings["signed"]:
         from esp_weather.signed import ReportClient  # noqa: PLC0415
     else:
-        from esp_weather.legacy import ReportClient  # noqa: PLC0415
+        from esp_weather.legacy import ReportClient  # type: ignore[assignment] # noqa: PLC0415
+    gc.collect()
+    if settings["deep_sleep"]:
+        from esp_weather.asleep import Station  # noqa: PLC0415
+    else:
+        from esp_weather.awake import Station  # type: ignore[assignment] # noqa: PLC0415
     return Station, settings, lamp, ReportClient
 
 

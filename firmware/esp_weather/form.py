@@ -32,7 +32,9 @@ def keeps(settings: dict) -> bool:
     A key that is sent with each report must not go to a network of somebody else's,
     and whoever is near can enter one, if the portal has no password.
     """
-    is_signed = settings.get("signed", sys.platform != "esp8266")
+    # The default is that of config.py.
+    is_compiled = __file__.endswith(".mpy")
+    is_signed = settings.get("signed", sys.platform != "esp8266" or is_compiled)
     is_private = settings.get("portal")
     return bool(settings.get("key") and (is_signed or is_private))
 

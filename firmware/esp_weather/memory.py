@@ -72,9 +72,9 @@ class Memory:
         self.is_power_on = False  # what caused this start
         self.record = bytearray(HEADER + CAPACITY * SIZE)
         self.nonce = ""
-        from esp_weather import recall  # noqa: PLC0415 # It is not needed again.
+        from esp_weather import rtc  # noqa: PLC0415 # It is not needed again.
 
-        recall.load(self)
+        rtc.load(self)
 
     def save(self, buffer: Buffer, in_file: bool = False) -> None:
         """Store the readings of a buffer, and the state.

@@ -30,11 +30,11 @@ _FOLDER = const(0x4000)
 
 
 class UpdateError(Exception):
-    """The update came to nothing, and its text is the code of why."""
+    """The update failed; the text is the error code for Home Assistant."""
 
 
 def run() -> None:
-    """Fetch what was ordered. If that fails, what is there stays, and says so."""
+    """Fetch the ordered version. If that fails, the current one stays and reports why."""
     slot = slots.read()[0]
     with open(ORDER) as file:
         words = file.read().split()
@@ -93,7 +93,7 @@ def _fetch(digest: str, slot: str, watchdog: Watchdog) -> None:
 
 
 def _clear(path: str) -> None:
-    """Remove a folder with all that is in it, if it is there."""
+    """Remove a folder and its content, if it exists."""
     try:
         entries = list(os.ilistdir(path))
     except OSError:
@@ -108,12 +108,12 @@ def _clear(path: str) -> None:
 
 
 class _Download(Client):
-    """Gets files of the server."""
+    """Downloads files from the server."""
 
     TIMEOUT = 60_000  # ms, for a file
 
     def get(self, name: str, target: str, digest: str, watchdog: Watchdog) -> None:
-        """Write a file, which must have this digest. Raises UpdateError."""
+        """Download a file and check its digest. Raises UpdateError."""
         self._name = name
         self._target = target
         for attempt in range(_ATTEMPTS):

@@ -65,7 +65,7 @@ def recover(state: int, silent: int, wifi: Wifi, memory: Memory, keep) -> int:  
 
 
 def recover_on_battery(wifi: Wifi, memory: Memory) -> None:
-    """Have one of the next starts look for what is wrong, each once."""
+    """Order the portal or the search for Home Assistant, each once."""
     if memory.failures == _PORTAL_AT and not wifi.is_connected():
         _order_portal(wifi, memory)
     elif memory.failures == _FIND_AT:

@@ -1,4 +1,4 @@
-"""The types of sensors. A new one is a driver in a file of its own, and a line here.
+"""The sensor types. A new one needs a driver in its own file and an entry here.
 
 The station unloads this module after use to save memory.
 """

@@ -1,4 +1,4 @@
-"""Does what the server wants to be different. Forgotten when that is done."""
+"""Applies the changes that the server asks for. Unloaded when that is done."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def change(client, interval: int, longest: int) -> int:  # type: ignore[no-untyp
 
 
 def order(wanted: dict) -> bool:
-    """Have the next start fetch another version; return whether there is one to come."""
+    """Order another version for the next start; return whether there is one."""
     version = wanted.get("version")
     digest = wanted.get("sha256")
     if not isinstance(version, str) or not isinstance(digest, str):

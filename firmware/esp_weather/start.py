@@ -24,6 +24,7 @@ def main() -> None:
     print("ESP Weather", VERSION)
     gc.threshold(1024)  # Very often: what stays has to lie close together.
     memory = Memory()
+    forget("rtc")
     if memory.starts >= _QUICK and not memory.flags & RESTED:
         from esp_weather import trouble  # noqa: PLC0415
 

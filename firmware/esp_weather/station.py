@@ -53,10 +53,9 @@ class BaseStation:
         self._sensors = Sensors(config["sensors"], memory.missing)
         print(self._wifi.mac, "every", config["interval"], "s")
         self._watchdog = Watchdog(self.keep)
-        # It is not needed again. The buffer takes what memory there is.
-        from esp_weather import recall  # noqa: PLC0415
-
         self._buffer = self._make_buffer()
+        from esp_weather import recall  # noqa: PLC0415 # It is not needed again.
+
         recall.restore(memory, self._buffer)
         forget("recall")
         self._delivery = Delivery(

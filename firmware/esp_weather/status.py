@@ -35,7 +35,7 @@ class Status:
             text += ',"uptime":%d' % self._clock.uptime()
         if self._battery:
             try:
-                text += ',"battery":%.2f' % self._battery.read()
+                text += ',"battery":%.2f' % self._battery.read()[0]
             except Exception as err:  # noqa: BLE001 # The report goes without.
                 print("battery:", err)
         return text + ',"board":"%s"}' % self._board

@@ -5,13 +5,12 @@ interface is switched on or off. So the credentials are set once, and only if th
 does not have them; all that follows is connect() without them.
 """
 
-from binascii import hexlify
-from hashlib import sha256
-import sys
 import time
 
 from micropython import const
 import network
+
+from esp_weather.start import forget
 
 _ATTEMPT_MS = const(60_000)  # an attempt in progress is not interrupted before
 _PAUSE_MS = const(15_000)  # after one that has failed
@@ -28,27 +27,15 @@ class Wifi:
         `known` is the `checksum` of the credentials that were last set.
         Raises OSError if the board does not return its MAC address.
         """
-        access_point = network.WLAN(network.AP_IF)
-        if attempt(access_point.active):
-            attempt(access_point.active, False)
+        from esp_weather import radio  # noqa: PLC0415 # It is not needed again.
+
         self.station = network.WLAN(network.STA_IF)
         self._switch_on()
-        self._credentials: tuple | None = (ssid, password)
-        self.checksum: bytes = sha256(("%s\n%s" % (ssid, password)).encode()).digest()[
-            :4
-        ]
-        if (
-            sys.platform == "esp8266"
-            and known == self.checksum
-            and attempt(self.station.config, "ssid") == ssid
-        ):
-            self._credentials = None
+        self.checksum, is_known, self.mac = radio.set_up(ssid, password, known)
+        forget("radio")
+        self._credentials: tuple | None = None if is_known else (ssid, password)
         self._began: int = 0
         self.is_begun = False
-        mac = self.station.config("mac")
-        self.mac = hexlify(mac, ":").decode()
-        # Before MicroPython 1.22 a name had at most 15 letters.
-        attempt(network.hostname, "esp-weather-" + hexlify(mac[3:]).decode())
 
     def is_connected(self) -> bool:
         """Return whether the station is connected and has an address."""

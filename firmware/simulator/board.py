@@ -1,4 +1,4 @@
-"""A board with sensors that MicroPython stands in for: board.py MAC MEAN SWING.
+"""Simulates a board with sensors: board.py MAC MEAN SWING.
 
 Runs the firmware, unchanged, in the folder with its config.json. The temperature
 in °C of the MCP9808 follows that of weather.py. With one more argument, `rising`,
@@ -47,7 +47,7 @@ def exists(name):
 
 
 def temperature():
-    """Return the temperature of now, with a sensor's noise."""
+    """Return the current temperature with the noise of a sensor."""
     noise = random.uniform(-0.1, 0.1)
     return weather.temperature(mean, swing, time.time()) + noise
 
@@ -88,7 +88,7 @@ class Sensor(MCP9808):
 
 
 class Weather(BME280):
-    """Stands outside, where it rains."""
+    """A BME280 outside, where it rains."""
 
     def write(self, register, data):
         """Take a byte at an address."""

@@ -1,7 +1,7 @@
 """Runs a station for N minutes on a board with little memory: memory.py N.
 
-Prints how much memory the simulator takes itself, and how much is free after a tenth
-of the time and after all of it.
+Prints how much memory the simulator itself takes, and how much is free after a tenth
+of the time and at the end.
 """
 
 import gc
@@ -23,7 +23,7 @@ class TimeIsUp(BaseException):
 
 
 class EachMinute:
-    """A timer that looks at the memory."""
+    """A timer that measures the free memory."""
 
     period = 60_000
     elapsed = 30_000  # amid the pauses of the station

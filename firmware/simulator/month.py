@@ -1,4 +1,4 @@
-"""A long time with all that goes wrong, in minutes: month.py MAC DAYS SEED.
+"""Simulates days or weeks of trouble in minutes: month.py MAC DAYS SEED.
 
 Runs the firmware on the clock of the tests. Its sensor, an analogue input, measures 1,
 2, 3, … The Wi-Fi has outages, nothing gets through, the board is reset and has
@@ -53,7 +53,7 @@ class Alarm:
 
 
 class Volts:
-    """The voltage at the input: one that is never the same as before."""
+    """A voltage that rises at each measurement."""
 
     measured = 0
 
@@ -65,12 +65,15 @@ class Volts:
 
 
 class Noted(Recorded):
-    """Prints in which stream a report is."""
+    """Prints the stream of a report when it changes."""
 
     stream = ""
 
     def close(self):
         """Close; the second time does nothing."""
+        if self._is_new:
+            super().close()
+            return
         with open("report") as file:
             stream = file.read().partition('"stream":"')[2][:8]
         if stream and stream != Noted.stream:
@@ -87,7 +90,7 @@ def wait_for(name):
 
 
 def begin(name):
-    """Begin what happens to the board."""
+    """Begin an outage, or reset the board."""
     if name == "wifi":
         world.networks.clear()
     elif name == "hang":
@@ -103,13 +106,13 @@ def begin(name):
 
 
 def end():
-    """End what happens to the board."""
+    """End all outages of the board."""
     world.networks["Home"] = "password"
     world.is_deadlocked = False
 
 
 def plan(days):
-    """Set an alarm for all that happens."""
+    """Set the alarms of all events."""
     room = PART * DAY // len(OF_THE_SERVER)
     for part in range(days // PART):
         first = part * PART * DAY

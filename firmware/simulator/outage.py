@@ -45,7 +45,7 @@ class Alarm:
 
 
 def temperature():
-    """Return one that is never the same as before."""
+    """Return a temperature that was never measured before."""
     return (chip.readings + 1) / 16
 
 
@@ -61,7 +61,7 @@ class Sensor(MCP9808):
 
 
 class Timed(Recorded):
-    """Says from when to when it was connected, too."""
+    """Prints when the connection was open, too."""
 
     def __init__(self, *kind):
         """Open a socket."""

@@ -1,10 +1,10 @@
-"""Keeps what the board has sent last in the file `report`, as one could record it."""
+"""Records the last request of the board in the file `report`."""
 
 import socket
 
 
 class Recorded(socket.socket):
-    """Keeps what is written."""
+    """A socket that records what is sent."""
 
     def __init__(self, *kind):
         """Open a socket."""

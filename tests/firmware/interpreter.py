@@ -86,7 +86,7 @@ def compile_modules(
 
 
 def build_firmware(target: Path) -> None:
-    """Put what a board gets into a folder."""
+    """Build the firmware into a folder, as a board gets it."""
     subprocess.run(
         [sys.executable, FIRMWARE / "build.py", target / "esp_weather"],
         check=True,
@@ -97,7 +97,7 @@ def build_firmware(target: Path) -> None:
 
 
 def joined_modules() -> dict[str, str]:
-    """Return the modules that are joined, with the name of what they become."""
+    """Return the joined module of each member."""
     tree = ast.parse((FIRMWARE / "build.py").read_text())
     (members,) = (
         ast.literal_eval(node.value)

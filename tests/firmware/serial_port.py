@@ -58,7 +58,7 @@ def _own_terminal() -> None:
 
 
 def _make_plain(terminal: int, flags: int) -> None:
-    """Let a terminal pass all bytes as they are; `flags` are what it does all the same."""
+    """Set a terminal to pass bytes unchanged, except for these `flags`."""
     attributes = termios.tcgetattr(terminal)
     attributes[0] = attributes[1] = 0
     attributes[3] = flags

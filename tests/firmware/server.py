@@ -1,4 +1,4 @@
-"""A server that answers as a test wants, well or badly.
+"""A server with scripted answers, correct and hostile ones.
 
 Its signed answers are written from docs/protocol.md, RFC 9421 and RFC 9530, without
 anything of the integration.
@@ -102,11 +102,11 @@ class ReportServer:
 
     @property
     def stored(self) -> list[float]:
-        """Return the values that were ever taken, in the order of their numbers."""
+        """Return all values taken so far, in the order of their numbers."""
         return list((self.disk | self.memory).values())
 
     def crash(self) -> None:
-        """Lose what is only in the memory, and all nonces."""
+        """Lose the readings that are only in memory, and all nonces."""
         self.memory = {}
         self._used = self._issued
 

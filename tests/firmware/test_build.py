@@ -1,4 +1,4 @@
-"""The compiled firmware that a release brings."""
+"""The compiled firmware in a release."""
 
 from hashlib import sha256
 import json
@@ -14,7 +14,7 @@ from .interpreter import COMPILER, FIRMWARE, joined_modules
 
 
 def _run(target: Path, firmware: Path = FIRMWARE) -> str:
-    """Compile into a folder and return what is wrong."""
+    """Compile into a folder and return the error."""
     process = subprocess.run(
         [sys.executable, firmware / "build.py", target],
         check=False,
@@ -60,7 +60,7 @@ def test_same_source_same_files(tmp_path: Path) -> None:
 
 
 def test_no_name_is_defined_twice(tmp_path: Path) -> None:
-    """Modules that become one must not replace what another one defines."""
+    """Two joined modules cannot define the same name."""
     firmware = tmp_path / "firmware"
     shutil.copytree(FIRMWARE, firmware)
     with (firmware / "esp_weather" / "clock.py").open("a") as file:

@@ -1,4 +1,4 @@
-"""What mip installs is all that is needed."""
+"""The package that mip installs is complete."""
 
 import json
 import re

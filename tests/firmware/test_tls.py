@@ -15,7 +15,7 @@ from .server import ReportServer, report_server
 
 
 def _server_context(folder: Path) -> ssl.SSLContext:
-    """Return what a server needs whose certificate nobody has signed but itself."""
+    """Return the context of a server with a self-signed certificate."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ha.example.org")])
     now = datetime.now(UTC)
@@ -44,7 +44,7 @@ def _server_context(folder: Path) -> ssl.SSLContext:
 
 
 def _proxy_context(context: ssl.SSLContext, name: str) -> ssl.SSLContext:
-    """Return what a proxy needs that knows only one name, and its certificate."""
+    """Return the context of a proxy that serves a single name."""
     proxy = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
     def choose(stream: ssl.SSLObject, asked: str, _: ssl.SSLContext) -> int | None:
@@ -60,7 +60,7 @@ def _proxy_context(context: ssl.SSLContext, name: str) -> ssl.SSLContext:
 async def _report_for_ten_minutes(
     folder: Path, server: ReportServer, host: str = "127.0.0.1"
 ) -> str:
-    """Return what the console of a station shows that reports over HTTPS."""
+    """Let a station report over HTTPS; return its console."""
     address = {"host": host, "port": server.port, "tls": True}
     write_config(folder, server.port, server=address)
     for _ in range(2):  # The first start is for the settings.
@@ -87,7 +87,7 @@ async def test_tls(tmp_path: Path, socket_enabled: None) -> None:
 async def test_tls_with_a_proxy(
     tmp_path: Path, socket_enabled: None, host: str, requests: int
 ) -> None:
-    """A proxy gets the name of the server, by which it chooses certificate and route."""
+    """The station sends the server's name, by which a proxy chooses the certificate."""
     context = _proxy_context(_server_context(tmp_path), "localhost")
     async with report_server(context) as server:
         output = await _report_for_ten_minutes(tmp_path, server, host)
@@ -98,7 +98,7 @@ async def test_tls_with_a_proxy(
 async def test_tls_with_a_server_that_has_none(
     tmp_path: Path, socket_enabled: None
 ) -> None:
-    """What is not encrypted is no answer; the station goes on."""
+    """An unencrypted answer is ignored; the station keeps trying."""
     async with report_server() as server:
         output = await _report_for_ten_minutes(tmp_path, server)
     assert "The server: no answer" in output

@@ -45,7 +45,7 @@ class MCP9808:
         return pack(">H", self.words[register])
 
     def _convert(self):
-        """Put the temperature into its register, if the time was long enough."""
+        """Update the register if the conversion has had enough time."""
         awake = time.ticks_diff(time.ticks_ms(), self._awake_since)
         if self.words[1] & 0x100 or awake < self.CONVERSION_MS[self.resolution]:
             return
@@ -197,7 +197,7 @@ class AHT20:
 
 
 class BH1750:
-    """ROHM BH1750: a word for what it has measured."""
+    """ROHM BH1750: returns a 16-bit word."""
 
     def __init__(self, raw):
         """Power on."""
@@ -229,7 +229,7 @@ def crc8(data):
 
 
 class DHT22:
-    """Aosong AM2302: gives what it measured when it was asked before."""
+    """Aosong AM2302: returns the values of the previous measurement."""
 
     def __init__(self, temperature, humidity):
         """Power on."""

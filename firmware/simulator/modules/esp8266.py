@@ -1,4 +1,4 @@
-"""Makes the interpreter say that it is the one of an ESP8266: import this first."""
+"""Sets `sys.platform` to that of an ESP8266: import this first."""
 
 import sys
 

@@ -14,7 +14,7 @@ HARD_RESET = 6
 
 
 class Pin:
-    """A pin, which keeps what was written to it."""
+    """A pin that records the values written to it."""
 
     IN = 0
     OUT = 1
@@ -23,7 +23,7 @@ class Pin:
     PULL_UP = 1
 
     def __init__(self, number, mode=-1, pull=-1, value=None):
-        """Raise ValueError for a pin that the ESP8266 has not or needs itself."""
+        """Raise ValueError for a pin that is missing or reserved on an ESP8266."""
         world.enter("Pin")
         esp8266 = (0, 1, 2, 3, 4, 5, 9, 10, 12, 13, 14, 15, 16)
         if sys.platform == "esp8266" and number not in esp8266:
@@ -170,7 +170,7 @@ class Timer:
 
 
 def _stop_timers():
-    """Stop the board's timers, not those of whoever looks at it: a reset does that."""
+    """Stop the timers of the board, as a reset does, but not those of the tests."""
     world.timers[:] = [each for each in world.timers if not isinstance(each, Timer)]
 
 
@@ -181,7 +181,7 @@ def reset_cause():
 
 
 def reset():
-    """Start anew."""
+    """Restart the board."""
     world.enter("reset")
     network.restart()
     _stop_timers()
@@ -190,7 +190,7 @@ def reset():
 
 
 def deepsleep(ms):
-    """Sleep, and start anew."""
+    """Sleep, then restart the board."""
     world.enter("deepsleep")
     network.restart()
     _stop_timers()

@@ -134,7 +134,7 @@ def WLAN(interface):  # the port's name
 
 
 def restart():
-    """Lose what a reset of the board takes."""
+    """Lose the state that does not survive a reset."""
     global _stored  # noqa: PLW0603
     for interface in _interfaces:
         interface.restart()

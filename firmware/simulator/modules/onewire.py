@@ -4,7 +4,7 @@ import world
 
 
 class OneWireError(Exception):
-    """Nobody is on the wire."""
+    """No chip answers on the wire."""
 
 
 class OneWire:

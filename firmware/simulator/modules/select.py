@@ -24,7 +24,7 @@ class poll:  # the port's name
         self._poll.register(plain, flags)
 
     def unregister(self, stream):
-        """Wait no more for this stream."""
+        """Stop waiting for this stream."""
         self._poll.unregister(getattr(stream, "plain", stream))
 
     def poll(self, ms):

@@ -1,7 +1,7 @@
-"""What surrounds the simulated board. Tests change it; the other modules only look.
+"""The environment of the simulated board. Tests change it; the other modules read it.
 
-Everything a board could see of a real room, network and power supply is here, so
-that the firmware itself runs unchanged.
+It holds everything that a board perceives of room, network and power supply, so
+that the firmware runs unchanged.
 """
 
 import sys
@@ -53,7 +53,7 @@ SAVING = (
 
 
 def enter(name):
-    """Count a call of the port, and let it fail if it is to."""
+    """Count a call of the port, and raise its fault if there is one."""
     calls[name] = calls.get(name, 0) + 1
     fault = faults.get(name)
     if fault is None:
@@ -79,7 +79,7 @@ def in_reach():
 
 
 def forget():
-    """Have the firmware begin anew, as after a reset."""
+    """Unload the firmware, as a reset does."""
     for name in list(sys.modules):
         if name in ("main", "slots") or name.startswith("esp_weather"):
             del sys.modules[name]
@@ -87,7 +87,7 @@ def forget():
 
 
 class Power(BaseException):
-    """The end of a run: what comes is a reset or a sleep, and main.py once more."""
+    """The end of a run, by a reset or a sleep; main.py runs again after it."""
 
 
 class DeepSleep(Power):

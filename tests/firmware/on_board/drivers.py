@@ -100,7 +100,7 @@ def test_bme280_example_of_the_data_sheet():
 
 
 def _humidity(calibration, adc_t, adc_h):
-    """Return what the formula in floats of the data sheet's appendix gives."""
+    """Return the result of the floating-point formula in the data sheet's appendix."""
     t1, t2, t3 = calibration[:3]
     h1, h2, h3, h4, h5, h6 = calibration[12:]
     var1 = (adc_t / 16384 - t1 / 1024) * t2

@@ -1,4 +1,4 @@
-"""Each call of the port fails, in each way: the station never stays down."""
+"""Each call of the port fails in turn: the station always recovers."""
 
 import errno
 
@@ -84,12 +84,12 @@ def _try_all(times, minutes, errors, **changes):
 
 
 def test_each_call_fails_once():
-    """It reports again within minutes, however one call has failed."""
+    """It reports again within minutes after any call has failed once."""
     _try_all(1, 5, ERRORS)
 
 
 def test_each_call_fails_for_long():
-    """It starts ever more seldom, and reports again when that is over."""
+    """The pauses between its starts grow, and it reports again after the fault."""
     _try_all(1_000_000, 30, ERRORS[2:3], interval=600)
 
 

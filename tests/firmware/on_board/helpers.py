@@ -1,4 +1,4 @@
-"""What the tests inside MicroPython share."""
+"""Helpers of the tests inside MicroPython."""
 
 import json
 import os
@@ -71,7 +71,7 @@ class Warming(MCP9808):
     """
 
     def __init__(self):
-        """Put the sensor into it, and listen on the board's sockets."""
+        """Connect the sensor, and record when the board sends."""
         super().__init__(lambda: (len(self.measured) + 1) / 16)
         self.measured = []
         self.sent = []
@@ -145,7 +145,7 @@ def _checked():
 
 
 def control(line):
-    """Send the server a line that is for itself, and return what it answers."""
+    """Send the test server a command and return its answer."""
     stream = usocket.socket()
     stream.connect(usocket.getaddrinfo("127.0.0.1", PORT)[0][-1])
     stream.write(line + "\n")
@@ -155,7 +155,7 @@ def control(line):
 
 
 def answers(*script):
-    """Have the server answer so, one after the other; the last one again and again."""
+    """Script the server's answers; the last one is repeated."""
     control("ANSWERS " + json.dumps(script))
 
 
@@ -191,7 +191,7 @@ def blinks(pin=2):
 
 
 class Console:
-    """What the board prints, while `with` lasts."""
+    """Collects the board's console output inside a `with` block."""
 
     def __enter__(self):
         import builtins

@@ -29,7 +29,7 @@ def _room(celsius=21.0625):
 
 
 def test_report():
-    """What is sent is a request as HTTP wants it, with the board's own MAC."""
+    """The request is valid HTTP and has the board's own MAC."""
     _room(-0.0625)
     config()
     assert run(MINUTE) is None
@@ -73,7 +73,7 @@ def test_interval():
 
 
 def test_a_day_and_more():
-    """It does not stop after 12 hours."""
+    """It still reports after the clock has wrapped around."""
     _room()
     config(interval=1800)
     assert run(30 * 60 * MINUTE) is None
@@ -142,7 +142,7 @@ def test_busy_server():
 
 
 def test_newest_reading_wins():
-    """What could not be sent within the interval is not sent later."""
+    """A reading that was not sent within the interval is dropped."""
     chip = _room(10)
     answers("503")
     config()
@@ -173,7 +173,7 @@ def test_attempts_become_rare_and_irregular():
 
 
 def test_refused():
-    """403: it is said, and the station keeps on slowly."""
+    """403 is printed, and the station keeps trying slowly."""
     _room()
     answers("403")
     config(
@@ -214,7 +214,7 @@ def test_bad_reading_is_dropped():
 
 
 def test_bad_answers():
-    """Whatever comes back, it is tried again, and no socket is left open."""
+    """Any bad answer is followed by another attempt, and no socket is left open."""
     for answer in ("garbage", "not http", "no number", "half", "nothing", "302", "500"):
         _room()
         answers(answer, "200")
@@ -225,7 +225,7 @@ def test_bad_answers():
 
 
 def test_no_answer():
-    """The time for an answer is limited, and so is that for one that drips."""
+    """The time for an answer is limited, even if it arrives byte by byte."""
     for answer, pace in (("silent", 0), ("drip", 500)):
         world.pace = pace
         _room()
@@ -252,7 +252,7 @@ def test_long_answer():
 
 
 def test_nobody_listens():
-    """A server that is switched off is no reason to stop; it may come back."""
+    """The station keeps trying while the server is switched off."""
     _room()
     config(server={"host": "127.0.0.1", "port": 1})
     with Console() as said:
@@ -280,7 +280,7 @@ def test_reset_when_alone_for_long():
 
 
 def test_no_reset_while_the_server_answers():
-    """One that says "not now" for hours is there."""
+    """A server that answers 503 for hours is still there."""
     _room()
     config()
     answers("503")
@@ -333,7 +333,7 @@ def test_network_out_of_reach():
 
 
 def test_network_that_breaks():
-    """The Wi-Fi goes and comes; so do the reports."""
+    """Reports resume when the Wi-Fi is back."""
     _room()
     config()
     Alarm(5 * MINUTE + 30_000, world.networks.clear)
@@ -351,7 +351,7 @@ def test_slow_network():
 
 
 def test_unplugged_sensor():
-    """It is said once, the others go on, and it comes back."""
+    """It is printed once, the other sensors go on, and it comes back."""
     chip = _room()
     world.i2c[5, 4][25] = MCP9808(5)
     config(
@@ -393,7 +393,7 @@ def test_sensor_that_fails_while_it_measures():
 
 
 def test_a_fault_of_the_firmware():
-    """It is shown, and the board starts anew, but not at once."""
+    """It is printed, and the board restarts after a pause."""
     _room()
     config()
     run(MINUTE)
@@ -491,7 +491,7 @@ def test_unknown_name():
 
 
 def test_control_c():
-    """Nothing bites whoever copies files: no timer is left."""
+    """Ctrl-C leaves no timer that would reset the board while files are copied."""
     _room()
     config()
     assert run(5 * MINUTE) is None
@@ -499,6 +499,6 @@ def test_control_c():
 
 
 def test_server_script():
-    """The server of these tests answers as it is told to."""
+    """The test server follows its script."""
     answers("200")
     assert control("REQUESTS") == []

@@ -98,7 +98,7 @@ class Board:
         os.chdir("/flash")
 
     def start(self, cut=-1, ms=30_000):
-        """Switch on and return what was said; the power fails at a write."""
+        """Switch on and return the console; the power fails at a write."""
         self.mount()
         self.flash.cut = cut
         self.flash.writes = 0
@@ -138,7 +138,7 @@ def withdraw():
 
 
 def runs(said):
-    """Return which version has run."""
+    """Return the version that ran."""
     return (
         "new" if "RUNS 9.9" in said else "old" if "ESP Weather 0.3.0" in said else said
     )

@@ -1,4 +1,4 @@
-"""The settings, and what the station says of those that are wrong."""
+"""The settings, and the messages about invalid ones."""
 
 from chips import MCP9808
 from esp_weather import config as settings
@@ -131,7 +131,7 @@ def test_not_json():
 
 
 def test_no_reset_for_wrong_settings():
-    """It is said and blinked, again and again."""
+    """The error is printed and blinked repeatedly."""
     config(interval=0)
     with Console() as said:
         assert run(60_000) is None
@@ -155,7 +155,7 @@ def test_no_reset_for_a_pin_that_is_not_there():
 
 
 def test_settings_are_forgotten():
-    """What checked them does not stay in memory."""
+    """The modules that check them are unloaded."""
     import sys
 
     config()

@@ -181,7 +181,7 @@ def test_several_fields():
 
 
 def test_outage():
-    """What cannot be delivered is measured on, and delivered with its age."""
+    """The station keeps measuring in an outage, and delivers everything with its age."""
     room = Warming()
     answers("503")
     config(signed=True)
@@ -200,7 +200,7 @@ def test_outage():
 
 
 def test_outage_that_is_too_long():
-    """The oldest readings are lost, and that is said once for each reset."""
+    """The oldest readings are lost, which is printed once per start."""
     room = Warming()
     config(signed=True, interval=5)
     world.networks.clear()
@@ -226,7 +226,7 @@ def test_outage_that_is_too_long():
 
 
 def test_clock():
-    """It goes on when the ticks go around, and counts what is less than its step."""
+    """It survives the wrap-around of the ticks and adds up fractions of its step."""
     import time
 
     from esp_weather.buffer import Buffer
@@ -279,7 +279,7 @@ def test_buffer():
 
 
 def test_memory():
-    """What is kept is in its order; of what is too much, the newest."""
+    """Readings are kept in order; if there are too many, the newest."""
     from esp_weather.buffer import Buffer
     from esp_weather.memory import Memory
     from esp_weather.recall import restore
@@ -315,7 +315,7 @@ def test_memory():
 
 
 def test_damaged_file():
-    """Of readings whose file is damaged, those in the RTC are left."""
+    """If the file is damaged, the readings in the RTC are used."""
     from esp_weather.buffer import Buffer
     from esp_weather.memory import Memory
     from esp_weather.recall import restore
@@ -345,7 +345,7 @@ def test_damaged_file():
 
 
 def test_brown_out():
-    """Bytes that a brown-out has left in the RTC's memory are not believed."""
+    """Garbage in the RTC's memory after a brown-out is discarded."""
     import random
 
     _room()
@@ -369,7 +369,7 @@ def test_brown_out():
 
 
 def test_bad_reading():
-    """A signed 400: that one is dropped, and no other."""
+    """A signed 400 drops that reading and no other."""
     room = Warming()
     answers("503")
     config(signed=True)
@@ -413,7 +413,7 @@ def test_lost_answer():
 
 
 def test_server_begins_anew():
-    """What is only in the server's memory when it is killed is sent again."""
+    """Readings that a killed server had only in memory are sent again."""
     room = Warming()
     config(signed=True)
     for minute in range(3, 30, 4):
@@ -475,7 +475,7 @@ def test_settings_that_cannot_be_written():
 
 
 def test_refused():
-    """401 again with the new nonce: it is said, asked every 5 minutes, and all is kept."""
+    """A second 401 is printed; the station asks every 5 minutes and keeps all readings."""
     room = Warming()
     config(signed=True, key="another")
     with Console() as said:
@@ -489,7 +489,7 @@ def test_refused():
 
 
 def test_hostile_server():
-    """Whatever comes back, it goes on, closes its socket, and loses no reading."""
+    """After any answer the station goes on, closes its socket, and loses no reading."""
     config(signed=True)
     world.association_ms = 0
     names, good = control("NAMES")
@@ -515,7 +515,7 @@ def test_hostile_server():
 
 
 def test_long_answer():
-    """Of an answer without end only so much is read."""
+    """Only a limited part of an endless answer is read."""
     _room()
     answers("long")
     config(signed=True)
@@ -543,7 +543,7 @@ def test_battery_of_an_esp32():
 
 
 def test_reset():
-    """A station that is alone for long starts anew and knows all that it measured."""
+    """A station without answers restarts, and keeps all readings."""
     room = Warming()
     config(signed=True, server={"host": "127.0.0.1", "port": 1})
     assert isinstance(run(100 * MINUTE), world.Reset)
@@ -563,7 +563,7 @@ def test_reset():
 
 
 def test_power_cut():
-    """What was kept has no time any more after a power cut."""
+    """Kept readings are dropped after a power cut, since their time is lost."""
     _room()
     config(signed=True, server={"host": "127.0.0.1", "port": 1})
     assert isinstance(run(100 * MINUTE), world.Reset)

@@ -27,7 +27,7 @@ def _wake(times=1):
 
 
 def test_nonce_is_kept():
-    """But for the first, a waking needs one connection."""
+    """Each waking except the first needs one connection."""
     _room()
     _wake(4)
     assert len(requests()) == 1 + 4
@@ -49,7 +49,7 @@ def _cost():
 
 
 def test_what_a_waking_costs():
-    """The table in docs/firmware.md, "On a battery": one request, whatever was kept."""
+    """The table "On a battery" in docs/firmware.md: always one request."""
     _room()
     _wake(2)
     requests()
@@ -76,7 +76,7 @@ def test_what_a_waking_costs():
 
 
 def test_outage():
-    """It measures on, tries ever more rarely, and delivers all with its age."""
+    """It keeps measuring, tries less often, and delivers everything with its age."""
     room = _room()
     answers("503")
     with Console() as said:
@@ -117,7 +117,7 @@ def test_full():
 
 
 def test_refused():
-    """All is kept, and asked every 5 minutes."""
+    """All readings are kept; the station asks every 5 minutes."""
     room = _room()
     config(signed=True, deep_sleep=True, interval=60, key="another")
     with Console() as said:

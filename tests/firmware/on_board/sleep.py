@@ -51,7 +51,7 @@ def test_flash_is_spared():
 
 
 def test_credentials_changed():
-    """The stored ones are of no use any more: the next attempt takes the new ones."""
+    """The next attempt uses the new credentials."""
     _room()
     _wake()
     world.networks = {"Home": "new password"}
@@ -62,7 +62,7 @@ def test_credentials_changed():
 
 
 def test_no_server():
-    """It sleeps ever longer, and no longer than the chip can."""
+    """Its sleeps grow up to the longest that the chip can do."""
     _room()
     answers("503")
     rests = [_wake() for _ in range(8)]
@@ -70,6 +70,8 @@ def test_no_server():
         # All fail after some 20 seconds awake, the first after 10 more.
         assert 0.75 * usual - 33 <= rest / 1000 <= 1.25 * usual, rests
     answers("200")
+    # After the eighth failure a start looks for Home Assistant and does nothing else.
+    assert _wake() == 60_000
     assert 290_000 < _wake() < 299_000
 
 
@@ -113,7 +115,7 @@ def test_missing_sensor_is_said_once():
 
 
 def test_foreign_memory():
-    """What another program left in the RTC's memory is not ours."""
+    """Data of another program in the RTC's memory is ignored."""
     _room()
     for memory in (b"", b"something", b"12345678", bytes(492)):
         world.reset_cause = 5
