@@ -174,6 +174,24 @@ async def test_declared(hass: HomeAssistant, get: Get) -> None:
     assert set(entry.options.get("fields", {})) == {"3"}
 
 
+async def test_looking_for_the_server(
+    hass: HomeAssistant, client: TestClient[Any, Any]
+) -> None:
+    """A station that sends nothing yet, to see who answers, is not found by that."""
+    step, key = await _pair(hass)
+    signed = SignedStation(client, Signer(OUTDOOR, key))
+    answer = await signed.report()
+    assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+    assert answer.is_believed
+    await hass.async_block_till_done()
+    (flow,) = hass.config_entries.flow.async_progress()
+    assert flow["step_id"] == "pair"
+
+    assert (await signed.report(reading(21.5))).status == HTTPStatus.SERVICE_UNAVAILABLE
+    form = await _name_step(hass, step)
+    assert form["description_placeholders"] == {"mac": OUTDOOR, "value_1": "21.5"}
+
+
 async def test_name_and_place_are_enough(
     hass: HomeAssistant, client: TestClient[Any, Any]
 ) -> None:

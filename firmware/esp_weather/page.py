@@ -5,7 +5,7 @@ LANGUAGES = ("en", "de", "es", "fr")
 _STYLE = (
     "<style>:root{color-scheme:light dark}"
     "body{font:1rem/1.4 sans-serif;max-width:26rem;margin:auto;padding:1rem}"
-    "label{display:block;margin:1rem 0}input,select,button{display:block;font:inherit;"
+    "h1{font-size:1.4rem}label{display:block;margin:1rem 0}input,select,button{display:block;font:inherit;"
     "box-sizing:border-box;width:100%;padding:.5rem;margin-top:.2rem}"
     ".e{color:#d33;font-weight:bold}</style>"
 )
@@ -13,9 +13,9 @@ _STYLE = (
 # browser keeps it for the next attempt: the board shows the key to nobody.
 _SCRIPT = (
     "<script>let a=new URLSearchParams(location.hash.slice(1)),f=document.forms[0],"
-    "s=sessionStorage,h=a.get('host');f.key.value=a.get('key')||s.key||'';"
+    "s=sessionStorage,h=a.get('host');f.key.value=a.get('key')||s.espKey||'';"
     "if(h)f.server.value=(a.get('tls')?'https://':'http://')+h+':'+"
-    "(a.get('port')||8123);f.onsubmit=()=>{s.key=f.key.value}</script>"
+    "(a.get('port')||8123);f.onsubmit=()=>{s.espKey=f.key.value}</script>"
 )
 
 

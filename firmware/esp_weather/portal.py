@@ -165,7 +165,7 @@ class Portal:
     def _networks_found(self) -> list:
         """Return name, strength and whether there is a password, of each network."""
         networks: list = []
-        names = []
+        names: list[str] = []
         found = _attempt(self._station.scan) or []
         for each in sorted(found, key=lambda each: -each[3]):
             try:

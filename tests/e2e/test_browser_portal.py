@@ -87,7 +87,7 @@ async def test_qr_code(
         await phone.screenshot(path=tmp_path / "4-done.png")
         await phone.close()
 
-        await page.get_by_role("button", name="Submit").click()
+        await page.get_by_role("button", name="Next").click()
         await expect(page.get_by_role("textbox", name="Name")).to_be_visible(
             timeout=60_000
         )

@@ -26,6 +26,16 @@ LIBRARY = CHECKOUT / ".tools" / "micropython" / "lib"
 UPDATE = "update.outdoor_firmware"
 INTERVAL = "number.outdoor_interval"
 SAY = 'print("ESP Weather", VERSION)'
+# Home Assistant, which leaves the loopback out when it announces itself
+ANNOUNCING = """
+import sys
+from zeroconf import IPVersion
+from homeassistant.components import zeroconf
+loopback = {"ip_version": IPVersion.V4Only, "interfaces": ["127.0.0.1"]}
+zeroconf._async_get_zc_args = lambda hass: loopback
+from homeassistant.__main__ import main
+sys.exit(main())
+"""
 LIMIT = 120  # seconds for what is waited for
 SENSORS = {
     "sensor.outdoor_temperature": "°C",
@@ -97,7 +107,9 @@ async def home_assistant(
     config = tmp_path / "config"
     port = free_port()
     await asyncio.to_thread(_prepare, config, port)
-    async with HomeAssistant(config, port) as home_assistant:
+    async with HomeAssistant(
+        config, port, program=("-c", ANNOUNCING)
+    ) as home_assistant:
         yield home_assistant
 
 

@@ -138,8 +138,10 @@ class SignedReportView(HomeAssistantView):
         try:
             report = parse_report(body, mac)
             if isinstance(sender, Pairing):
-                sender.is_complete = True
-                sender.async_found(mac, report.readings, report.fields)
+                # A station that only looks for its server is asked to come again.
+                if report.readings or report.fields:
+                    sender.is_complete = True
+                    sender.async_found(mac, report.readings, report.fields)
                 raise station_found()
             taken = await sender.async_take_report(report, arrived)
         except ReportError as err:
