@@ -1,5 +1,6 @@
 """Guessing keys, and having others banned, where the owner has set that HA bans."""
 
+import asyncio
 from collections import Counter
 from pathlib import Path
 import tempfile
@@ -12,6 +13,7 @@ from .wire import Answer, request
 
 THRESHOLD = 3  # failed logins
 GUESSES = 30  # wrong signatures a minute that ban nobody
+_LATER = 2.5  # seconds in which what follows from a wrong key is done
 _HOME = "127.0.0.1"
 
 
@@ -50,6 +52,7 @@ async def _guess(target: Target) -> str:
         for path in paths:
             sent = request("GET", path, headers={"X-Forwarded-For": _HOME}, close=True)
             await target.ask(sent, source=source)
+        await asyncio.sleep(_LATER)
         after[source] = await _right(target, source)
     # A station whose nonce is old, as after each restart: never a guess
     used = await target.nonce()
@@ -66,6 +69,7 @@ async def _guess(target: Target) -> str:
         await _signed(target, source, any_key(), await target.nonce())
     for number in range(GUESSES + THRESHOLD + 1):
         await _signed(target, "127.0.3.5", any_key(), f"{number}")
+    await asyncio.sleep(_LATER)
     after["127.0.3.5"] = await _right(target, "127.0.3.5")
     after["home"] = await _right(target, _HOME)
     figure = f"afterwards a right report is answered {after}; old nonces: {dict(old)}"

@@ -56,7 +56,7 @@ _THINGS: tuple[Any, ...] = (
 async def _none_taken(target: Target, answers: dict[str, Answer]) -> str:
     """Check that nothing was taken, and that Home Assistant had no error."""
     wrong = {
-        name[:90]: (answer.status, answer.text[:90])
+        name.replace(VICTIM.key, "KEY")[:90]: (answer.status, answer.text[:50])
         for name, answer in answers.items()
         if not 400 <= answer.status < 500
     }
@@ -103,6 +103,13 @@ async def time_zones(target: Target) -> str:
     return await _none_taken(target, answers)
 
 
+# Reports that hold nothing, which is not wrong
+_EMPTY = tuple(
+    {"write_api_key": VICTIM.key, "updates": updates}
+    for updates in ([], [{}], [{"a": 1}])
+)
+
+
 async def things(target: Target) -> str:
     """A report that is not as ThingSpeak defines it is refused with 400 or 401."""
     whole = {"api_key": VICTIM.key, "field1": _VALUE}
@@ -122,6 +129,8 @@ async def things(target: Target) -> str:
                 "updates": [{"delta_t": 1, "field1": _VALUE}],
             },
         }.items():
+            if content in _EMPTY:
+                continue
             answers[f"{path} {content}"] = await target.post(
                 path, json.dumps(content).encode()
             )

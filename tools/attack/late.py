@@ -35,8 +35,13 @@ def _run() -> None:
     def late(clock: Callable[[], float]) -> Callable[[], float]:
         return lambda: clock() + _SECONDS.unpack_from(ahead)[0]
 
+    def late_ns(clock: Callable[[], int]) -> Callable[[], int]:
+        return lambda: clock() + int(_SECONDS.unpack_from(ahead)[0] * 1e9)
+
     time.time = late(time.time)
     time.monotonic = late(time.monotonic)
+    time.time_ns = late_ns(time.time_ns)
+    time.monotonic_ns = late_ns(time.monotonic_ns)
     del sys.path[0]  # The folder of this file, whose names HA must not find
     runpy.run_module("homeassistant", run_name="__main__", alter_sys=True)
 

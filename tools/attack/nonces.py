@@ -178,7 +178,7 @@ async def expired(target: Target) -> str:
         async with Target.running(
             Path(name) / "config", short=target.short, clock=clock
         ) as other:
-            first, kept, used_up = [await other.nonce() for _ in range(3)]
+            used_up, first, kept = [await other.nonce() for _ in range(3)]
 
             async def sent(*nonces: str) -> list[int]:
                 return [(await other.ask(_report(nonce))).status for nonce in nonces]

@@ -17,7 +17,7 @@ async def pairing(target: Target) -> AsyncGenerator[tuple[str, str]]:
     """Open the dialog; return the path of its flow and the key that it shows."""
     rest = target.home_assistant.rest
     step = await rest("POST", FLOWS, {"handler": "esp_weather"})
-    (option,) = (each for each in step["menu_options"] if each != "manual")
+    option = next((each for each in step["menu_options"] if "pair" in each), "pair")
     flow = f"{FLOWS}/{step['flow_id']}"
     try:
         shown: Any = await rest("POST", flow, {"next_step_id": option})

@@ -35,6 +35,7 @@ _FAILURES = (
     OSError,  # a TimeoutError, too
     # An answer is not what it always is.
     LookupError,
+    TypeError,
     ValueError,
 )
 THEMES: dict[str, ModuleType] = {

@@ -170,7 +170,8 @@ class Target:
             f"/api/history/period/{quote(begin)}?filter_entity_id={entity_id}"
             f"&end_time={quote(end)}&significant_changes_only=0&minimal_response",
         ) or [[]]
-        return [each["state"] for each in history]
+        # HA notes with None that an entity was removed.
+        return [each["state"] for each in history if each["state"] is not None]
 
     async def entities(self) -> set[str]:
         """Return the IDs of all entities."""
