@@ -275,6 +275,33 @@ def test_times(tmp_path: Path, time: str, hour: int) -> None:
         assert _hours(reader, SOURCES[0])[0] == MeanHour(start, 20.0, 20.0, 20.0)
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (_row("2019-05-02T12:00:00Z", OUTDOOR, 1, "1_0"), "invalid_data"),
+        (_row("2019-05-02T12:00:00Z", OUTDOOR, 1, "inf"), "invalid_data"),
+        (_row("1970-01-01T00:00:09Z", OUTDOOR, 1, "20"), "time_not_set"),
+        (_row("2019-05-02T12:00:00Z", OUTDOOR, "1.0", "1.5"), None),
+        (_row("2019-05-02T12:00:00Z", INDOOR, 1, "20"), None),
+    ],
+)
+def test_irregular_line(tmp_path: Path, line: str, reason: str | None) -> None:
+    """A line that is unlike thousands around it is read, or refused, by itself."""
+    start = datetime(2019, 5, 1, tzinfo=UTC)
+    regular = [
+        _row(f"{start + timedelta(seconds=number)}", OUTDOOR, 1, 20)
+        for number in range(4_000)
+    ]
+    path = tmp_path / "data.csv"
+    path.write_text("".join([HEADER, *regular[:2_500], line, *regular[2_500:]]))
+    with _read(path) as reader:
+        assert [fault.error.reason for fault in reader.first_faults] == (
+            [reason] if reason else []
+        )
+        taken = sum(hours.readings for hours in reader.hours.values())
+        assert taken == 4_000 + (reason is None)
+
+
 def test_clock_changes(tmp_path: Path) -> None:
     """A doubled hour is told apart by its order; a skipped one becomes the next."""
     path = tmp_path / "data.csv"

@@ -10,6 +10,7 @@ all vectors; of a meter, the last value and how much it has grown since the firs
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum, auto
+from functools import reduce
 from itertools import batched, groupby
 from math import atan2, cos, degrees, hypot, inf, radians, sin
 from operator import itemgetter, truediv
@@ -553,15 +554,5 @@ def _merged(
     runs: Iterable[tuple[Any, ...]], run_type: type[_Run | _MeterRun]
 ) -> Iterator[tuple[Any, ...]]:
     """Return one run for each period."""
-    merged: tuple[Any, ...] | None = None
-    end = -inf
-    for run in runs:
-        if merged is None or run[0] >= end:
-            if merged is not None:
-                yield merged
-            merged = run
-            end = run[0] - run[0] % _PERIOD + _PERIOD
-        else:
-            merged = run_type(*merged).merge(run_type(*run))
-    if merged is not None:
-        yield merged
+    for _, same in groupby(runs, lambda run: run[0] // _PERIOD):
+        yield reduce(lambda one, other: run_type(*one).merge(run_type(*other)), same)

@@ -281,8 +281,6 @@ class HistoryReader:
                 self._read_table(path, on_progress)
             self.store.compile(self._end, lambda: self._stopped)
         except (OSError, sqlite3.Error) as err:
-            if self._stopped:
-                raise StoppedError from err
             raise HistoryError(HistoryReason.UNREADABLE, error=str(err)) from err
 
     def _read_database(self, path: Path, on_progress: Callable[[float], None]) -> None:

@@ -19,7 +19,6 @@ from homeassistant.util import dt as dt_util
 from . import recorder
 from .hours import (
     SECONDS_PER_HOUR,
-    AngleHour,
     Hour,
     Hours,
     MeanHour,
@@ -75,14 +74,14 @@ class HourWriter:
             statistic = recorder.StatisticData(
                 start=dt_util.utc_from_timestamp(hour.start)
             )
-            match hour:
-                case MeanHour(_, mean, minimum, maximum):
-                    statistic["mean"] = convert(mean)
-                    statistic["min"] = convert(minimum)
-                    statistic["max"] = convert(maximum)
-                case AngleHour(_, mean, weight):
-                    statistic["mean"] = mean
-                    statistic["mean_weight"] = weight
+            if isinstance(hour, MeanHour):
+                statistic["mean"] = convert(hour.mean)
+                statistic["min"] = convert(hour.minimum)
+                statistic["max"] = convert(hour.maximum)
+            else:
+                assert isinstance(hour, AngleHour)
+                statistic["mean"] = hour.mean
+                statistic["mean_weight"] = hour.weight
             statistics.append(statistic)
         if statistics:
             recorder.async_import_statistics(self._hass, self._metadata, statistics)
