@@ -89,6 +89,16 @@ async def expect_no_overflow(page: Page) -> None:
     )
 
 
+async def add_integration(page: Page, url: str) -> None:
+    """Open the dialog that adds a station."""
+    await page.goto(f"{url}/config/integrations/dashboard")
+    await page.get_by_role("button", name="Add integration").click()
+    await page.get_by_placeholder("Search for a brand name").fill("ESP W")
+    # The page behind names the integration too, once there is a station.
+    dialog = page.locator("dialog-add-integration")
+    await dialog.get_by_text("ESP Weather", exact=True).click()
+
+
 async def open_options(page: Page, url: str, station: str, choice: str) -> None:
     """Choose a dialog in the options of a station."""
     await page.goto(f"{url}/config/integrations/integration/esp_weather")

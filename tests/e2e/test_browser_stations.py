@@ -17,7 +17,16 @@ from yarl import URL
 from tools.home_assistant import HomeAssistant
 from tools.station import INDOOR, OUTDOOR, Station, run_station
 
-from .browsing import PHONE, TIME_LIMIT, WIDE, OpenPage, browse, look, open_options
+from .browsing import (
+    PHONE,
+    TIME_LIMIT,
+    WIDE,
+    OpenPage,
+    add_integration,
+    browse,
+    look,
+    open_options,
+)
 
 expect.set_options(timeout=TIME_LIMIT)
 
@@ -49,10 +58,7 @@ async def _expect_on_a_phone(page: Page, locator: Locator) -> None:
 
 async def _start_pairing(page: Page, url: str) -> Locator:
     """Open the dialog that pairs a station and return it."""
-    await page.goto(f"{url}/config/integrations/dashboard")
-    await page.get_by_role("button", name="Add integration").click()
-    await page.get_by_placeholder("Search for a brand name").fill("ESP W")
-    await page.get_by_text("ESP Weather", exact=True).last.click()
+    await add_integration(page, url)
     await page.get_by_text("Pair a station").click()
     dialog = page.locator("step-flow-progress")
     await expect(dialog.locator("code").first).to_contain_text("/update/API_key=")
@@ -191,10 +197,7 @@ async def test_dialogs_of_a_station(
     page = await open_page(url)
 
     # Added manually: the address is at the top.
-    await page.goto(f"{url}/config/integrations/dashboard")
-    await page.get_by_role("button", name="Add integration").click()
-    await page.get_by_placeholder("Search for a brand name").fill("ESP W")
-    await page.get_by_text("ESP Weather", exact=True).last.click()
+    await add_integration(page, url)
     await page.get_by_text("Add the station manually").click()
     await page.get_by_role("textbox", name="Name").fill(INDOOR.name)
     await page.get_by_role("textbox", name="MAC address").fill(INDOOR.mac)
