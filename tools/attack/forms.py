@@ -104,9 +104,9 @@ async def time_zones(target: Target) -> str:
 
 
 # Reports that hold nothing, which is not wrong
+_NOTHING: tuple[list[object], ...] = ([], [{}], [{"a": 1}])
 _EMPTY = tuple(
-    {"write_api_key": VICTIM.key, "updates": updates}
-    for updates in ([], [{}], [{"a": 1}])
+    {"write_api_key": VICTIM.key, "updates": updates} for updates in _NOTHING
 )
 
 

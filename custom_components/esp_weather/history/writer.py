@@ -19,6 +19,7 @@ from homeassistant.util import dt as dt_util
 from . import recorder
 from .hours import (
     SECONDS_PER_HOUR,
+    AngleHour,
     Hour,
     Hours,
     MeanHour,
