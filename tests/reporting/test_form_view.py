@@ -334,6 +334,25 @@ async def test_two_stations_with_one_key(
     assert state_of(hass, "1") == "21.5"
 
 
+@pytest.mark.parametrize(
+    ("mac", "status"),
+    [
+        (True, HTTPStatus.UNAUTHORIZED),
+        (-1, HTTPStatus.UNAUTHORIZED),
+        ([OUTDOOR], HTTPStatus.UNAUTHORIZED),
+        ({"a": OUTDOOR}, HTTPStatus.UNAUTHORIZED),
+        ("", HTTPStatus.UNAUTHORIZED),
+        (None, HTTPStatus.OK),
+    ],
+)
+async def test_mac_in_json(
+    station: MockConfigEntry, post: Post, mac: object, status: HTTPStatus
+) -> None:
+    """A MAC that is no text is a wrong one; null is none."""
+    data = {"api_key": KEY, "mac": mac, "field1": 21.5}
+    assert (await post("/update.json", data)).status == status
+
+
 async def test_discovery(hass: HomeAssistant, post: Post) -> None:
     """An unknown station is discovered if its key is that of another one."""
     data = {"api_key": KEY, "mac": "5c:cf:7f:2b:e:a8", "field1": 21.5}

@@ -24,7 +24,8 @@ _FIELDS: Final = tuple((number, f"field{number}") for number in FIELDS)
 _KEYS: Final = (b"api_key", b"write_api_key", b"key")
 # The value of a key or MAC, neither of which is longer
 _VALUE: Final = re.compile(rb"([^&\s]{1,256})(?:[&\s]|$)")
-_JSON_VALUE: Final = re.compile(rb'\s*:\s*"([^"\\]{1,256})"')
+# Without a group where the value is no text, which is neither a key nor a MAC
+_JSON_VALUE: Final = re.compile(rb'\s*:\s*+(?!null)(?:"([^"\\]{1,256})")?')
 # The fields; ThingSpeak has one less. In CSV the columns after them hold nothing
 # that was measured.
 FORM_FIELDS: Final = tuple(f"field{number}" for number in range(1, 9))
@@ -120,7 +121,7 @@ def find_sender(query: str, body: bytes) -> Sender:
             found = _VALUE.match(parameters, start + len(name) + 2)
         if found is None:
             return None
-        return unquote_plus(found[1].decode("ascii", "replace"))
+        return unquote_plus((found[1] or b"").decode("ascii", "replace"))
 
     return Sender(next(filter(None, map(find, _KEYS)), None), find(b"mac"))
 
