@@ -29,12 +29,12 @@ ESP8266 = 38  # kB of heap, says ports/esp8266/main.c
 FREE = 6  # kB that compiled, signed reports leave of it at least
 # The station lives in less, in kB. Less is better.
 SMALLEST = {
-    ("legacy", "source"): 32.8,
+    ("legacy", "source"): 33.8,
     ("legacy", "compiled"): 24.8,
     ("signed", "source"): 43.8,
     ("signed", "compiled"): 31.8,
 }
-FLASH = 60_000  # bytes of all compiled modules
+FLASH = 62_000  # bytes of all compiled modules
 REPORTS = 2_500
 LEAK = 100  # bytes that may be missing after all of them
 SETTINGS_CHECKED = 3  # the exit code of memory.py after that start
