@@ -31,21 +31,20 @@ class IncompleteBodyError(Exception):
 async def async_read_body(request: web.Request) -> bytes:
     """Return the body of a request.
 
-    Runs before authentication. Raises RefusedError if the body is too long or
-    encoded, and IncompleteBodyError if there is more of such a body, if it is too slow
-    or if too many other bodies of its sender are incomplete.
+    Runs before authentication. Raises RefusedError if the body is too long, and
+    IncompleteBodyError if it is encoded, if it is too slow, or if too many other
+    bodies of its sender are incomplete.
     """
     encodings = request.headers.getall(hdrs.CONTENT_ENCODING, ())
     if any(encoding.lower() != "identity" for encoding in encodings):
         # The web server would decode it, but the digest is that of the encoded body.
-        refusal = RefusedError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "encoded_body",
-            headers={hdrs.ACCEPT_ENCODING: "identity"},
+        raise IncompleteBodyError(
+            RefusedError(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+                "encoded_body",
+                headers={hdrs.ACCEPT_ENCODING: "identity"},
+            )
         )
-        if request.content.is_eof():
-            raise refusal
-        raise IncompleteBodyError(refusal)
     if request.content.is_eof():
         return _bounded(request.content.read_nowait())
     incomplete = request.app[KEY_HASS].data[DATA].incomplete_bodies
