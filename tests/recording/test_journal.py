@@ -4,6 +4,7 @@ The failure is a real one: the database is locked from outside, so that SQLite r
 to write.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -660,5 +661,6 @@ async def test_recorder_changed(
     assert (content["taken"], content["stored"]) == (1, 2)
     assert [each["number"] for each in content["refused"]] == [1]
     assert "recorder_changed" in _issues(hass)
-    await async_wait_recording_done(hass)
-    assert "21.0" in [state for state, _ in database.rows]
+    async with asyncio.timeout(10):
+        while "21.0" not in [state for state, _ in database.rows]:
+            await async_wait_recording_done(hass)
