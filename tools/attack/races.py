@@ -159,7 +159,7 @@ async def _lost(
         stored = Counter(
             int(float(state))
             for state in states
-            if state not in {"unavailable", "unknown"}
+            if state not in {"", "unavailable", "unknown"}
         )
         lost = stream.taken - set(stored)
         if not lost or time.monotonic() > end:
