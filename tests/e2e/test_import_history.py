@@ -1,10 +1,12 @@
 """Import old readings into the long-term statistics of a real Home Assistant."""
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 import sqlite3
 from time import monotonic
+from typing import Any
 
 import aiohttp
 import pytest
@@ -62,23 +64,12 @@ async def test_import_history(home_assistant: HomeAssistant) -> None:
 @pytest.mark.timeout(300)
 async def test_stop(home_assistant: HomeAssistant) -> None:
     """Home Assistant stops without waiting for the end of a long file."""
-    await add_station(home_assistant, OUTDOOR)
-    report = URL(home_assistant.url + OUTDOOR.report_path(1, "20"), encoded=True)
-    async with aiohttp.request("GET", report) as response:
-        assert response.status == 200
-    folder = home_assistant.config / "www"
-    folder.mkdir(exist_ok=True)
-    old_server = OldServer(folder / "data.db", OUTDOOR.key, [OUTDOOR.mac])
-    old_server.fill(
-        (START + timedelta(seconds=60 * number), OUTDOOR.mac, 1, number % 7)
-        for number in range(2_000_000)
-    )
-    importing = asyncio.create_task(
-        home_assistant.rest(
-            "POST",
-            "/api/services/esp_weather/import_history?return_response",
-            {"path": "www/data.db"},
-        )
+    importing = await _start_import(
+        home_assistant,
+        (
+            (START + timedelta(seconds=60 * number), OUTDOOR.mac, 1, number % 7)
+            for number in range(2_000_000)
+        ),
     )
     await asyncio.sleep(1)
     assert not importing.done()
@@ -89,26 +80,15 @@ async def test_stop(home_assistant: HomeAssistant) -> None:
 
 @pytest.mark.timeout(300)
 async def test_stop_while_hours_are_imported(home_assistant: HomeAssistant) -> None:
-    """Nor for the last hour, and what was imported stays."""
-    await add_station(home_assistant, OUTDOOR)
-    report = URL(home_assistant.url + OUTDOOR.report_path(1, "20"), encoded=True)
-    async with aiohttp.request("GET", report) as response:
-        assert response.status == 200
-    folder = home_assistant.config / "www"
-    folder.mkdir(exist_ok=True)
-    old_server = OldServer(folder / "data.db", OUTDOOR.key, [OUTDOOR.mac])
+    """Home Assistant stops between two hours of an import and keeps the imported ones."""
     hours = 120_000
     start = datetime(2012, 1, 1, tzinfo=UTC)
-    old_server.fill(
-        (start + timedelta(hours=hour), OUTDOOR.mac, 1, hour % 7)
-        for hour in range(hours)
-    )
-    importing = asyncio.create_task(
-        home_assistant.rest(
-            "POST",
-            "/api/services/esp_weather/import_history?return_response",
-            {"path": "www/data.db"},
-        )
+    importing = await _start_import(
+        home_assistant,
+        (
+            (start + timedelta(hours=hour), OUTDOOR.mac, 1, hour % 7)
+            for hour in range(hours)
+        ),
     )
     while not (imported := _imported(home_assistant)):
         await asyncio.sleep(0.05)
@@ -118,6 +98,26 @@ async def test_stop_while_hours_are_imported(home_assistant: HomeAssistant) -> N
     await _terminate(home_assistant)
     importing.cancel()
     assert imported <= _imported(home_assistant) < hours
+
+
+async def _start_import(
+    home_assistant: HomeAssistant, readings: Iterable[tuple[datetime, str, int, float]]
+) -> asyncio.Task[Any]:
+    """Start to import a data.db with these readings into a station that has reported."""
+    await add_station(home_assistant, OUTDOOR)
+    report = URL(home_assistant.url + OUTDOOR.report_path(1, "20"), encoded=True)
+    async with aiohttp.request("GET", report) as response:
+        assert response.status == 200
+    folder = home_assistant.config / "www"
+    folder.mkdir(exist_ok=True)
+    OldServer(folder / "data.db", OUTDOOR.key, [OUTDOOR.mac]).fill(readings)
+    return asyncio.create_task(
+        home_assistant.rest(
+            "POST",
+            "/api/services/esp_weather/import_history?return_response",
+            {"path": "www/data.db"},
+        )
+    )
 
 
 def _imported(home_assistant: HomeAssistant) -> int:
