@@ -90,7 +90,7 @@ def _packet(kind: int, data: bytes) -> bytes:
 
 
 async def test_nonsense(tmp_path: Path) -> None:
-    """What is no packet is passed over, and the next one is understood."""
+    """Bytes that are not a packet are ignored, and the next packet is understood."""
     state = _packet(3, b"\x02\x00")
     junk = (
         b"hello\r\n",

@@ -46,7 +46,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 
 
 async def _all_of(reader: asyncio.StreamReader) -> bytes:
-    """Return what arrives; a part of the body that comes too late resets the connection."""
+    """Return all that arrives before the connection ends or is reset."""
     content = b""
     with suppress(ConnectionResetError):
         while part := await reader.read(4096):

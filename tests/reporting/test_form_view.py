@@ -348,7 +348,7 @@ async def test_two_stations_with_one_key(
 async def test_mac_in_json(
     station: MockConfigEntry, post: Post, mac: object, status: HTTPStatus
 ) -> None:
-    """A MAC that is no text is a wrong one; null is none."""
+    """A MAC that is not a text is wrong; null counts as no MAC."""
     data = {"api_key": KEY, "mac": mac, "field1": 21.5}
     assert (await post("/update.json", data)).status == status
 

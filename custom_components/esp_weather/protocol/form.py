@@ -24,7 +24,7 @@ _FIELDS: Final = tuple((number, f"field{number}") for number in FIELDS)
 _KEYS: Final = (b"api_key", b"write_api_key", b"key")
 # The value of a key or MAC, neither of which is longer
 _VALUE: Final = re.compile(rb"([^&\s]{1,256})(?:[&\s]|$)")
-# Without a group where the value is no text, which is neither a key nor a MAC
+# The group is unset if the value is not a text: then it is neither a key nor a MAC.
 _JSON_VALUE: Final = re.compile(rb'\s*:\s*+(?!null)(?:"([^"\\]{1,256})")?')
 # The fields; ThingSpeak has one less. In CSV the columns after them hold nothing
 # that was measured.
