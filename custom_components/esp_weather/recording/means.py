@@ -7,6 +7,7 @@ from typing import Any, Final
 from homeassistant.components.recorder import get_instance, history, statistics
 from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, UnitOfTemperature
 from homeassistant.core import HomeAssistant, State
+from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_conversion import TemperatureConverter
 
 PERIOD: Final = 300  # seconds
@@ -23,9 +24,9 @@ async def async_temperature_means(
 ) -> dict[str, Means]:
     """Return the mean temperatures of entities in °C.
 
-    From short-term statistics, and from the states of the last 2 hours where there are
-    none; for an entity without statistics, from its states. A state counts until the
-    next one; one that is not a temperature leaves a gap.
+    From short-term statistics; from the states before these begin, and in the last
+    2 hours where there are none. A state counts until the next one; one that is not a
+    temperature leaves a gap.
     """
     return await get_instance(hass).async_add_executor_job(
         _temperature_means, hass, set(entity_ids), start, end
@@ -46,17 +47,26 @@ def _temperature_means(
     )
     found: dict[str, Means] = {}
     for entity_id in entity_ids:
-        means = {
+        compiled = {
             int(row["start"] // PERIOD): mean
             for row in rows.get(entity_id, ())
             if (mean := row.get("mean")) is not None
         }
-        since = max(start, end - _WITHOUT_STATISTICS) if means else start
-        states = history.state_changes_during_period(hass, since, end, entity_id)
-        found[entity_id] = {
-            **_means(states.get(entity_id, ()), since.timestamp(), end.timestamp()),
-            **means,
-        }
+        newest = max(start, end - _WITHOUT_STATISTICS)
+        first = dt_util.utc_from_timestamp(
+            min(compiled, default=int(end.timestamp()) // PERIOD) * PERIOD
+        )
+        # Before its statistics begin, an entity may have states.
+        spans = [(start, first), (newest, end)] if first < newest else [(start, end)]
+        found[entity_id] = means = {}
+        for since, until in spans:
+            states = history.state_changes_during_period(hass, since, until, entity_id)
+            means.update(
+                _means(
+                    states.get(entity_id, ()), since.timestamp(), until.timestamp()
+                )
+            )
+        means.update(compiled)
     return found
 
 
