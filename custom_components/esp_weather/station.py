@@ -469,6 +469,9 @@ class Station:
         self, first: Reading, measurements: Sequence[Measurement]
     ) -> None:
         """Have the sensor of a field created unless the user has disabled it."""
+        if self._factory is None:
+            # Also after the entry was unloaded: disabling it disables the entities.
+            raise NotReadyError
         number = first.field
         registry = er.async_get(self._hass)
         entity_id = registry.async_get_entity_id(
@@ -476,8 +479,6 @@ class Station:
         )
         if entity_id and registry.entities[entity_id].disabled:
             return
-        if self._factory is None:
-            raise NotReadyError
         # The order in which fields become known decides which of a kind is numbered.
         if str(number) not in known_settings(self._entry):
             is_described = number in self.fields

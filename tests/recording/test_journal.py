@@ -38,6 +38,7 @@ from custom_components.esp_weather.recording.durability import DatabaseFiles
 from custom_components.esp_weather.station import NotReadyError
 from homeassistant.components.recorder import Recorder
 from homeassistant.components.recorder.tasks import RecorderTask
+from homeassistant.config_entries import ConfigEntryDisabler
 from homeassistant.const import (
     EVENT_HOMEASSISTANT_FINAL_WRITE,
     EVENT_HOMEASSISTANT_STOP,
@@ -467,6 +468,41 @@ async def test_known_to_database(
     for number in 1, 2, 3:
         identity = reading_id(OUTDOOR, "9f3a1c22", number)
         assert database.connection.execute(rows, (identity,)).fetchone() == (1,)
+
+
+async def test_station_disabled_meanwhile(
+    hass: HomeAssistant,
+    database: Database,
+    recorder_mock: Recorder,
+    station: MockConfigEntry,
+    signed: SignedStation,
+    pass_seconds: PassSeconds,
+) -> None:
+    """A report that waits for the database while its station is disabled is not taken."""
+    await signed.report(reading(20), stream="9f3a1c22", first=1)
+    asked, go_on = threading.Event(), threading.Event()
+
+    def find_slowly(*args: Any) -> set[bytes]:
+        asked.set()
+        assert go_on.wait(10)
+        return backfill.find_known(*args)
+
+    with patch.object(journal, "find_known", find_slowly):
+        report = asyncio.create_task(
+            signed.report(reading(21), stream="5b7d0e41", first=1)
+        )
+        await hass.async_add_executor_job(asked.wait, 10)
+        await hass.config_entries.async_set_disabled_by(
+            station.entry_id, ConfigEntryDisabler.USER
+        )
+        go_on.set()
+        assert (await report).status == UNAVAILABLE
+
+    await hass.config_entries.async_set_disabled_by(station.entry_id, None)
+    answer = await signed.report(reading(21), stream="5b7d0e41", first=1)
+    assert answer.status == HTTPStatus.OK
+    await pass_seconds(12)
+    assert "21.0" in [state for state, _ in database.rows]
 
 
 async def test_database_cannot_be_asked(
