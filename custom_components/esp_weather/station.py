@@ -1,8 +1,7 @@
 """A station: takes reports and hands the readings to the sensors of its fields."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 import logging
@@ -99,6 +98,21 @@ class NotReadyError(Exception):
     """A report cannot be taken now, but can be when it is sent again later."""
 
 
+class _Waiting:
+    """Counts the reports that may have to wait; too many raise NotReadyError."""
+
+    def __init__(self) -> None:
+        self._reports = 0
+
+    def __enter__(self) -> None:
+        if self._reports >= _MAX_WAITING:
+            raise NotReadyError
+        self._reports += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._reports -= 1
+
+
 class Station:
     """The station of one loaded config entry.
 
@@ -132,7 +146,7 @@ class Station:
         self.journal = journal.async_station(self.mac, self.config.timeout)
         self._archive = archive if self.config.archive else None
         self._adding_field = asyncio.Lock()
-        self._waiting_reports = 0
+        self._waiting = _Waiting()
         self._factory: SensorFactory | None = None
         self._receivers: dict[int, Receiver] = {}
         # How often a field has sent the power-on value of a DS18B20
@@ -224,7 +238,7 @@ class Station:
         if (receiver := self._receivers.get(field.number)) is not None:
             receiver.async_set(value, now)
         else:
-            with self._waiting():
+            with self._waiting:
                 await self._async_deliver(reading, [Measurement(value, now)])
         self._async_reported(now)
         if self._archive is not None:
@@ -238,7 +252,7 @@ class Station:
         field becomes its state. Those that were taken before are skipped. Raises
         NotReadyError.
         """
-        with self._waiting():
+        with self._waiting:
             if report.stream is None:
                 return await self._async_take(report, arrived, None, set())
             stream = self.journal.async_stream(report.stream)
@@ -251,20 +265,6 @@ class Station:
                 except JournalError as err:
                     raise NotReadyError from err
                 return await self._async_take(report, arrived, stream, known)
-
-    @contextmanager
-    def _waiting(self) -> Generator[None]:
-        """Count a report that may have to wait.
-
-        Raises NotReadyError if too many do.
-        """
-        if self._waiting_reports >= _MAX_WAITING:
-            raise NotReadyError
-        self._waiting_reports += 1
-        try:
-            yield
-        finally:
-            self._waiting_reports -= 1
 
     async def _async_take(
         self,

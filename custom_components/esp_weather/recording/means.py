@@ -62,9 +62,7 @@ def _temperature_means(
         for since, until in spans:
             states = history.state_changes_during_period(hass, since, until, entity_id)
             means.update(
-                _means(
-                    states.get(entity_id, ()), since.timestamp(), until.timestamp()
-                )
+                _means(states.get(entity_id, ()), since.timestamp(), until.timestamp())
             )
         means.update(compiled)
     return found

@@ -47,7 +47,8 @@ class Stream:
         self._find_stored = find_stored
         self._since = monotonic()
         self._highest = -1
-        self._runs: list[list[int]] = []
+        self._starts: list[int] = []
+        self._ends: list[int] = []
         self._forgotten = -1
         self._waiting: list[tuple[int, str]] = []
 
@@ -77,8 +78,8 @@ class Stream:
     @callback
     def async_is_taken(self, number: int) -> bool:
         """Return whether a reading was taken since the integration was started."""
-        index = bisect_right(self._runs, number, key=_first) - 1
-        return index >= 0 and number <= self._runs[index][1]
+        index = bisect_right(self._starts, number) - 1
+        return index >= 0 and number <= self._ends[index]
 
     async def async_known(
         self, numbers: Sequence[int], ages: Sequence[float]
@@ -89,14 +90,14 @@ class Stream:
         Home Assistant was started only the database knows; it is not asked about those
         that were measured after the stream's first report to this Home Assistant.
         """
-        known = {number for number in numbers if self.async_is_taken(number)}
+        known: set[int] = set()
+        unsure: dict[bytes, int] = {}
         since = monotonic() - self._since
-        unsure = {
-            self.identity(number): number
-            for number, age in zip(numbers, ages, strict=True)
-            if number not in known
-            and (number <= self._forgotten or age * _SLOW_CLOCK + _ON_ITS_WAY >= since)
-        }
+        for number, age in zip(numbers, ages, strict=True):
+            if self.async_is_taken(number):
+                known.add(number)
+            elif number <= self._forgotten or age * _SLOW_CLOCK + _ON_ITS_WAY >= since:
+                unsure[self.identity(number)] = number
         if unsure:
             known.update(unsure[each] for each in await self._find_stored(unsure))
         return known
@@ -108,6 +109,8 @@ class Stream:
         They may be a part of a report whose rest fails: `stored` does not pass them.
         """
         for number in numbers:
+            if self.async_is_taken(number):
+                continue
             self._add(number)
             context_id = bytes_to_ulid(self.identity(number))
             if self._is_waiting(context_id):
@@ -128,18 +131,17 @@ class Stream:
         return self._waiting[0][0] if self._waiting else None
 
     def _add(self, number: int) -> None:
-        runs = self._runs
-        index = bisect_right(runs, number, key=_first)
-        if index and number <= runs[index - 1][1] + 1:
-            runs[index - 1][1] = max(runs[index - 1][1], number)
+        """Add a number that is in no run."""
+        starts, ends = self._starts, self._ends
+        index = bisect_right(starts, number)
+        if index and number == ends[index - 1] + 1:
+            ends[index - 1] = number
         else:
-            runs.insert(index, [number, number])
+            starts.insert(index, number)
+            ends.insert(index, number)
             index += 1
-        if index < len(runs) and runs[index - 1][1] + 1 == runs[index][0]:
-            runs[index - 1][1] = runs.pop(index)[1]
-        if len(runs) > _MAX_RUNS:
-            self._forgotten = max(self._forgotten, runs.pop(0)[1])
-
-
-def _first(run: list[int]) -> int:
-    return run[0]
+        if index < len(starts) and ends[index - 1] + 1 == starts[index]:
+            del starts[index], ends[index - 1]
+        if len(starts) > _MAX_RUNS:
+            del starts[0]
+            self._forgotten = max(self._forgotten, ends.pop(0))

@@ -42,7 +42,6 @@ _JSON: Final = (hdrs.CONTENT_TYPE, "application/json")
 _NO_STORE: Final = (hdrs.CACHE_CONTROL, "no-store")
 # RFC 9421, section 5: the signature that the next request must have
 _ACCEPT_SIGNATURE: Final = istr("Accept-Signature")
-_SIGNATURE_WANTED: Final = 'sig=("@method" "@path" "content-digest");nonce="{}"'
 
 
 class SignedCredential:
@@ -222,12 +221,8 @@ def _answer(
         # learns of it from the 401 that answers the old one.
         else credential.signature.nonce
     )
-    all_headers = [
-        _JSON,
-        _NO_STORE,
-        (_ACCEPT_SIGNATURE, _SIGNATURE_WANTED.format(nonce)),
-        *headers.items(),
-    ]
+    wanted = f'sig=("@method" "@path" "content-digest");nonce="{nonce}"'
+    all_headers = [_JSON, _NO_STORE, (_ACCEPT_SIGNATURE, wanted), *headers.items()]
     if credential is not None and credential.key is not None:
         all_headers += sign_answer(credential.signature, credential.key, status, body)
     return web.Response(body=body, status=status, headers=CIMultiDict(all_headers))
