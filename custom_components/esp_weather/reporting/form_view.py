@@ -41,10 +41,9 @@ from .responses import (
     RefusedError,
     answer,
     async_answer_refusal,
-    async_bad_request,
     async_log_refusal,
+    async_refusal,
     method_not_allowed,
-    not_ready,
     station_found,
     wants_html,
 )
@@ -211,10 +210,8 @@ class FormReportView(HomeAssistantView):
                     sender.async_found(mac, updates.readings)
                     raise station_found()
                 refused = await _async_deliver(sender, updates)
-            except ReportError as err:
-                raise await async_bad_request(hass, err) from err
-            except NotReadyError as err:
-                raise not_ready() from err
+            except (ReportError, NotReadyError) as err:
+                raise await async_refusal(hass, err, sender) from err
             if refused and len(refused) == len(updates.readings) + len(updates.refused):
                 first = refused[0]
                 raise await _async_all_refused(hass, first) from first.reason

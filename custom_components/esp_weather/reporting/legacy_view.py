@@ -19,18 +19,16 @@ from ..data import DATA
 from ..pairing import Pairing
 from ..protocol.legacy import parse_legacy_reading
 from ..protocol.readings import Reason, ReportError, normalize_mac
-from ..refusals import Issue
-from ..station import NotReadyError, Station
+from ..station import NotReadyError
 from .access import async_authenticate
 from .ban import async_count_wrong_key
 from .responses import (
     RefusedError,
     answer,
     async_answer_refusal,
-    async_bad_request,
     async_log_refusal,
+    async_refusal,
     method_not_allowed,
-    not_ready,
     station_found,
     wants_html,
 )
@@ -115,12 +113,8 @@ async def _handle_legacy_report(
                 sender.async_found(require_mac(mac, mac_text), [reading])
                 raise station_found()
             value = await sender.async_report(reading)
-        except ReportError as err:
-            if err.reason is Reason.INVALID_FIELD and isinstance(sender, Station):
-                sender.refusals.async_refused(Issue.INVALID_FIELD)
-            raise await async_bad_request(hass, err) from err
-        except NotReadyError as err:
-            raise not_ready() from err
+        except (ReportError, NotReadyError) as err:
+            raise await async_refusal(hass, err, sender) from err
     except RefusedError as refusal:
         async_log_refusal(hass, _PROTOCOL, refusal, mac)
         return await async_answer_refusal(request, refusal)

@@ -11,7 +11,10 @@ from homeassistant.helpers.http import KEY_HASS
 
 from ..data import DATA, async_find_entry
 from ..messages import async_translate
-from ..protocol.readings import ReportError
+from ..pairing import Pairing
+from ..protocol.readings import Reason, ReportError
+from ..refusals import Issue
+from ..station import NotReadyError, Station
 from .page import PAGE_POLICY, render_page
 
 _RETRY_AFTER: Final[Mapping[str, str]] = {hdrs.RETRY_AFTER: "10"}
@@ -78,6 +81,17 @@ def async_log_refusal(
         refusal.status,
         error.reason if isinstance(error, ReportError) else refusal.key,
     )
+
+
+async def async_refusal(
+    hass: HomeAssistant, error: ReportError | NotReadyError, sender: Station | Pairing
+) -> RefusedError:
+    """Return the refusal of a report that its station cannot take, or not now."""
+    if isinstance(error, NotReadyError):
+        return not_ready()
+    if error.reason is Reason.INVALID_FIELD and isinstance(sender, Station):
+        sender.refusals.async_refused(Issue.INVALID_FIELD)
+    return await async_bad_request(hass, error)
 
 
 async def async_bad_request(hass: HomeAssistant, error: ReportError) -> RefusedError:

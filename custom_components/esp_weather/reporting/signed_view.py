@@ -21,7 +21,6 @@ from ..pairing import Pairing
 from ..protocol.readings import Reason, ReportError, normalize_mac
 from ..protocol.rfc9421 import Signature, SignatureError, parse_signature, sign_answer
 from ..protocol.signed import Report, parse_report
-from ..refusals import Issue
 from ..station import NotReadyError, Station
 from .access import async_authenticate, unauthorized
 from .ban import async_count_wrong_signature
@@ -30,8 +29,8 @@ from .responses import (
     RefusedError,
     async_bad_request,
     async_log_refusal,
+    async_refusal,
     method_not_allowed,
-    not_ready,
     station_found,
 )
 
@@ -143,12 +142,8 @@ class SignedReportView(HomeAssistantView):
                     sender.async_found(mac, report.readings, report.fields)
                 raise station_found()
             taken = await sender.async_take_report(report, arrived)
-        except ReportError as err:
-            if err.reason is Reason.INVALID_FIELD and isinstance(sender, Station):
-                sender.refusals.async_refused(Issue.INVALID_FIELD)
-            raise await async_bad_request(hass, err) from err
-        except NotReadyError as err:
-            raise not_ready() from err
+        except (ReportError, NotReadyError) as err:
+            raise await async_refusal(hass, err, sender) from err
         reports = hass.data[DATA].reports
         reports.async_taken(mac, _PROTOCOL)
         for error in taken.refused:
