@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 import os
 from pathlib import Path
+from random import sample
 import shutil
 import signal
 import socket
@@ -21,6 +22,8 @@ from .seed import seed
 START_LIMIT = 180  # seconds; HA may have to install packages
 STOP_LIMIT = 60  # seconds
 LOG_TAIL = 30  # lines shown when HA fails
+
+_SERVER_PORTS = range(20_000, 32_768)
 
 
 class HomeAssistantError(Exception):
@@ -224,10 +227,15 @@ def ending_with_this_process(*command: str) -> list[str]:
 
 
 def free_port(first: int = 0) -> int:
-    """Return the first free port of 127.0.0.1 from `first` on; any for 0."""
-    for port in range(first, 65536):
+    """Return the first free port of 127.0.0.1 from `first` on; a random one for 0.
+
+    A random one is below those that Linux gives to outgoing connections: one of these
+    could take it before its server is started, or started again.
+    """
+    ports = range(first, 65536) if first else sample(_SERVER_PORTS, len(_SERVER_PORTS))
+    for port in ports:
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
+            return port
     raise OSError(f"No port of 127.0.0.1 from {first} on is free")
