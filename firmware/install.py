@@ -451,7 +451,7 @@ def ask_settings(known: dict[str, Any]) -> dict[str, Any] | None:
         "Such as 192.168.1.2, or http://192.168.1.2:8123",
     )
     key = ask(
-        "Key of the station, from the dialog “Pair a station”",
+        "Key of the station, from the dialog of Home Assistant",
         known.get("key"),
         lambda text: re.fullmatch("[A-Za-z0-9_-]{1,64}", text) is not None,
         "It has letters, digits, - and _ only.",

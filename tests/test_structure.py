@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
+import json
 from pathlib import Path
 import subprocess
 
@@ -10,7 +11,8 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[1]
 INTEGRATION = "custom_components.esp_weather"
-RECORDER = "homeassistant.components.recorder"
+COMPONENTS = "homeassistant.components"
+RECORDER = f"{COMPONENTS}.recorder"
 
 # The integration from the bottom to the top. A module imports from its own package and
 # from lower rows, a module at the root also from its own row. What is in no row belongs
@@ -190,6 +192,25 @@ def test_hacs() -> None:
     assert {
         path.parts[1] for path in files if path.parts[0] == "custom_components"
     } == {"esp_weather"}
+
+
+def test_hassfest() -> None:
+    """The manifest has the order and names the dependencies that hassfest expects."""
+    folder = CHECKOUT / INTEGRATION.replace(".", "/")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    keys = [*manifest]
+    named = {*manifest["dependencies"], *manifest["after_dependencies"]}
+    used = {
+        (f"{module}.{name}" if module == COMPONENTS else module).split(".")[2]
+        for path in _files(str(folder))
+        for module, name in _imports(path)
+        if module.startswith(COMPONENTS)
+    }
+
+    assert keys == ["domain", "name", *sorted(keys[2:])]
+    # Platforms and what is always there may be used without being named.
+    platforms = {path.stem for path in folder.glob("*.py")}
+    assert used - named <= platforms | {"notify", "persistent_notification"}
 
 
 def test_readers_of_entries() -> None:

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator, Set as AbstractSet
 import json
 from pathlib import Path
+import re
 import string
 from typing import Any
 
@@ -22,6 +23,7 @@ from custom_components.esp_weather.history.exporter import FORMATS
 from custom_components.esp_weather.protocol.readings import Reason
 from custom_components.esp_weather.sensor import STATUS
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import config_validation as cv
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 
@@ -149,6 +151,16 @@ def test_same_keys(language: str) -> None:
         if language != "en":
             # Words that are the same in both languages are short.
             assert text != english[key] or len(text) < 20, key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_hassfest(language: str) -> None:
+    """No text has what Home Assistant's hassfest refuses."""
+    for key, text in _load(language).items():
+        assert cv.string_with_no_html(text) == text.strip(), key
+        assert not re.search(r"\w+://\w|www\.|'\{\w+\}'", text), key
+        for part in key.split("."):
+            assert re.fullmatch(r"(?!.*[_-]{2})[a-z0-9][a-z0-9_-]*", part), key
 
 
 def test_exceptions() -> None:

@@ -17,6 +17,7 @@ CHECKOUT = Path(__file__).parents[1]
 INTEGRATION = CHECKOUT / "custom_components" / "esp_weather"
 CHANGELOG = CHECKOUT / "CHANGELOG.md"
 ZIP = "esp_weather.zip"  # as hacs.json names it
+UNRELEASED = "Unreleased"
 
 _LEFT_OUT = {"__pycache__"}
 
@@ -32,15 +33,28 @@ def version() -> str:
 
 
 def notes(changelog: str, release: str) -> str:
-    """Return the changelog's section on a release. Raises ReleaseError if there is none."""
+    """Return the changelog's section on a release.
+
+    Raises ReleaseError if there is none, or if there are changes after it.
+    """
+    if _section(changelog, UNRELEASED):
+        raise ReleaseError(
+            f"CHANGELOG.md has changes under “{UNRELEASED}”. Rename that section to the"
+            " new version, and set that version in manifest.json."
+        )
+    if not (text := _section(changelog, release)):
+        raise ReleaseError(f"CHANGELOG.md has no section “## {release}” with a text.")
+    return f"{text}\n"
+
+
+def _section(changelog: str, title: str) -> str:
+    """Return the text of a section, "" if there is none."""
     section = re.search(
-        rf"^## {re.escape(release)}\n(.*?)(?=^## |\Z)",
+        rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)",
         changelog,
         re.MULTILINE | re.DOTALL,
     )
-    if section is None or not (text := section[1].strip()):
-        raise ReleaseError(f"CHANGELOG.md has no section “## {release}” with a text.")
-    return f"{text}\n"
+    return section[1].strip() if section else ""
 
 
 def make_zip(folder: Path, target: Path) -> None:
@@ -63,16 +77,20 @@ def check(release: str, tag: str | None) -> str:
     """Return the notes of a release that is ready. Raises ReleaseError."""
     if tag not in {None, release}:
         raise ReleaseError(f"The tag is {tag}, but the manifest has {release}.")
-    changed = subprocess.run(
-        ["git", "status", "--porcelain"],
-        cwd=CHECKOUT,
-        capture_output=True,
-        check=True,
-        text=True,
-    ).stdout
-    if changed:
+    if changed := _git("status", "--porcelain"):
         raise ReleaseError(f"Commit or remove these first:\n{changed}")
+    if tag is None and _git("tag", "--list", release):
+        raise ReleaseError(
+            f"There is a tag {release} already. Set a new version in manifest.json."
+        )
     return notes(CHANGELOG.read_text(), release)
+
+
+def _git(*arguments: str) -> str:
+    """Return the output of a git command."""
+    return subprocess.run(
+        ["git", *arguments], cwd=CHECKOUT, capture_output=True, check=True, text=True
+    ).stdout
 
 
 def main() -> None:

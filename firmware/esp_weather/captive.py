@@ -5,9 +5,9 @@ _TTL = b"\x00\x00\x00\x01"  # s: the phone is to forget it when it is elsewhere
 
 
 def dns_answer(query: bytes, address: bytes) -> bytes | None:
-    """Return the answer to a DNS query, None to what is no question.
+    """Return the answer to a DNS query, None if the packet is not a query.
 
-    Each name has the `address` of 4 bytes, and none of another kind.
+    Each name has this IPv4 `address` (4 bytes), and no record of another type.
     """
     if len(query) < 17 or query[2] & 0xF8 or query[4:6] != b"\x00\x01":
         return None
@@ -27,7 +27,7 @@ def dns_answer(query: bytes, address: bytes) -> bytes | None:
 
 
 def is_for_page(path: str, host: str, addresses: list) -> bool:
-    """Return whether a request is for the page, which a redirect answers otherwise.
+    """Return whether a request is for the page; all others are redirected to it.
 
     Phones ask a server of their own, under its name, whether they are online.
     """

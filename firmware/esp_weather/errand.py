@@ -1,4 +1,4 @@
-"""What a start does instead of running the station, if something of that is due.
+"""Runs what is due instead of the station: an update, the portal or the search.
 
 Each has a start of its own, since it takes memory that the station has no room for.
 Unloaded when nothing is due.

@@ -87,7 +87,7 @@ class _Check(ReportClient):
         self.is_signed = False
 
     def report(self, buffer: Buffer, limit: int) -> int:
-        """Send it; the fields count as declared as little as before."""
+        """Send it, and leave unchanged whether the fields count as declared."""
         flags = self._memory.flags
         try:
             return super().report(buffer, limit)

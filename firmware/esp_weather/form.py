@@ -1,4 +1,4 @@
-"""Makes settings of what was entered into the page of the portal."""
+"""Turns what was entered on the portal's page into settings."""
 
 import json
 import sys
@@ -29,8 +29,8 @@ def known() -> dict:
 def keeps(settings: dict) -> bool:
     """Return whether the key may stay as it is when the Wi-Fi is changed.
 
-    A key that is sent with each report must not go to a network of somebody else's,
-    and whoever is near can enter one, if the portal has no password.
+    A key that is sent with each report must not be sent into the network of a stranger,
+    and anybody nearby can enter one if the portal has no password.
     """
     # The default is that of config.py.
     is_compiled = __file__.endswith(".mpy")
@@ -51,7 +51,7 @@ def parse(body: bytes) -> dict[str, str]:
 def change(settings: dict, fields: dict[str, str]) -> dict:
     """Return the settings with what was entered. Raises FormError.
 
-    What is empty stays as it is, if there is something.
+    A field that was left empty keeps its old value, if there is one.
     """
     wifi = settings.get("wifi") or {}
     ssid = fields.get("ssid") or fields.get("other", "").strip()
@@ -112,7 +112,7 @@ def _is_word(text: str) -> bool:
 
 
 def _plain(value: bytes) -> str:
-    """Return what a form's field holds. Raises ValueError."""
+    """Decode the value of a form field. Raises ValueError."""
     first, *others = value.replace(b"+", b" ").split(b"%")
     text = bytearray(first)
     for part in others:

@@ -20,7 +20,7 @@ _SCRIPT = (
 
 
 def language_of(header: str) -> str:
-    """Return the first language of an Accept-Language header that there are texts in."""
+    """Return the first language of an Accept-Language header that has texts here."""
     for part in header.split(","):
         language = part.strip()[:2].lower()
         if language in LANGUAGES:
@@ -93,6 +93,6 @@ def _input(label: str, name: str, value: str, more: str, hint: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Return a text as it stands in HTML."""
+    """Escape a text for HTML."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text.replace('"', "&quot;")

@@ -1,8 +1,8 @@
 """The board's own network, with a page for the settings. It runs in a start of its own.
 
-It opens when there are no settings, and when there is no Wi-Fi for long. What is
-entered counts only when it has led into the Wi-Fi. If there is no address of Home
-Assistant, find.py looks for it in the next start.
+It opens when there are no settings, and when there has been no Wi-Fi for a long time.
+What is entered counts only once the board has joined the Wi-Fi with it. Without an
+address of Home Assistant, find.py looks for one in the next start.
 """
 
 from binascii import hexlify
@@ -59,7 +59,7 @@ class Portal:
 
     def __init__(self, due: int) -> None:
         """Initialize; nothing is open yet."""
-        # Not the watchdog of a station, with which all that it needs would be loaded.
+        # Not the Watchdog of a station: that would load all that a station needs.
         self._timer = Timer(0)
         self._station = network.WLAN(network.STA_IF)
         self._access_point = network.WLAN(network.AP_IF)
@@ -144,7 +144,7 @@ class Portal:
         )
 
     def _why(self, due: int) -> str:
-        """Return what went wrong with the settings that there are."""
+        """Return why the current settings do not work."""
         wifi = self._settings.get("wifi")
         if not wifi:
             return ""
@@ -271,7 +271,7 @@ class Portal:
             forget("texts_" + language)
 
     def _is_own(self, origin: str) -> bool:
-        """Return whether a form is that of the page, and not one of another site."""
+        """Return whether a form was sent by this page, and not by another site."""
         host = origin.partition("://")[2].partition(":")[0]
         return not origin or host in self._addresses
 
@@ -325,7 +325,7 @@ class Portal:
             if _attempt(station.isconnected):
                 return ""
             status = _attempt(station.status)
-            # An ESP32 says so for a moment after it was told to connect.
+            # An ESP32 returns the status of before for a moment after connect().
             since = _JOIN_MS - time.ticks_diff(end, time.ticks_ms())
             if since > _SETTLE_MS:
                 if status == network.STAT_WRONG_PASSWORD:

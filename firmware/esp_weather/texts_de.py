@@ -11,7 +11,7 @@ TEXTS = {
     "server": "Adresse von Home Assistant",
     "find": "leer: das Board findet sie",
     "key": "Schlüssel",
-    "source": "aus „Station koppeln“",
+    "source": "aus dem Dialog von Home Assistant",
     "keep": "leer: unverändert",
     "save": "Speichern",
     "wait": "Das Board verbindet sich. Wenn sich diese Seite nicht ändert, verbinde dich noch einmal mit seinem Netz.",

@@ -11,7 +11,7 @@ TEXTS = {
     "server": "Address of Home Assistant",
     "find": "empty: the board finds it",
     "key": "Key",
-    "source": "from “Pair a station”",
+    "source": "from the dialog of Home Assistant",
     "keep": "empty: unchanged",
     "save": "Save",
     "wait": "The board is connecting. If this page does not change, join its network again.",

@@ -2,7 +2,7 @@
 
 TEXTS = {
     "intro": "Elige tu wifi. La clave y la dirección están en el diálogo de Home Assistant: escanea su código QR en esta red y se rellenan solas.",
-    "open": "Esta red no tiene contraseña: lo que escribas aquí podría ser leído por otros.",
+    "open": "Esta red no tiene contraseña: otros podrían leer lo que escribas aquí.",
     "wifi": "Wifi",
     "network": "Otra …",
     "other": "Otra red, oculta",
@@ -11,7 +11,7 @@ TEXTS = {
     "server": "Dirección de Home Assistant",
     "find": "vacío: la placa la encuentra",
     "key": "Clave",
-    "source": "de «Emparejar una estación»",
+    "source": "del diálogo de Home Assistant",
     "keep": "vacío: sin cambios",
     "save": "Guardar",
     "wait": "La placa se está conectando. Si esta página no cambia, vuelve a unirte a su red.",

@@ -1,7 +1,7 @@
 """The texts of the portal's page in French: labels, and what went wrong."""
 
 TEXTS = {
-    "intro": "Choisissez votre Wi-Fi. La clé et l’adresse sont dans la fenêtre de Home Assistant : scannez son code QR depuis ce réseau, et elles sont remplies.",
+    "intro": "Choisissez votre Wi-Fi. La clé et l’adresse sont dans la boîte de dialogue de Home Assistant : scannez son code QR depuis ce réseau, et elles sont remplies.",
     "open": "Ce réseau n’a pas de mot de passe : ce que vous saisissez ici pourrait être lu par d’autres.",
     "wifi": "Wi-Fi",
     "network": "Un autre …",
@@ -11,7 +11,7 @@ TEXTS = {
     "server": "Adresse de Home Assistant",
     "find": "vide : la carte la trouve",
     "key": "Clé",
-    "source": "de « Appairer une station »",
+    "source": "de la boîte de dialogue de Home Assistant",
     "keep": "vide : inchangée",
     "save": "Enregistrer",
     "wait": "La carte se connecte. Si cette page ne change pas, rejoignez à nouveau son réseau.",
@@ -20,7 +20,7 @@ TEXTS = {
     "wrong_password": "Le mot de passe du Wi-Fi est incorrect.",
     "no_wifi": "La carte n’a pas pu se connecter au Wi-Fi.",
     "no_server": "Personne ne répond à l’adresse de Home Assistant.",
-    "not_found": "La carte n’a trouvé aucun Home Assistant qui connaisse la clé. Sa fenêtre est-elle ouverte ? Si oui, saisissez son adresse.",
+    "not_found": "La carte n’a trouvé aucun Home Assistant qui connaisse la clé. Sa boîte de dialogue est-elle ouverte ? Si oui, saisissez son adresse.",
     "bad_password": "Un mot de passe a de 8 à 64 caractères.",
     "bad_server": "Saisissez une adresse comme http://192.168.1.2:8123.",
     "bad_key": "Saisissez la clé : lettres, chiffres, - et _.",

@@ -52,7 +52,7 @@ async def test_import_and_export(home_assistant: HomeAssistant, tmp_path: Path) 
             page,
             home_assistant.url,
             OUTDOOR.name,
-            "Place, inactivity timeout and unsigned reports",
+            "Station",
         )
         # The switch lies over its text.
         await page.get_by_text("Keep every reading in a file").click(force=True)

@@ -240,20 +240,14 @@ async def test_dialogs_of_a_station(
     assert await _send(url, wrong, 1, 21.5) == HTTPStatus.OK
 
     # The fields: those that report are open and show their newest value.
-    await open_options(
-        page, url, INDOOR.name, "Kind, name and calibration of the fields"
-    )
+    await open_options(page, url, INDOOR.name, "Fields")
     for text in ("Field 1: 21.5", "Field 3: 1013.2", "Field 2: –"):
         await expect(page.get_by_text(text).first).to_be_attached()
     await look(page, tmp_path / "20-fields")
-    await open_options(
-        page, url, INDOOR.name, "Place, inactivity timeout and unsigned reports"
-    )
+    await open_options(page, url, INDOOR.name, "Station")
     await expect(page.get_by_text("Accept unsigned reports").first).to_be_visible()
     await look(page, tmp_path / "21-station")
-    await open_options(
-        page, url, INDOOR.name, "Windows: the sensor outside, limits and notifications"
-    )
+    await open_options(page, url, INDOOR.name, "Windows")
     await expect(page.get_by_text("warmer inside than this")).to_be_visible()
     await look(page, tmp_path / "22-windows")
 

@@ -24,6 +24,14 @@ def test_no_notes(release: str) -> None:
         notes(CHANGELOG, release)
 
 
+def test_unreleased() -> None:
+    """A release leaves no change without a version."""
+    changes = CHANGELOG.replace("## 1.1.0", "## Unreleased\n\n- Newer\n\n## 1.1.0")
+    with pytest.raises(ReleaseError, match="Unreleased"):
+        notes(changes, "1.1.0")
+    assert notes(changes.replace("- Newer\n", ""), "1.1.0") == "- New\n"
+
+
 def test_zip(tmp_path: Path) -> None:
     """The zip holds the integration's folder and is reproducible."""
     first, second = tmp_path / "1.zip", tmp_path / "2.zip"
