@@ -37,9 +37,10 @@ class UpdateError(Exception):
 def run() -> None:
     """Fetch the ordered version. If that fails, the current one stays and reports why."""
     slot = slots.read()[0]
-    with open(ORDER) as file:
-        words = file.read().split()
+    with open(ORDER, "rb") as file:
+        content = file.read()
     os.remove(ORDER)  # It is ordered again if the power is cut now.
+    words = content.decode().split()
     if len(words) != 2:
         return
     version, digest = words

@@ -219,6 +219,28 @@ def test_endless_file():
     _fails("wrong_digest", room=40, served=dict(NEW, **{"big.py": longer}))
 
 
+def test_garbage():
+    """Files that a power cut on FAT has left as garbage do not stop the station."""
+    board = Board()
+    board.start()
+    for name in ("slot", "slot.new", "update", "sensors.json"):
+        for garbage in (b"", b"\xff\xfe\n", b"5\n", b"[5]", b"a b c d\n"):
+            with open("config.json") as file:
+                config = json.load(file)
+            if name == "sensors.json":
+                config["sensors"] = "auto"
+            config["interval"] = (
+                config.get("interval", 60) + 1
+            )  # They are checked anew.
+            with open("config.json", "w") as file:
+                json.dump(config, file)
+            with open(name, "wb") as file:
+                file.write(garbage)
+            for _ in range(2):
+                said = board.start()
+            assert "field 1 = 20.0" in said, (name, garbage, said)
+
+
 def test_missing_file():
     _fails("no_answer", served={"__init__.py": b"VERSION = '9.9'\n"})
 
