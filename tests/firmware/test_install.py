@@ -7,11 +7,13 @@ import ast
 import asyncio
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
+import fcntl
 import hashlib
 import json
 import os
 from pathlib import Path
+import re
 import shutil
 from signal import SIG_DFL, SIGINT, signal
 import sys
@@ -375,6 +377,36 @@ async def test_no_permission() -> None:
     assert code == 1
     assert f"You may not use {port}: it belongs to the group “{group}”" in said
     assert f"sudo usermod -a -G {group} $USER" in said
+
+
+async def test_busy_port() -> None:
+    """It says what may be using the port."""
+    with _silent_port() as port, port.open("rb") as terminal:
+        fcntl.flock(terminal, fcntl.LOCK_EX)
+        code, said = await _install("--port", str(port))
+    assert code == 1
+    assert "Close what else uses it: Thonny" in said
+
+
+async def test_unplugged(flash: Path) -> None:
+    """It says so, and goes on from there when it is started again."""
+    async with AsyncExitStack() as stack:
+        port = await stack.enter_async_context(board_at_port(flash))
+        installing = asyncio.create_task(_install("--port", port))
+        while len(_names(flash, "*.mpy")) < 3:
+            assert not installing.done(), await installing
+            await asyncio.sleep(0.05)
+        await stack.aclose()
+        code, said = await installing
+    assert code == 1
+    assert "The board has gone, or does not answer any more" in said
+    assert "Traceback" not in said
+    copied = len(_names(flash, "*.mpy"))
+    async with board_at_port(flash) as port:
+        code, said = await _install("--port", port)
+    (count, of) = re.findall(r"(\d+) of (\d+) files copied", said)[0]
+    # The one that was being written may be half of one.
+    assert int(of) - copied <= int(count) <= int(of) - copied + 1
 
 
 @contextmanager
