@@ -67,9 +67,7 @@ def _assert_unauthorized(answer: SignedAnswer, *, believed: bool = False) -> Non
     assert len(nonce_of(answer)) == 48
 
 
-async def test_answer_is_small(
-    station: MockConfigEntry, signed: SignedStation
-) -> None:
+async def test_answer_is_small(station: MockConfigEntry, signed: SignedStation) -> None:
     """What a station on a battery waits for, with its head; -rP shows the bytes."""
     await signed.report(reading(21.5), stream="9f3a1c22", first=1)
     body = signed.body(reading(21.5), stream="9f3a1c22", first=2)
