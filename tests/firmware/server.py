@@ -321,6 +321,7 @@ class ReportServer:
 GOOD = (
     *("200", "no reason", "http/1.0", "many headers", "long header", "chunked"),
     *("until the end", "continue", "nonce first", "refuse all", *ODD_NONCES),
+    "unsigned 401",  # It is sent again, and passed over then.
 )
 # Answers after which nothing counts as taken
 BAD = (
