@@ -13,6 +13,7 @@ on the board is not overwritten unless you say so.
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+import errno
 from getpass import getpass
 from hashlib import sha256
 import json
@@ -44,11 +45,15 @@ from serial.tools import list_ports
 
 FIRMWARE = Path(__file__).parent
 CONFIG = "config.json"
+MAGIC = b"\xe9"  # which images for these chips begin with
+NO_FIRMWARE = "This board has no firmware yet: run this without --configure."
 OLDEST = (1, 20)  # MicroPython
 
 MICROPYTHON = "20250911-v1.26.1"
 DOWNLOAD = "https://micropython.org/resources/firmware/{}-{}.bin"
 DOWNLOAD_PAGE = "https://micropython.org/download/{}/"
+# Their digests, if there is one: scripts/pin-micropython makes it.
+DIGESTS = FIRMWARE / "micropython.sha256"
 
 RESET_LIMIT = 20  # seconds, in which a board is there again after a reset
 REPORT_LIMIT = 240  # seconds until the first report
@@ -95,6 +100,13 @@ def main() -> None:
         Installer(arguments).run()
     except (InstallError, BuildError) as err:
         sys.exit(f"\n{err}")
+    except (TransportError, serial.SerialException, OSError) as err:
+        if getattr(err, "errno", None) == errno.ENOSPC:
+            sys.exit("\nThe flash of the board is full: remove other files from it.")
+        sys.exit(
+            f"\nThe board has gone, or does not answer any more: {err}\nCheck the cable,"
+            " press RESET (RST, EN), and start this again: it goes on from there."
+        )
     except (KeyboardInterrupt, EOFError):
         sys.exit("\nStopped. Start it again whenever you like: it goes on from there.")
 
@@ -133,15 +145,17 @@ class Installer:
     def run(self) -> None:
         """Do all steps. Raises InstallError."""
         print(f"Board at {self._port}")
-        if self._arguments.erase or not self._has_micropython():
+        if self._arguments.erase:
+            self._flash(None)
+        elif reason := self._why_to_flash():
             if self._arguments.configure:
-                raise InstallError(
-                    "This board has no firmware yet: run this without --configure."
-                )
-            self._flash()
+                raise InstallError(NO_FIRMWARE)
+            self._flash(reason)
         with self._connected() as board:
             if not self._arguments.configure:
                 _copy_firmware(board)
+            elif not board.fs_exists("slots.py"):
+                raise InstallError(NO_FIRMWARE)
             has_settings = self._write_settings(board)
             mac = _mac(board)
         print(f"MAC address: {mac}")
@@ -149,21 +163,17 @@ class Installer:
             print(PORTAL_HELP.format("".join(mac.split(":")[3:])))
         follow(self._port, REPORT_LIMIT if has_settings else PORTAL_LIMIT)
 
-    def _has_micropython(self) -> bool:
-        """Return whether a MicroPython answers that is new enough."""
+    def _why_to_flash(self) -> str:
+        """Return why the board needs another MicroPython, "" if it does not."""
         try:
             with self._connected() as board:
                 version = board.eval("__import__('sys').implementation[1]")
         except TransportError:
-            return False
+            return "It has no MicroPython that answers."
         print("It has MicroPython", ".".join(str(part) for part in version[:3]))
         if tuple(version[:2]) >= OLDEST:
-            return True
-        return not ask_yes(
-            "That is too old for the firmware. Replace it? All files on the board are"
-            " lost",
-            default=False,
-        ) and _give_up("The firmware needs MicroPython 1.20 or newer.")
+            return ""
+        return "That is too old for the firmware, which needs 1.20 or newer."
 
     @contextmanager
     def _connected(self) -> Iterator[SerialTransport]:
@@ -179,8 +189,8 @@ class Installer:
             with suppress(OSError, serial.SerialException):
                 board.close()
 
-    def _flash(self) -> None:
-        """Erase the board and write MicroPython to it, after asking."""
+    def _flash(self, reason: str | None) -> None:
+        """Erase the board and write MicroPython to it, after asking if there is a reason."""
         print("Looking for the chip …")
         with ports_errors(self._port):
             chip = connect_chip(self._port)
@@ -193,12 +203,11 @@ class Installer:
             name = chip.CHIP_NAME
             print(f"{name} with {size} of flash")
             image = self._image(_download_name(name, size))
-            if not self._arguments.erase and not ask_yes(
-                "It has no MicroPython that answers. Erase it and install MicroPython?"
-                " All that is on it is lost",
+            if reason and not ask_yes(
+                f"{reason} Erase it and install MicroPython? All that is on it is lost",
                 default=False,
             ):
-                _give_up("Nothing was changed.")
+                raise InstallError("Nothing was changed.")
             print("Writing MicroPython …")
             write_flash(
                 chip,
@@ -242,7 +251,7 @@ class Installer:
                 raise InstallError(f"{err}. Give another file to --image.") from err
             wanted = self._arguments.sha256 or _published_digest(path)
         else:
-            wanted = self._arguments.sha256
+            wanted = self._arguments.sha256 or _known_digest(url.rpartition("/")[2])
             print("Fetching", url)
             try:
                 with urlopen(url, timeout=30) as answer:  # It is https.
@@ -259,7 +268,13 @@ class Installer:
             print("Nothing is there to check that with (--sha256).")
         elif wanted.lower() != digest:
             raise InstallError(
-                "That is not the sha256 that was asked for. Fetch it again."
+                f"That is not the sha256 that it has to be, {wanted}. Fetch it again."
+            )
+        if not image.startswith(MAGIC):
+            raise InstallError(
+                "That is no image for a chip, perhaps a page of a network in which you"
+                f" have to sign in. Get the .bin from {DOWNLOAD_PAGE.format(name)} and"
+                " start this with --image FILE."
             )
         return image
 
@@ -268,13 +283,15 @@ class Installer:
 
         Returns whether there is one at the end.
         """
-        try:
-            known = json.loads(board.fs_readfile(CONFIG).decode())
-        except (OSError, TransportError, ValueError):
-            known = None
+        known: Any = None
+        with suppress(FileNotFoundError):
+            try:
+                known = json.loads(board.fs_readfile(CONFIG))
+            except ValueError:
+                known = "something that is no JSON"
         if self._arguments.config is not None:
             try:
-                settings = json.loads(self._arguments.config.read_text("utf-8"))
+                settings = json.loads(self._arguments.config.read_text("utf-8-sig"))
             except (OSError, ValueError) as err:
                 raise InstallError(f"{self._arguments.config}: {err}") from err
             if known not in (None, settings) and not ask_yes(
@@ -282,16 +299,18 @@ class Installer:
             ):
                 return True
         elif known is not None and not self._arguments.configure:
-            ssid = known.get("wifi", {}).get("ssid")
+            ssid = _group(known, "wifi").get("ssid")
             print(
                 f"The board keeps its settings (Wi-Fi “{ssid}”; --configure asks anew)."
             )
             return True
         else:
-            settings = ask_settings(known or {})
+            settings = ask_settings(known if isinstance(known, dict) else {})
             if settings is None:
                 return False
-        board.fs_writefile(CONFIG, json.dumps(settings, indent=1).encode())
+        # MicroPython reads \\u escapes of an emoji as two letters.
+        content = json.dumps(settings, indent=1, ensure_ascii=False)
+        board.fs_writefile(CONFIG, content.encode())
         print(f"{CONFIG} is written.")
         return True
 
@@ -301,8 +320,24 @@ def _published_digest(image: Path) -> str | None:
     try:
         text = image.with_name(image.name + ".sha256").read_text("utf-8")
     except OSError:
-        return None
+        return _known_digest(image.name)
     return text.split()[0] if text.strip() else None
+
+
+def _known_digest(name: str) -> str | None:
+    """Return the digest that an image of this name has to have, None if unknown."""
+    try:
+        lines = DIGESTS.read_text("utf-8").splitlines()
+    except OSError:
+        return None
+    known = {words[1]: words[0] for words in map(str.split, lines)}
+    return known.get(name)
+
+
+def _group(settings: Any, name: str) -> dict[str, Any]:
+    """Return a group of the settings, an empty one if that is none."""
+    group = settings.get(name) if isinstance(settings, dict) else None
+    return group if isinstance(group, dict) else {}
 
 
 def find_port() -> str:
@@ -379,7 +414,7 @@ def _copy_firmware(board: SerialTransport) -> None:
         if b"esp_weather" not in theirs and not ask_yes(
             "The board has a main.py of another program. Replace it", default=False
         ):
-            _give_up("Nothing was changed.")
+            raise InstallError("Nothing was changed.")
     for folder in ("a", "a/esp_weather"):
         if not board.fs_isdir(folder):
             board.fs_mkdir(folder)
@@ -431,16 +466,23 @@ def ask_settings(known: dict[str, Any]) -> dict[str, Any] | None:
     Returns None if they are to be made with a phone.
     """
     print("\nSettings. Enter keeps what is in brackets.")
-    wifi = known.get("wifi", {})
-    server = known.get("server", {})
+    wifi = _group(known, "wifi")
+    server = _group(known, "server")
     hint = "" if wifi else ", empty to go on with your phone"
-    ssid = ask(f"Name of the Wi-Fi (2.4 GHz{hint})", wifi.get("ssid"), _is_any, "")
+    ssid = ask(
+        f"Name of the Wi-Fi (2.4 GHz{hint})",
+        wifi.get("ssid"),
+        lambda text: len(text.encode()) <= 32,
+        "A name has at most 32 bytes.",
+    )
     if not ssid:
         return None
     password = ask(
-        "Its password, empty if it is open",
+        "Its password, - if it is open"
+        if wifi.get("password")
+        else "Its password, empty if it is open",
         wifi.get("password", ""),
-        lambda text: not text or 8 <= len(text) <= 64,
+        lambda text: text in {"", "-"} or 8 <= len(text.encode()) <= 64,
         "A password has 8 to 64 characters.",
         secret=True,
     )
@@ -461,7 +503,7 @@ def ask_settings(known: dict[str, Any]) -> dict[str, Any] | None:
         "interval": 60,
         "sensors": "auto",
         **known,
-        "wifi": {"ssid": ssid, "password": password},
+        "wifi": {"ssid": ssid, "password": "" if password == "-" else password},
         "server": parse_address(address) or {},
         "key": key,
     }
@@ -469,7 +511,7 @@ def ask_settings(known: dict[str, Any]) -> dict[str, Any] | None:
 
 def ask(
     question: str,
-    default: str | None,
+    default: Any,
     is_right: Callable[[str], object],
     advice: str,
     *,
@@ -480,14 +522,12 @@ def ask(
     prompt = f"{question}{f' [{shown}]' if shown else ''}: "
     while True:
         read = getpass if secret and sys.stdin.isatty() else input
-        answer = read(prompt).strip() or default or ""
+        # A password may begin or end with blanks.
+        answer = read(prompt).strip(None if not secret else "\r\n")
+        answer = answer or str(default or "")
         if is_right(answer):
             return answer
         print(advice)
-
-
-def _is_any(_text: str) -> bool:
-    return True
 
 
 def ask_yes(question: str, *, default: bool) -> bool:
@@ -503,7 +543,12 @@ def parse_address(text: str) -> dict[str, Any] | None:
         port = parts.port
     except ValueError:
         return None
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    # MicroPython has no IPv6 there.
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or not re.fullmatch(r"[\w.-]+", parts.hostname)
+    ):
         return None
     tls = parts.scheme == "https"
     default = 443 if tls else 8123
@@ -573,10 +618,6 @@ def quiet() -> Iterator[None]:
             yield
         finally:
             sys.stdout = before
-
-
-def _give_up(text: str) -> bool:
-    raise InstallError(text)
 
 
 if __name__ == "__main__":

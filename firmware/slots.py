@@ -19,7 +19,7 @@ def read() -> list[str]:
         try:
             with open(name) as file:
                 text = file.read()
-        except OSError:
+        except (OSError, ValueError):
             continue
         if text[-1:] == "\n":
             words: list[str] = text.split()

@@ -35,7 +35,7 @@ class Client:
         self.got_response = False  # since the station cleared this
         self.sent = 0  # readings in the last report
         self.stored = -1  # the number up to which the server has all on its disk
-        self.refused: list = []  # of the last report: {"number": …, "reason": "…"}
+        self.refused: dict = {}  # of the last report: number and reason
         self.settings: dict = {}  # what the server wants to be different
         self.firmware: dict = {}  # the version that it wants, and its digest
         self._host: str = server["host"]

@@ -39,8 +39,10 @@ def load(path: str = CONFIG) -> dict:
         raise SettingsError("%s is not JSON: look for a missing comma or quote" % path)
     _check("config", isinstance(config, dict), "must be in braces")
     wifi = _get(config, "wifi", dict)
-    _check("wifi.ssid", _get(wifi, "ssid", str, ""), "is missing")
-    password = len(_get(wifi, "password", str, ""))
+    ssid = len(_get(wifi, "ssid", str, "").encode())
+    _check("wifi.ssid", ssid, "is missing")
+    _check("wifi.ssid", ssid <= 32, "has at most 32 bytes")
+    password = len(_get(wifi, "password", str, "").encode())
     _check("wifi.password", password == 0 or 8 <= password <= 64, "has 8 to 64 letters")
     server = _get(config, "server", dict, {})
     host = _get(server, "host", str, "")
@@ -70,7 +72,7 @@ def load(path: str = CONFIG) -> dict:
         letter
         for letter in getattr(sys.implementation, "_machine", "")
         if " " <= letter < "\x7f" and letter not in '"\\'
-    )
+    )[:64]
     return config
 
 

@@ -97,12 +97,9 @@ class Delivery:
         client = self._client
         if verdict == DONE:
             self._said = ""
-            refused = {}
-            for each in client.refused:
-                refused[each.get("number")] = each.get("reason")
             for index in range(client.sent):
                 number = self._buffer.number + self._buffer.taken + index
-                self._print(index, refused.get(number))
+                self._print(index, client.refused.get(number))
         elif verdict == DROP:
             if client.sent == 1:
                 self._print(0, client.answer)

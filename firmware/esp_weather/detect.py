@@ -22,7 +22,7 @@ def sensors() -> list:
     """Return the settings of all sensors that were ever detected."""
     try:
         with open(_FILE) as file:
-            known: list = json.load(file)
+            known = [dict(each) for each in json.load(file)]
     except Exception:  # noqa: BLE001 # Nothing was found before.
         known = []
     is_new = False

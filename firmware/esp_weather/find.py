@@ -18,6 +18,7 @@ from esp_weather.watchdog import Watchdog
 from esp_weather.wifi import Wifi
 
 _WIFI_LIMIT_MS = const(60_000)
+_LIMIT_MS = const(180_000)  # for all that answer, who may be many and silent
 _LOOK_MS = const(100)
 _ATTEMPTS = const(3)  # The first has no nonce, the second may have an old one.
 _PORTAL = const(32)  # a bit of `Memory.flags`, for errand.py
@@ -63,7 +64,10 @@ def _find(
     Raises OSError if nothing can be sent.
     """
     config["slot"] = []
+    end: int = time.ticks_add(time.ticks_ms(), _LIMIT_MS)  # type: ignore[assignment]
     for host, port, tls in mdns.servers():
+        if time.ticks_diff(end, time.ticks_ms()) <= 0:
+            break
         server = {"host": host, "port": port, "tls": tls}
         client = _Check(dict(config, server=server), wifi, clock, memory)
         for _ in range(_ATTEMPTS):

@@ -22,6 +22,9 @@ def known() -> dict:
         except (OSError, ValueError):
             continue
         if isinstance(settings, dict):
+            for name in ("wifi", "server"):
+                if not isinstance(settings.get(name), dict):
+                    settings[name] = {}
             return settings
     return {"interval": 60, "sensors": "auto"}
 
@@ -60,7 +63,7 @@ def change(settings: dict, fields: dict[str, str]) -> dict:
         raise FormError("no_network")
     if not password and ssid == wifi.get("ssid"):
         password = wifi.get("password", "")
-    if password and not 8 <= len(password) <= 64:
+    if password and not 8 <= len(password.encode()) <= 64:
         raise FormError("bad_password")
     key = fields.get("key", "").strip()
     address = fields.get("server", "").strip()

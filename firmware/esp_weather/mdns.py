@@ -17,7 +17,7 @@ _ATTEMPTS = const(3)
 _ATTEMPT_MS = const(1_000)
 _LONGEST = const(1_472)  # bytes of a packet
 _MOST_POINTERS = const(32)  # of a name
-_MOST_SERVERS = const(8)
+_MOST_SERVERS = const(32)
 
 _A = const(1)
 _TXT = const(16)

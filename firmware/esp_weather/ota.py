@@ -25,6 +25,7 @@ _WIFI_LIMIT_MS = const(60_000)
 _LOOK_MS = const(100)
 _ATTEMPTS = const(3)  # at each file
 _PAUSE_MS = const(5_000)
+_LONGEST_MANIFEST = const(16_384)  # bytes
 _SPARE = const(8)  # blocks of the flash that the station needs for itself
 _FOLDER = const(0x4000)
 
@@ -36,9 +37,10 @@ class UpdateError(Exception):
 def run() -> None:
     """Fetch the ordered version. If that fails, the current one stays and reports why."""
     slot = slots.read()[0]
-    with open(ORDER) as file:
-        words = file.read().split()
+    with open(ORDER, "rb") as file:
+        content = file.read()
     os.remove(ORDER)  # It is ordered again if the power is cut now.
+    words = content.decode().split()
     if len(words) != 2:
         return
     version, digest = words
@@ -52,6 +54,7 @@ def run() -> None:
         print("The next start is one of the new firmware")
     except UpdateError as err:
         print("No update:", err)
+        _clear(other)  # What was fetched takes room that readings may need.
         slots.write(slot, "-", str(err))
     finally:
         watchdog.stop()
@@ -78,7 +81,7 @@ def _fetch(digest: str, slot: str, watchdog: Watchdog) -> None:
     except OSError:
         raise UpdateError("no_space")
     manifest = slot + "/" + _MANIFEST
-    download.get(_MANIFEST, manifest, digest, watchdog)
+    download.get(_MANIFEST, manifest, _LONGEST_MANIFEST, digest, watchdog)
     with open(manifest) as file:
         content = json.load(file)
     if content["bytecode"] != sys.implementation._mpy & 0xFF:  # noqa: SLF001
@@ -89,11 +92,12 @@ def _fetch(digest: str, slot: str, watchdog: Watchdog) -> None:
     if state[3] < blocks + _SPARE:
         raise UpdateError("no_space")
     for name in files:
-        download.get(name, folder + name, files[name][1], watchdog)
+        size, right = files[name]
+        download.get(name, folder + name, size, right, watchdog)
 
 
 def _clear(path: str) -> None:
-    """Remove a folder and its content, if it exists."""
+    """Remove a folder and its content, if it exists. Raises OSError."""
     try:
         entries = list(os.ilistdir(path))
     except OSError:
@@ -112,10 +116,16 @@ class _Download(Client):
 
     TIMEOUT = 60_000  # ms, for a file
 
-    def get(self, name: str, target: str, digest: str, watchdog: Watchdog) -> None:
-        """Download a file and check its digest. Raises UpdateError."""
+    def get(
+        self, name: str, target: str, size: int, digest: str, watchdog: Watchdog
+    ) -> None:
+        """Download a file of at most `size` bytes and check its digest.
+
+        Raises UpdateError.
+        """
         self._name = name
         self._target = target
+        self._size = size
         for attempt in range(_ATTEMPTS):
             if attempt:
                 watchdog.sleep(_PAUSE_MS)
@@ -158,6 +168,7 @@ class _Download(Client):
     def _save(self, length: int) -> None:
         """Write the content of an answer into the file."""
         seen = sha256()
+        room = self._size
         try:
             with open(self._target, "wb") as file:
                 while length:
@@ -165,6 +176,9 @@ class _Download(Client):
                     if not piece:
                         break
                     length -= len(piece)
+                    room -= len(piece)
+                    if room < 0:  # Somebody else would fill the flash.
+                        break
                     seen.update(piece)
                     try:
                         file.write(piece)

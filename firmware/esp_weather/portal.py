@@ -25,9 +25,12 @@ _HANGS_MS = const(900_000)  # after which the board is reset, whatever it does
 _DONE_MS = const(10_000)  # in which the phone is told that it is done
 _LOOK_MS = const(500)
 _JOIN_MS = const(25_000)
-_CLIENT_S = const(3)  # for each piece of a request
-_REQUEST_MS = const(5_000)  # for all of it
+_REQUEST_MS = const(5_000)  # for all of a request
+_CLIENT_S = const(3)  # for each piece of an answer
+_ANSWER_MS = const(10_000)  # for all of it
+_PIECE_MS = const(10)
 _SERVER_S = const(5)
+_PORT = const(8123)  # where settings have none, as in config.py
 _SETTLE_MS = const(2_000)
 _BACKLOG = const(4)
 _LONGEST_QUERY = const(512)
@@ -204,7 +207,7 @@ class Portal:
         """Answer a request; return whether there is something to try."""
         stream = self._http.accept()[0]
         try:
-            stream.settimeout(_CLIENT_S)
+            stream.setblocking(False)
             return self._answer(stream)
         finally:
             stream.close()
@@ -263,8 +266,11 @@ class Portal:
                 *(language, self.name, self._error, self._networks, is_open),
                 self._known(),
             )
+        deadline: int = time.ticks_add(time.ticks_ms(), _ANSWER_MS)  # type: ignore[assignment]
         try:
             for piece in pieces:
+                if time.ticks_diff(deadline, time.ticks_ms()) <= 0:
+                    raise OSError("a slow reader")
                 stream.write(piece.encode())
         finally:
             forget("page")
@@ -354,7 +360,8 @@ def _is_there(server: dict) -> bool:
     """Return whether somebody answers at an address."""
     stream = None
     try:
-        address = socket.getaddrinfo(server["host"], server["port"])[0][-1]
+        port = server.get("port") or _PORT
+        address = socket.getaddrinfo(server["host"], port)[0][-1]
         stream = socket.socket()
         stream.settimeout(_SERVER_S)
         stream.connect(address)
@@ -368,23 +375,36 @@ def _is_there(server: dict) -> bool:
 
 
 def _line(stream: socket.socket, deadline: int) -> str:
-    if time.ticks_diff(deadline, time.ticks_ms()) <= 0:
-        raise OSError("a slow request")
-    return stream.readline(_LONGEST_LINE).decode().strip()  # type: ignore[call-arg]
+    """Return the next line of a request, or as much of it as may be one."""
+    line = b""
+    while line[-1:] != b"\n" and len(line) < _LONGEST_LINE:
+        line += _some(stream.readline, _LONGEST_LINE - len(line), deadline)
+    return line.decode().strip()
 
 
 def _read(stream: socket.socket, length: int, deadline: int) -> bytes:
-    """Return the body of a request. Raises OSError if it is slow or ends early."""
+    """Return the body of a request."""
     body = b""
     while len(body) < length:
-        piece = stream.read(length - len(body))
-        if not piece or time.ticks_diff(deadline, time.ticks_ms()) <= 0:
-            raise OSError("a request that ends early")
-        body += piece
+        body += _some(stream.read, length - len(body), deadline)
     return body
+
+
+def _some(read, count: int, deadline: int) -> bytes:  # type: ignore[no-untyped-def]
+    """Return what is there. Raises OSError if the request is slow or ends early."""
+    while True:
+        if time.ticks_diff(deadline, time.ticks_ms()) <= 0:
+            raise OSError("a slow request")
+        piece: bytes | None = read(count)
+        if piece:
+            return piece
+        if piece is not None:
+            raise OSError("a request that ends early")
+        time.sleep_ms(_PIECE_MS)
 
 
 def _send(stream: socket.socket, status: str) -> None:
     """Send the head of an answer of HTTP/1.0, which ends with the connection."""
+    stream.settimeout(_CLIENT_S)
     head = "HTTP/1.0 %s\r\nContent-Type: text/html; charset=utf-8\r\n" % status
     stream.write((head + "Cache-Control: no-store\r\n\r\n").encode())

@@ -8,6 +8,8 @@ from esp_weather import SettingsError
 _TEMPERATURE = ("temperature", "°C")
 _HUMIDITY = ("humidity", "%")
 
+_LONGEST = {"kind": 32, "unit": 16}  # letters (docs/protocol.md)
+
 _I2C = ("scl", "sda")
 _WIRE = ("pin",)
 
@@ -55,7 +57,7 @@ def check(sensor: dict) -> list[int]:
     Raises SettingsError.
     """
     name = sensor.get("type")
-    if name not in TYPES:
+    if not isinstance(name, str) or name not in TYPES:
         raise SettingsError("type must be one of " + ", ".join(sorted(TYPES)))
     pins, options, measured = TYPES[name]
     for setting in sensor:
@@ -88,8 +90,16 @@ def _text(sensor: dict, name: str, default: str) -> None:
     value = _get(sensor, name, default)
     if not isinstance(value, str):
         raise SettingsError(name + " must be a text in quotes")
-    if name == "rom" and len(value) not in (0, 16):
-        raise SettingsError("rom has 16 digits")
+    if name == "rom":
+        if len(value) not in (0, 16) or value.lower().strip("0123456789abcdef"):
+            raise SettingsError("rom has 16 digits")
+    elif len(value) > _LONGEST[name] or not all(_is_plain(letter) for letter in value):
+        # The server would take none of the readings.
+        raise SettingsError("%s has at most %d letters" % (name, _LONGEST[name]))
+
+
+def _is_plain(letter: str) -> bool:
+    return 32 <= ord(letter) < 127 or 160 < ord(letter) < 0xD800
 
 
 def _number(sensor: dict, name: str, default: float | None) -> None:

@@ -66,7 +66,7 @@ class ReportClient(Client):
         self._about = self.status.json()
         self.sent = min(limit, buffer.count - buffer.taken)
         self.stored = -1
-        self.refused = []
+        self.refused = {}
         digest = sha256()
         self._length = 0
         for text in self._body():
@@ -113,10 +113,12 @@ class ReportClient(Client):
             answer = json.loads(self._content)
             stored = answer.get("stored")
             self.stored = -1 if stored is None else int(stored)
-            self.refused = answer.get("refused") or []
-            self.settings = answer.get("settings") or {}
-            self.firmware = answer.get("firmware") or {}
-        except (ValueError, TypeError, AttributeError) as err:
+            self.refused = {
+                each["number"]: each["reason"] for each in answer.get("refused") or ()
+            }
+            self.settings = dict(answer.get("settings") or {})
+            self.firmware = dict(answer.get("firmware") or {})
+        except (ValueError, TypeError, AttributeError, KeyError) as err:
             self.answer = "200 without sense: %s" % err
             return False
         finally:

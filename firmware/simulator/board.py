@@ -114,7 +114,6 @@ mean = float(sys.argv[2])
 swing = float(sys.argv[3])
 world.password_of = password_of
 everything_in_reach, world.in_reach = world.in_reach, in_reach
-world.patience_ms = 10_000  # Home Assistant may take its time.
 sensor = Sensor(rising if "rising" in sys.argv else temperature)
 world.i2c[5, 4] = {24: sensor, 118: Weather(CALIBRATION, MEASURED)}
 if "esp32" in sys.argv:

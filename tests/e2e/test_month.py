@@ -98,6 +98,7 @@ async def _live(home_assistant: HomeAssistant, folder: Path) -> Console:
     return console
 
 
+@pytest.mark.timeout(LIMIT + 60)
 async def test_month(
     home_assistant: HomeAssistant, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,4 @@
-"""A board with an MCP9808 at the other end of a terminal: raw_repl.py MAC.
+"""A board with an MCP9808 at the other end of a terminal: raw_repl.py MAC [VERSION].
 
 The unix port has no raw REPL (docs.micropython.org, "The REPL"), with which mpremote
 copies files. Here is one around the real interpreter, which has this folder as its
@@ -10,6 +10,7 @@ import io
 import sys
 import time
 
+import board_sys
 from chips import MCP9808
 import esp8266  # noqa: F401 # before what asks for the platform
 import world
@@ -95,13 +96,33 @@ def raw_repl():
             line += byte
 
 
+def start():
+    """Say that a Ctrl-C is taken from now on, and run main.py."""
+    write(b"MicroPython\r\n")
+    run_main()
+
+
+def prompt():
+    """Serve for ever."""
+    while True:
+        byte = read()
+        if byte == CTRL_A:
+            raw_repl()
+        elif byte == CTRL_D:
+            write(b"MPY: soft reboot\r\n")
+            run_main()
+
+
+if len(sys.argv) > 2:  # another MicroPython, as far as it says so
+    version = tuple([int(part) for part in sys.argv[2].split(".")])
+    board_sys.implementation = ("micropython", version)
 world.mac = unhexlify(sys.argv[1].replace(":", ""))
 world.i2c[5, 4] = {24: MCP9808(21.5)}
-run_main()
+once = [start]
 while True:
-    byte = read()
-    if byte == CTRL_A:
-        raw_repl()
-    elif byte == CTRL_D:
-        write(b"MPY: soft reboot\r\n")
-        run_main()
+    try:
+        while once:
+            once.pop()()
+        prompt()
+    except KeyboardInterrupt:  # noqa: PERF203
+        pass  # It came between two bytes, where there is nothing to interrupt.

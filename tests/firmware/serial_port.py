@@ -13,12 +13,17 @@ from tools.station import OUTDOOR
 
 from .interpreter import BOARD, INTERPRETER, TESTS
 
+_START_LIMIT = 30  # seconds
+
 
 @asynccontextmanager
-async def board_at_port(folder: Path, portal: int = 0) -> AsyncGenerator[str]:
+async def board_at_port(
+    folder: Path, portal: int = 0, *version: str
+) -> AsyncGenerator[str]:
     """Run a board whose flash is a folder; return the name of its port.
 
-    Its page is at the port `portal` of this machine.
+    Its page is at the port `portal` of this machine. It may say that its MicroPython
+    has another `version`.
 
     There are two terminals, one that the board has as its own, so that Ctrl-C
     interrupts it, and one that is the port.
@@ -30,6 +35,7 @@ async def board_at_port(folder: Path, portal: int = 0) -> AsyncGenerator[str]:
     _make_plain(board_end, termios.ISIG | termios.NOFLSH)
     process = await asyncio.create_subprocess_exec(
         *(INTERPRETER, TESTS / "raw_repl.py", OUTDOOR.mac),
+        *version,
         cwd=folder,
         env={"MICROPYPATH": str(BOARD), "PORTAL_HTTP": str(portal)},
         stdin=board_end,
@@ -37,9 +43,14 @@ async def board_at_port(folder: Path, portal: int = 0) -> AsyncGenerator[str]:
         stderr=board_end,
         preexec_fn=_own_terminal,
     )
+    started = asyncio.Event()
+    loop.add_reader(board, started.set)
     _connect(loop, port, board)
-    _connect(loop, board, port)
     try:
+        # Before, a Ctrl-C would end it, unlike a real board.
+        async with asyncio.timeout(_START_LIMIT):
+            await started.wait()
+        _connect(loop, board, port)
         yield os.ttyname(port_end)
     finally:
         for each in (port, board):
@@ -67,4 +78,10 @@ def _make_plain(terminal: int, flags: int) -> None:
 
 
 def _connect(loop: AbstractEventLoop, source: int, target: int) -> None:
-    loop.add_reader(source, lambda: os.write(target, os.read(source, 4096)))
+    def copy() -> None:
+        try:
+            os.write(target, os.read(source, 4096))
+        except OSError:  # The other end is gone.
+            loop.remove_reader(source)
+
+    loop.add_reader(source, copy)

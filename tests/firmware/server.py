@@ -52,6 +52,7 @@ BODIES = {
     "odd stored": b'{"taken": 1, "stored": "all", "refused": []}',
     "odd refused": b'{"taken": 1, "stored": null, "refused": [1]}',
     "odd settings": b'{"taken": 1, "stored": null, "refused": [], "settings": [1]}',
+    "odd firmware": b'{"taken": 1, "stored": null, "refused": [], "firmware": 1}',
 }
 ODD_NONCES = {
     "no nonce": "",
@@ -320,6 +321,7 @@ class ReportServer:
 GOOD = (
     *("200", "no reason", "http/1.0", "many headers", "long header", "chunked"),
     *("until the end", "continue", "nonce first", "refuse all", *ODD_NONCES),
+    "unsigned 401",  # It is sent again, and passed over then.
 )
 # Answers after which nothing counts as taken
 BAD = (
@@ -329,7 +331,7 @@ BAD = (
     *("other key", "other status", "other body", "short body", "long", "early"),
     *("reset at once", "reset in the request", "reset before the answer"),
     *("reset in the head", "reset in the body", "503", "500", "drip", "silent"),
-    *("not json", "no object", "null", "odd stored"),
+    *BODIES,
 )
 HOSTILE = [name for name in GOOD + BAD if name != "refuse all"]
 

@@ -106,6 +106,18 @@ async def test_find(tmp_path: Path) -> None:
             assert not each.stored
 
 
+async def test_many(tmp_path: Path) -> None:
+    """It is found among many that do not know the key, or are gone."""
+    async with report_server() as stranger, report_server() as server:
+        stranger.answers = ["other key"]
+        others = [free_port() for _ in range(15)]
+        async with (
+            _announced(stranger.port, *others, server.port),
+            simulated_board(tmp_path, _config()) as board,
+        ):
+            assert (await _found(board))["port"] == server.port
+
+
 async def test_pairing(tmp_path: Path) -> None:
     """One that waits for a name signs its 503: that is it, too."""
     async with report_server() as server, _announced(server.port):

@@ -3,14 +3,19 @@
 One is a bootloader that takes an image, the other the prompt of a real MicroPython.
 """
 
+import ast
 import asyncio
 from asyncio.subprocess import PIPE, STDOUT
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
+import fcntl
 import hashlib
 import json
 import os
 from pathlib import Path
-from signal import SIGINT
+import re
+import shutil
+from signal import SIG_DFL, SIGINT, signal
 import sys
 from typing import Any
 
@@ -22,7 +27,8 @@ import pytest
 from tools.home_assistant import free_port
 from tools.station import OUTDOOR
 
-from .interpreter import CHECKOUT, COMPILER, FIRMWARE
+from .interpreter import CHECKOUT, COMPILER, FIRMWARE, INTERPRETER
+from .micropython_org import micropython_org
 from .serial_port import board_at_port
 from .server import report_server
 
@@ -36,20 +42,31 @@ IMAGE_SIZE = 300_000  # bytes
 
 
 async def _install(
-    *arguments: str | Path, answers: str = "", until: str = ""
+    *arguments: str | Path,
+    answers: str = "",
+    until: str = "",
+    program: Sequence[str | Path] = (FIRMWARE / "install.py",),
+    wrapper: Sequence[str] = (),
+    **environment: str,
 ) -> tuple[int, str]:
     """Run install.py; return its exit code and what it printed.
 
     Ctrl-C is pressed when it has printed `until`.
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-u", FIRMWARE / "install.py", *arguments),
-        env={**os.environ, "PYTHONPATH": str(COMPILER.parents[1])},
+        *(*wrapper, sys.executable, "-u", *program, *arguments),
+        env={
+            **os.environ,
+            "PYTHONPATH": str(COMPILER.parents[1]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **environment,
+        },
         stdin=PIPE,
         stdout=PIPE,
         stderr=STDOUT,
         # Else a password is asked for at the terminal of whoever runs the tests.
         start_new_session=True,
+        preexec_fn=_take_ctrl_c,
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -66,6 +83,14 @@ async def _install(
     finally:
         if process.returncode is None:
             process.kill()
+
+
+def _take_ctrl_c() -> None:
+    """Have Ctrl-C end this process, also where the tests run in the background.
+
+    A shell has its background jobs ignore it, and so would all that they start.
+    """
+    signal(SIGINT, SIG_DFL)
 
 
 def _image(folder: Path, chip: str) -> Path:
@@ -129,7 +154,7 @@ async def test_wrong_digest(tmp_path: Path) -> None:
         (flash,) = await asyncio.to_thread(_digests, board.url(), (0, 4096))
         assert flash == _md5(b"\xff" * 4096)
     assert code == 1
-    assert "That is not the sha256 that was asked for" in said
+    assert "That is not the sha256 that it has to be" in said
 
 
 def _answers(port: int) -> str:
@@ -268,6 +293,238 @@ async def test_no_image(tmp_path: Path) -> None:
         )
     assert code == 1
     assert "Give another file to --image" in said
+
+
+@pytest.mark.timeout(300)
+async def test_download(tmp_path: Path) -> None:
+    """What is fetched has the digest that was pinned; a page is no image."""
+    # A checkout in which a maintainer has pinned the digests
+    checkout = tmp_path / "checkout"
+    shutil.copytree(FIRMWARE, checkout / "firmware")
+    pin = checkout / "scripts" / "pin-micropython"
+    pin.parent.mkdir()
+    shutil.copy(CHECKOUT / "scripts" / "pin-micropython", pin)
+    content = _image(tmp_path, "esp8266").read_bytes()
+    version = "20250911-v1.26.1"
+    names = ["ESP8266_GENERIC", "ESP8266_GENERIC-FLASH_1M", "ESP32_GENERIC"]
+    names += [f"ESP32_GENERIC_{chip}" for chip in ("C3", "C6", "S2", "S3")]
+    images = {f"{name}-{version}.bin": content + name.encode() for name in names}
+    fetched = f"ESP8266_GENERIC-{version}.bin"
+    program = (checkout / "firmware" / "install.py",)
+    async with micropython_org(tmp_path, images) as environment:
+        with mock_bootloader("esp8266") as board:
+
+            async def install() -> str:
+                code, said = await _install(
+                    "--port", board.url(), program=program, **environment
+                )
+                assert code == 1  # Nobody answers whether to write it.
+                assert f"/resources/firmware/{fetched}" in said
+                return said
+
+            right = images[fetched]
+            images[fetched] = b"<html>Welcome to our Wi-Fi</html>"
+            said = await install()
+            assert "Nothing is there to check that with" in said
+            assert "That is no image for a chip" in said
+
+            images[fetched] = right
+            pinning = await asyncio.create_subprocess_exec(
+                pin, env={**os.environ, **environment}
+            )
+            assert await pinning.wait() == 0
+            said = await install()
+            assert "Nothing is there to check that with" not in said
+            assert "Erase it and install MicroPython?" in said
+
+            images[fetched] = content
+            said = await install()
+            assert "That is not the sha256 that it has to be" in said
+
+
+async def test_no_network(tmp_path: Path) -> None:
+    """It says which file to bring."""
+    with mock_bootloader("esp32") as board:
+        code, said = await _install(
+            *("--port", board.url(), "--erase"), https_proxy="http://127.0.0.1:9"
+        )
+    assert code == 1
+    assert "MicroPython cannot be fetched" in said
+    assert (
+        "Get the newest .bin from https://micropython.org/download/ESP32_GENERIC/"
+        in (said)
+    )
+    assert "--image FILE" in said
+
+
+async def test_no_boot_mode() -> None:
+    """It says which buttons to press."""
+    with _silent_port() as port:
+        code, said = await _install("--port", port, "--erase")
+    assert code == 1
+    assert "Hold the button BOOT (also FLASH or GPIO0) down" in said
+
+
+async def test_no_permission() -> None:
+    """It says which group to join."""
+    other = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    with _silent_port() as port:
+        port.chmod(0)
+        group = port.group()
+        # Root may use each port.
+        wrapper = other if os.geteuid() == 0 else ()
+        code, said = await _install("--port", port, wrapper=wrapper)
+    assert code == 1
+    assert f"You may not use {port}: it belongs to the group “{group}”" in said
+    assert f"sudo usermod -a -G {group} $USER" in said
+
+
+async def test_busy_port() -> None:
+    """It says what may be using the port."""
+    with _silent_port() as port, port.open("rb") as terminal:
+        fcntl.flock(terminal, fcntl.LOCK_EX)
+        code, said = await _install("--port", str(port))
+    assert code == 1
+    assert "Close what else uses it: Thonny" in said
+
+
+async def test_unplugged(flash: Path) -> None:
+    """It says so, and goes on from there when it is started again."""
+    async with AsyncExitStack() as stack:
+        port = await stack.enter_async_context(board_at_port(flash))
+        installing = asyncio.create_task(_install("--port", port))
+        while len(_names(flash, "*.mpy")) < 3:
+            assert not installing.done(), await installing
+            await asyncio.sleep(0.05)
+        await stack.aclose()
+        code, said = await installing
+    assert code == 1
+    assert "The board has gone, or does not answer any more" in said
+    assert "Traceback" not in said
+    copied = len(_names(flash, "*.mpy"))
+    async with board_at_port(flash) as port:
+        code, said = await _install("--port", port)
+    (count, of) = re.findall(r"(\d+) of (\d+) files copied", said)[0]
+    # The one that was being written may be half of one.
+    assert int(of) - copied <= int(count) <= int(of) - copied + 1
+
+
+@contextmanager
+def _silent_port() -> Iterator[Path]:
+    """Return a port at which nobody answers."""
+    end, port = os.openpty()
+    try:
+        yield Path(os.ttyname(port))
+    finally:
+        os.close(port)
+        os.close(end)
+
+
+@pytest.mark.parametrize(
+    ("ports", "answers", "advice"),
+    [
+        ((), "", "Plug it in with a USB cable that carries data"),
+        (("/dev/ttyUSB98",), "", "There is no /dev/ttyUSB98"),
+        (("/dev/ttyUSB98", "/dev/ttyUSB99"), "2\n", "There is no /dev/ttyUSB99"),
+        (("/dev/ttyUSB98", "/dev/ttyUSB99"), "3\n", "Start again with --port"),
+        (("/dev/ttyUSB98", "/dev/ttyUSB99"), "usb\n", "Start again with --port"),
+    ],
+)
+async def test_find_port(ports: Sequence[str], answers: str, advice: str) -> None:
+    """It takes the only USB port, or asks; other serial ports of a PC are none."""
+    program = f"""
+import runpy, sys
+from serial.tools import list_ports, list_ports_common
+found = [list_ports_common.ListPortInfo(name) for name in {(*ports, "/dev/ttyS0")!r}]
+for port in found:
+    port.vid = None if port.device == "/dev/ttyS0" else 0x10C4
+list_ports.comports = lambda: found
+sys.path.insert(0, {str(FIRMWARE)!r})
+runpy.run_path({str(FIRMWARE / "install.py")!r}, run_name="__main__")
+"""
+    code, said = await _install(program=("-c", program), answers=answers)
+    assert code == 1
+    assert advice in said
+    assert "Traceback" not in said
+
+
+async def test_old_micropython(flash: Path) -> None:
+    """It asks once whether to replace one that is too old; without a yes, all stays."""
+    (flash / "data.txt").write_text("mine")
+    async with board_at_port(flash, 0, "1.19.1") as port:
+        code, said = await _install("--port", port, "--configure")
+        assert (code, "This board has no firmware yet" in said) == (1, True)
+        code, said = await _install("--port", port)
+    assert code == 1
+    assert "It has MicroPython 1.19.1" in said
+    # The chip of this board does not answer.
+    assert "Hold the button BOOT" in said
+    assert _names(flash, "*") == ["data.txt"]
+
+
+ODD = {"ssid": " \U0001f3e0 Café", "password": ' pä$$"\\w\u00f6rd '}
+
+
+async def test_configure(flash: Path, tmp_path: Path) -> None:
+    """Settings that somebody has broken, odd letters, and a file instead of answers."""
+    config = flash / "config.json"
+    file = tmp_path / "settings.json"
+    file.write_text(
+        json.dumps({**OUTDOOR.config(1, interval=60), "wifi": ODD}), "utf-8-sig"
+    )
+    async with board_at_port(flash) as port:
+        (flash / "slots.py").touch()
+        for broken in ("{", "[]", '{"wifi": "Home", "server": [1], "key": 5}'):
+            config.write_text(broken)
+            # It goes on with the answers that it got, and misses the next one.
+            code, said = await _install("--port", port, "--configure", answers="Home\n")
+            assert (code, "Traceback" in said) == (1, False), said
+            code, said = await _install(
+                *("--port", port, "--configure", "--config", file),
+                answers="\n",
+                until="MAC address",
+            )
+            assert "Replace the settings on the board" in said
+            assert config.read_text() == broken
+        (flash / "slots.py").unlink()
+        code, said = await _install("--port", port, "--configure")
+        assert (code, "This board has no firmware yet" in said) == (1, True)
+        (flash / "slots.py").touch()
+
+        # A password may begin and end with blanks, and an open network has none.
+        for password, known in (
+            (ODD["password"], ODD["password"]),
+            ("", ODD["password"]),
+            ("-", ""),
+        ):
+            ssid = "Café \U0001f3e0"
+            answers = (
+                f"{ssid}\n{password}\nftp://x\n[::1]\n127.0.0.1:1\n{OUTDOOR.key}\n"
+            )
+            await _install(
+                *("--port", port, "--configure"),
+                answers=answers,
+                until="config.json is written.",
+            )
+            assert await _as_micropython_reads(flash) == {
+                "ssid": ssid,
+                "password": known,
+            }
+        await _install(
+            *("--port", port, "--configure", "--config", file),
+            answers="y\n",
+            until="config.json is written.",
+        )
+        assert await _as_micropython_reads(flash) == ODD
+
+
+async def _as_micropython_reads(folder: Path) -> Any:
+    program = "import json; print(repr(json.load(open('config.json'))['wifi']))"
+    process = await asyncio.create_subprocess_exec(
+        *(INTERPRETER, "-c", program), cwd=folder, stdout=PIPE
+    )
+    output, _ = await process.communicate()
+    return ast.literal_eval(output.decode())
 
 
 async def test_help() -> None:

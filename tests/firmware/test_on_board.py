@@ -5,6 +5,7 @@ one that boards get. The 64-bit one runs everywhere.
 """
 
 import ast
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from .server import report_server
 type Run = tuple[Path, Path]  # an interpreter, and the firmware that it finds
 
 ON_BOARD = TESTS / "on_board"
+DAYS = int(os.getenv("DAYS") or 1)  # of month.py
 TESTS_ON_BOARD = [
     (path.stem, function.name)
     for path in sorted(ON_BOARD.glob("*.py"))
@@ -78,6 +80,7 @@ def interpreter(request: pytest.FixtureRequest, modules: Path, board: Path) -> R
     return INTERPRETER_32, board
 
 
+@pytest.mark.timeout(90 + 30 * DAYS)
 @pytest.mark.parametrize(
     ("module", "function"),
     TESTS_ON_BOARD,
@@ -86,7 +89,7 @@ def interpreter(request: pytest.FixtureRequest, modules: Path, board: Path) -> R
 async def test_on_board(
     module: str, function: str, interpreter: Run, tmp_path: Path, socket_enabled: None
 ) -> None:
-    """A test passes in an interpreter of its own."""
+    """A test passes in an interpreter of its own; -rP shows what it has printed."""
     program, firmware = interpreter
     async with report_server() as server:
         code, output = await run(
@@ -98,4 +101,5 @@ async def test_on_board(
         )
     if code:
         pytest.fail(output, pytrace=False)
+    print(output)  # noqa: T201
     assert not server.mistaken

@@ -16,13 +16,14 @@ from tools.station import OUTDOOR
 from .interpreter import (
     BOARD,
     FIRMWARE,
+    INTERPRETER,
     INTERPRETER_32,
     SIMULATOR,
     build_firmware,
     compile_modules,
 )
 from .server import report_server
-from .simulated import PORTAL, Board, simulated_board
+from .simulated import COMMAND, PORTAL, Board, simulated_board
 
 pytestmark = [pytest.mark.usefixtures("socket_enabled"), pytest.mark.timeout(120)]
 
@@ -301,12 +302,49 @@ async def test_slow_request(tmp_path: Path) -> None:
     """One that never comes to its end holds nobody up for long."""
     async with simulated_board(tmp_path) as board:
         await board.says("Portal: join")
-        _, writer = await asyncio.open_connection("127.0.0.1", board.http)
-        writer.write(b"GET / HTTP/1.1\r\n")
-        async with asyncio.timeout(10):
-            status, _, _ = await board.request()
-        assert status == 200
-        writer.close()
+        for is_dripping in (False, True):
+            _, writer = await asyncio.open_connection("127.0.0.1", board.http)
+            writer.write(b"GET / HTTP/1.1\r\n")
+            dripping = asyncio.create_task(_drip(writer, is_dripping))
+            async with asyncio.timeout(10):
+                status, _, _ = await board.request()
+            assert status == 200
+            dripping.cancel()
+            writer.close()
+        assert board.console.count("Portal: a slow request") == 2
+
+
+async def _drip(writer: asyncio.StreamWriter, is_dripping: bool) -> None:
+    while is_dripping:
+        with suppress(ConnectionError):  # It may have hung up already.
+            writer.write(b"x")
+            await writer.drain()
+        await asyncio.sleep(0.2)
+
+
+async def test_odd_names(tmp_path: Path) -> None:
+    """Blanks, quotes, umlauts and emoji in name and password come to the Wi-Fi as they are."""
+    ssid, password = " Café \U0001f3e0 'n\"<b>&+%41 ", " pä$$=&+%20;\\\"'<\u4f60 "
+    config = OUTDOOR.config(0, interval=1)
+    async with report_server() as server:
+        config["server"]["port"] = server.port
+        config["wifi"] = {"ssid": ssid, "password": password}
+        program = tmp_path / "program.py"
+        program.write_text(
+            f"import world\nworld.networks = {{{ssid!r}: {password!r}}}\nimport board\n"
+        )
+        command = (INTERPRETER, program, *COMMAND[2:])
+        modules = f"{FIRMWARE}:{BOARD}:{SIMULATOR}"
+        async with simulated_board(tmp_path / "flash", None, command, modules) as board:
+            _, _, text = await board.request()
+            page = _Page(text)
+            assert page.options == [ssid, ""]
+            form = _form(f"127.0.0.1:{server.port}", ssid=ssid, password=password)
+            await board.request(form=form)
+            assert DONE in await _result(board)
+            assert board.settings is not None
+            assert board.settings["wifi"] == config["wifi"]
+            await board.says("field 1 = ")
 
 
 @pytest.mark.skipif(

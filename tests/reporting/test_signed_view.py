@@ -67,6 +67,19 @@ def _assert_unauthorized(answer: SignedAnswer, *, believed: bool = False) -> Non
     assert len(nonce_of(answer)) == 48
 
 
+async def test_answer_is_small(station: MockConfigEntry, signed: SignedStation) -> None:
+    """What a station on a battery waits for, with its head; -rP shows the bytes."""
+    await signed.report(reading(21.5), stream="9f3a1c22", first=1)
+    body = signed.body(reading(21.5), stream="9f3a1c22", first=2)
+    headers = OUTDOOR.headers(body, signed.nonce) | {"Connection": "close"}
+    answer = await signed.client.post(SIGNED_PATH, data=body, headers=headers)
+    assert answer.status == HTTPStatus.OK
+    head = sum(len(name) + len(value) + 4 for name, value in answer.raw_headers)
+    size = len("HTTP/1.1 200 OK\r\n") + head + 2 + len(await answer.read())
+    print("Home Assistant's answer to a signed report:", size, "bytes")  # noqa: T201
+    assert size <= 700
+
+
 async def test_report(
     hass: HomeAssistant, station: MockConfigEntry, signed: SignedStation
 ) -> None:

@@ -456,6 +456,7 @@ def test_flash_is_spared():
         # off and on. It starts after 1, 3, 7 and 15 hours; without Wi-Fi, the portal
         # opens before it does.
         limit = 34 if cut_off == "wifi" else 20
+        print("a day without", cut_off, "costs", world.flash_writes(), "writes")
         assert world.calls["WLAN.connect with credentials"] <= 6, world.calls
         assert world.flash_writes() <= limit, (cut_off, world.calls)
 

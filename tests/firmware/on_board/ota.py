@@ -194,11 +194,14 @@ def _fails(error, room=None, **offered):
     if room is not None:
         with open("fill", "wb") as file:
             file.write(bytes(BLOCK * (os.statvfs(".")[3] - room)))
+    before = os.statvfs(".")[3]
     said = board.start(ms=900_000)
     assert "No update: " + error in said, said
     assert runs(board.start()) == "old"
     errors = [each.get("update_error") for each in status()]
     assert error in errors, errors
+    # What was fetched takes no room: that may be needed for readings.
+    assert os.statvfs(".")[3] >= before - 2
 
 
 def test_wrong_digest():
@@ -208,6 +211,34 @@ def test_wrong_digest():
 def test_other_manifest():
     """An older one cannot be passed off: the digest comes in the signed answer."""
     _fails("wrong_digest", digest="0" * 64)
+
+
+def test_endless_file():
+    """A server that lies about a size does not fill the flash."""
+    longer = NEW["big.py"] + b"# more\n" * 5_000
+    _fails("wrong_digest", room=40, served=dict(NEW, **{"big.py": longer}))
+
+
+def test_garbage():
+    """Files that a power cut on FAT has left as garbage do not stop the station."""
+    board = Board()
+    board.start()
+    for name in ("slot", "slot.new", "update", "sensors.json"):
+        for garbage in (b"", b"\xff\xfe\n", b"5\n", b"[5]", b"a b c d\n"):
+            with open("config.json") as file:
+                config = json.load(file)
+            if name == "sensors.json":
+                config["sensors"] = "auto"
+            config["interval"] = (
+                config.get("interval", 60) + 1
+            )  # They are checked anew.
+            with open("config.json", "w") as file:
+                json.dump(config, file)
+            with open(name, "wb") as file:
+                file.write(garbage)
+            for _ in range(2):
+                said = board.start()
+            assert "field 1 = 20.0" in said, (name, garbage, said)
 
 
 def test_missing_file():

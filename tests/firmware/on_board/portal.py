@@ -171,3 +171,15 @@ def test_settings_survive_a_failed_write():
     world.faults.clear()
     with open("config.json") as file:
         assert json.load(file) == before
+
+
+def test_settings_by_hand():
+    """What has a default may be missing, and a group may be something else."""
+    from esp_weather import form, portal
+
+    assert portal._is_there({"host": "127.0.0.1"}) is False
+    assert portal._is_there({"host": "127.0.0.1", "port": None}) is False
+    config(wifi="Home", server=["127.0.0.1"])
+    known = form.known()
+    assert (known["wifi"], known["server"]) == ({}, {})
+    assert portal.Portal(32).name == "ESP-Weather-2b0e68"

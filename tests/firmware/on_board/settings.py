@@ -6,6 +6,13 @@ from helpers import Console, blinks, config, raises, reports, run
 import world
 
 _SENSOR = {"type": "mcp9808", "field": 1, "scl": 5, "sda": 4}
+_PULSE = {
+    "type": "pulse",
+    "field": 1,
+    "pin": 14,
+    "per_pulse": 1.0,
+    "unit": "litres of rain water",
+}
 
 
 def test_defaults():
@@ -83,6 +90,34 @@ def test_what_is_wrong():
         ({"sensors": {}}, "sensors must be a list in brackets"),
         ({"sensors": []}, "sensors is empty"),
         ({"sensors": [1]}, "sensors must hold braces"),
+        ({"wifi": {"ssid": "é" * 17}}, "wifi.ssid has at most 32 bytes"),
+        (
+            {"wifi": {"ssid": "Home", "password": "ü" * 33}},
+            "wifi.password has 8 to 64 letters",
+        ),
+        (
+            {"sensors": [{"type": "ds18b20", "field": 1, "pin": 4, "rom": "2z" * 8}]},
+            "rom has 16 digits",
+        ),
+        (
+            {"sensors": [_PULSE]},
+            "unit has at most 16 letters",
+        ),
+        (
+            {"sensors": [dict(_PULSE, unit="l\u00a0/m²")]},
+            "unit has at most 16 letters",
+        ),
+        (
+            {"sensors": [dict(_PULSE, unit="l", kind="\U0001f327")]},
+            "kind has at most 32 letters",
+        ),
+        (
+            {"sensors": [{"type": ["mcp9808"]}]},
+            (
+                "type must be one of aht20, analog, bh1750, bme280, dht22, ds18b20, mcp9808,"
+                " pulse, sht3x, sht4x"
+            ),
+        ),
         (
             {"sensors": [{"type": "mpc9808"}]},
             (
