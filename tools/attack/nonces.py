@@ -8,7 +8,7 @@ import tempfile
 from typing import Any
 
 from tools.signature import SIGNED_PATH, Signer
-from tools.station import Station
+from tools.station import ENTRIES, Station, add_station
 
 from . import late
 from .result import require
@@ -195,6 +195,49 @@ async def expired(target: Target) -> str:
     return "200 after 1:59:30, 401 after 2:00:30 and after 20 hours"
 
 
+async def over_changes(target: Target) -> str:
+    """A used nonce stays used: after a reload, a removal, with the same key, a restart."""
+    with tempfile.TemporaryDirectory() as name:
+        async with Target.running(Path(name), short=target.short) as other:
+            home_assistant = other.home_assistant
+
+            async def reload() -> None:
+                entry = (await other.entry(VICTIM))["entry_id"]
+                await home_assistant.rest("POST", f"{ENTRIES}/{entry}/reload")
+
+            async def disable() -> None:
+                entry = (await other.entry(VICTIM))["entry_id"]
+                for disabled_by in ("user", None):
+                    await home_assistant.websocket(
+                        "config_entries/disable",
+                        entry_id=entry,
+                        disabled_by=disabled_by,
+                    )
+
+            async def remove() -> None:
+                entry = (await other.entry(VICTIM))["entry_id"]
+                await home_assistant.rest("DELETE", f"{ENTRIES}/{entry}")
+                await add_station(home_assistant, VICTIM)
+
+            async def restart() -> None:
+                await home_assistant.stop()
+                await home_assistant.start()
+
+            wrong = {}
+            used, unused = [], []
+            for change in (reload, disable, remove, restart):
+                unused.append(_report(await other.nonce()))
+                used.append(_report(await other.nonce()))
+                first = (await other.ask(used[-1])).status
+                await change()
+                again = {(await other.ask(each)).status for each in (*used, *unused)}
+                fresh = (await other.ask(_report(await other.nonce()))).status
+                if (first, again, fresh) != (200, {401}, 200):
+                    wrong[change.__name__] = first, again, fresh
+    require(not wrong, f"{wrong}")
+    return "4 changes: 401 for each report from before, 200 for a new one"
+
+
 ATTACKS = (
     used,
     respelt,
@@ -205,4 +248,5 @@ ATTACKS = (
     of_the_answer,
     many_at_once,
     expired,
+    over_changes,
 )

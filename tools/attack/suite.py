@@ -24,6 +24,7 @@ from . import (
     origins,
     races,
     signatures,
+    uploads,
 )
 from .result import BrokenError, Result
 from .target import Attack, Target
@@ -54,6 +55,7 @@ THEMES: dict[str, ModuleType] = {
         firmware_files,
         races,
         growth,
+        uploads,
         databases,
     )
 }
