@@ -284,9 +284,9 @@ async def beside_nonsense(target: Target) -> str:
         await opened.send(
             request("GET", legacy(VICTIM, key=WRONG_KEY))
             + request("POST", "/update", _FORM)
-            + request("GET", legacy(VICTIM, data="23.45"))
-            + b"\0\0 / \xff HTTP/7\r\n\r\n"
-            + request("GET", legacy(VICTIM, data="66.6"))
+            + request("GET", legacy(VICTIM, data="23.45")),
+            b"\0\0 / \xff HTTP/7\r\n\r\n" + request("GET", legacy(VICTIM, data="66.6")),
+            pause=0.5,
         )
         statuses = [(await opened.answer(3)).status for _ in range(5)]
     state = await target.state(VICTIM)
