@@ -297,7 +297,7 @@ async def _ratios(target: Target, kinds: dict[str, Make]) -> dict[str, float]:
     await cost_of(target, BASE, 200)
     costs: dict[str, list[float]] = {kind: [] for kind in kinds}
     count = target.many(100)
-    for _ in range(_ROUNDS):
+    for _ in range(2 if target.short else _ROUNDS):
         for kind, make in kinds.items():
             base = await cost_of(target, BASE, 100)
             costs[kind].append(await cost_of(target, make, count) / base)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 import json
 from pathlib import Path
 import tempfile
@@ -14,6 +15,8 @@ from . import late
 from .result import require
 from .target import NEIGHBOUR, VICTIM, WRONG_KEY, Target
 from .wire import Connection, connection, request
+
+type Change = Callable[[Target], Awaitable[None]]
 
 LIFE = 2 * 60 * 60  # lifetime of a nonce in seconds
 
@@ -197,45 +200,51 @@ async def expired(target: Target) -> str:
 
 async def over_changes(target: Target) -> str:
     """A used nonce stays used: after a reload, a removal, with the same key, a restart."""
+    if target.short:
+        return await _over(target, (_reload, _disable, _remove))
     with tempfile.TemporaryDirectory() as name:
-        async with Target.running(Path(name), short=target.short) as other:
-            home_assistant = other.home_assistant
+        async with Target.running(Path(name), short=False) as other:
+            return await _over(other, (_reload, _disable, _remove, _restart))
 
-            async def reload() -> None:
-                entry = (await other.entry(VICTIM))["entry_id"]
-                await home_assistant.rest("POST", f"{ENTRIES}/{entry}/reload")
 
-            async def disable() -> None:
-                entry = (await other.entry(VICTIM))["entry_id"]
-                for disabled_by in ("user", None):
-                    await home_assistant.websocket(
-                        "config_entries/disable",
-                        entry_id=entry,
-                        disabled_by=disabled_by,
-                    )
-
-            async def remove() -> None:
-                entry = (await other.entry(VICTIM))["entry_id"]
-                await home_assistant.rest("DELETE", f"{ENTRIES}/{entry}")
-                await add_station(home_assistant, VICTIM)
-
-            async def restart() -> None:
-                await home_assistant.stop()
-                await home_assistant.start()
-
-            wrong = {}
-            used, unused = [], []
-            for change in (reload, disable, remove, restart):
-                unused.append(_report(await other.nonce()))
-                used.append(_report(await other.nonce()))
-                first = (await other.ask(used[-1])).status
-                await change()
-                again = {(await other.ask(each)).status for each in (*used, *unused)}
-                fresh = (await other.ask(_report(await other.nonce()))).status
-                if (first, again, fresh) != (200, {401}, 200):
-                    wrong[change.__name__] = first, again, fresh
+async def _over(target: Target, changes: tuple[Change, ...]) -> str:
+    wrong = {}
+    before: list[bytes] = []
+    for change in changes:
+        unused, used_up = [_report(await target.nonce()) for _ in range(2)]
+        before += [unused, used_up]
+        first = (await target.ask(used_up)).status
+        await change(target)
+        again = {(await target.ask(each)).status for each in before}
+        fresh = (await target.ask(_report(await target.nonce()))).status
+        if (first, again, fresh) != (200, {401}, 200):
+            wrong[change.__name__] = first, again, fresh
     require(not wrong, f"{wrong}")
-    return "4 changes: 401 for each report from before, 200 for a new one"
+    return f"{len(changes)} changes: 401 for each report from before, 200 for a new one"
+
+
+async def _reload(target: Target) -> None:
+    entry = (await target.entry(VICTIM))["entry_id"]
+    await target.home_assistant.rest("POST", f"{ENTRIES}/{entry}/reload")
+
+
+async def _disable(target: Target) -> None:
+    entry = (await target.entry(VICTIM))["entry_id"]
+    for disabled_by in ("user", None):
+        await target.home_assistant.websocket(
+            "config_entries/disable", entry_id=entry, disabled_by=disabled_by
+        )
+
+
+async def _remove(target: Target) -> None:
+    entry = (await target.entry(VICTIM))["entry_id"]
+    await target.home_assistant.rest("DELETE", f"{ENTRIES}/{entry}")
+    await add_station(target.home_assistant, VICTIM)
+
+
+async def _restart(target: Target) -> None:
+    await target.home_assistant.stop()
+    await target.home_assistant.start()
 
 
 ATTACKS = (
