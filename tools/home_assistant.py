@@ -68,6 +68,11 @@ class HomeAssistant:
         await self.stop()
 
     @property
+    def token(self) -> str:
+        """Return the access token of the last login."""
+        return self._token
+
+    @property
     def process(self) -> Process:
         """Return the process that was started last."""
         if self._process is None:

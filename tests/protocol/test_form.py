@@ -243,6 +243,7 @@ def test_fast_clock() -> None:
 @given(
     updates=st.lists(
         st.tuples(st.integers(0, 3600).map(float), st.sampled_from(FIELDS[:8]), VALUES),
+        min_size=1,
         max_size=50,
     )
 )
@@ -291,7 +292,7 @@ def test_bulk_update_with_both_kinds_of_time() -> None:
             {"created_at": "2026-11-01 00:00:00", "field1": 1},
             {"created_at": "2026-11-26 11:00:00", "field1": 2},
             {"created_at": "", "delta_t": 15, "field1": 3, "status": "fine"},
-            {"created_at": "soon", "field1": 4},
+            {"created_at": "soon", "delta_t": 0, "field1": 4},
             {"delta_t": "15", "field1": 5, "field2": True, "field3": None},
         ]
     )
@@ -309,6 +310,28 @@ def test_bulk_update_with_both_kinds_of_time() -> None:
     ]
 
 
+def test_bulk_update_without_times() -> None:
+    """Only the last update may do without a time: nobody knows when others were."""
+    updates = _bulk([{"field1": 1}, {"field1": 2}]).bulk_update(NOW)
+    assert updates.readings == (Reading(1, 2.0, 0.0),)
+    ((update, field, reason),) = updates.refused
+    assert (update, field, reason.reason) == (1, 1, "invalid_delta")
+
+    form = _bulk([{"created_at": "2026-11-26 11:00:00", "field1": 1}, {"field1": 2}])
+    assert form.bulk_update(NOW).readings == (
+        Reading(1, 1.0, 3600.0),
+        Reading(1, 2.0, 0.0),
+    )
+
+
+def test_csv_that_ends_with_a_separator() -> None:
+    """A separator after the last update is none before another one."""
+    form = _bulk("60,1|60,2|" * (MAX_UPDATES // 2), time_format="relative")
+    updates = form.bulk_update(NOW)
+    assert len(updates.readings) == MAX_UPDATES
+    assert updates.readings[-1] == Reading(1, 2.0, 0.0)
+
+
 @pytest.mark.parametrize(
     ("form", "key"),
     [
@@ -316,9 +339,14 @@ def test_bulk_update_with_both_kinds_of_time() -> None:
         (_bulk({}), "no_updates"),
         (_bulk([1]), "no_updates"),
         (_bulk([{}] * (MAX_UPDATES + 1)), "too_many_updates"),
-        (_bulk("|" * MAX_UPDATES), "too_many_updates"),
+        (_bulk("0,1|" * MAX_UPDATES + "0,1"), "too_many_updates"),
+        *(
+            (_bulk(text), "no_updates")
+            for text in ("", "x", "|", ",,|", "60|60|", "nan")
+        ),
         (_bulk([{"field1": 1}, {"delta_t": -1}]), "invalid_delta"),
         (_bulk("0,1|a,1", time_format="relative"), "invalid_delta"),
+        (_bulk("x,1|0,1", time_format="relative"), "invalid_delta"),
     ],
 )
 def test_malformed_bulk_update(form: Form, key: str) -> None:

@@ -142,6 +142,64 @@ async def test_too_large_chunks(
         assert answer.status == 413
 
 
+@pytest.mark.parametrize("path", [SIGNED_PATH, "/update"])
+@pytest.mark.parametrize("is_whole", [True, False])
+async def test_too_many_chunks(
+    hass: HomeAssistant,
+    station: MockConfigEntry,
+    client: TestClient[Any, Any],
+    path: str,
+    is_whole: bool,
+) -> None:
+    """A body in tiny chunks is not read to its end, which would cost more than its bytes."""
+    reader, writer = await asyncio.open_connection(
+        client.server.host, client.server.port
+    )
+    writer.write(
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+        + b"1\r\na\r\n" * 257
+        + b"0\r\n\r\n" * is_whole
+    )
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 411 ")
+    assert (
+        b"The body has more than 256 chunks. Send it with a Content-Length." in answer
+    )
+    assert not hass.data[DATA].incomplete_bodies
+    writer.close()
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+async def test_chunks(
+    station: MockConfigEntry,
+    client: TestClient[Any, Any],
+    signed: SignedStation,
+    is_whole: bool,
+) -> None:
+    """A body in some chunks is taken, whether it is there at once or not."""
+    await signed.post(b"")
+    content = signed.body(reading(20))
+    headers = OUTDOOR.headers(content, signed.nonce)
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    reader, writer = await asyncio.open_connection(
+        client.server.host, client.server.port
+    )
+    writer.write(
+        f"POST {SIGNED_PATH} HTTP/1.1\r\nHost: x\r\n{head}"
+        "Transfer-Encoding: chunked\r\n\r\n".encode()
+    )
+    for byte in content:
+        writer.write(b"1\r\n%c" % byte)
+        if not is_whole:
+            await writer.drain()
+            await asyncio.sleep(0)
+        writer.write(b"\r\n")
+    writer.write(b"0\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "identity\r\nContent-Encoding: gzip"])
 async def test_encoded(
     station: MockConfigEntry, client: TestClient[Any, Any], encoding: str

@@ -597,8 +597,18 @@ async def test_bulk_update(
     assert state_of(hass, "1") == "21.5"
     assert state_of(hass, "2") == "48.0"
 
-    answer = await post(path, {"write_api_key": KEY, "updates": []})
-    assert answer.status in (HTTPStatus.ACCEPTED, HTTPStatus.BAD_REQUEST)
+
+async def test_bulk_update_of_nothing(
+    hass: HomeAssistant, post: Post, freezer: Any
+) -> None:
+    """A list without updates is a sign of life; a text that is no CSV is refused."""
+    answer = await post(BULK_JSON, {"write_api_key": KEY, "updates": []})
+    assert answer.status == HTTPStatus.ACCEPTED
+    for path in (BULK_JSON, BULK_CSV):
+        for text in ("x", "60", "<html>"):
+            answer = await post(path, {"write_api_key": KEY, "updates": text})
+            assert answer.status == HTTPStatus.BAD_REQUEST
+            assert "no list of updates" in answer.text
 
 
 async def test_slow_body(

@@ -1,4 +1,4 @@
-"""Runs the attacks: `python -m tools.attack [THEME…] [--short]`."""
+"""Runs the attacks: `python -m tools.attack [THEME[.ATTACK]…] [--short]`."""
 
 import argparse
 import asyncio
@@ -13,7 +13,16 @@ from .suite import THEMES, run
 def main() -> None:
     """Run the attacks and print the table; exit with 1 if a promise is broken."""
     parser = argparse.ArgumentParser(prog="python -m tools.attack", description=__doc__)
-    parser.add_argument("theme", nargs="*", choices=[*THEMES, []], help="all if none")
+    names = [*THEMES]
+    for theme, module in THEMES.items():
+        names += [f"{theme}.{attack.__name__}" for attack in module.ATTACKS]
+    parser.add_argument(
+        "theme",
+        nargs="*",
+        choices=[*names, []],
+        metavar="THEME[.ATTACK]",
+        help=f"all if none: {', '.join(THEMES)}",
+    )
     parser.add_argument("--short", action="store_true", help="fewer tries of each")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -50,10 +50,26 @@ async def _guess(target: Target) -> str:
         "127.0.3.3": [legacy(VICTIM, key="mistyped0123")] * 40,
     }.items():
         for path in paths:
-            sent = request("GET", path, headers={"X-Forwarded-For": _HOME}, close=True)
-            await target.ask(sent, source=source)
+            await target.ask(request("GET", path, close=True), source=source)
         await asyncio.sleep(_LATER)
         after[source] = await _right(target, source)
+    # In the name of another sender, which no proxy of the owner has vouched for
+    in_the_name = Counter(
+        [
+            (
+                await target.ask(
+                    request(
+                        "GET",
+                        legacy(VICTIM, key=any_key()),
+                        headers={"X-Forwarded-For": _HOME},
+                        close=True,
+                    ),
+                    source="127.0.3.6",
+                )
+            ).status
+            for _ in range(THRESHOLD + 1)
+        ]
+    )
     # A station whose nonce is old, as after each restart: never a guess
     used = await target.nonce()
     old = Counter(
@@ -72,9 +88,14 @@ async def _guess(target: Target) -> str:
     await asyncio.sleep(_LATER)
     after["127.0.3.5"] = await _right(target, "127.0.3.5")
     after["home"] = await _right(target, _HOME)
-    figure = f"afterwards a right report is answered {after}; old nonces: {dict(old)}"
+    figure = (
+        f"afterwards a right report is answered {after}; old nonces: {dict(old)};"
+        f" in the name of another: {dict(in_the_name)}"
+    )
     require(
-        list(after.values()) == [403, 403, 200, 200, 403, 200] and not old[403],
+        list(after.values()) == [403, 403, 200, 200, 403, 200]
+        and not old[403]
+        and not in_the_name[200],
         figure,
     )
     return figure

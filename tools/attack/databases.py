@@ -10,7 +10,7 @@ import tempfile
 from tools.databases import MARIADB, POSTGRESQL, Database, DatabaseMissingError
 from tools.station import Station, add_station
 
-from . import races
+from . import nonces, races
 from .result import BrokenError, require
 from .target import Target
 
@@ -122,7 +122,10 @@ async def _with(target: Target, database: Database) -> str:
                     await _statistics(attacked),
                     await races.in_flight(attacked),
                     await races.same_reading_at_once(attacked),
+                    await races.hung_up(attacked),
                     await races.changed_all_the_time(attacked),
+                    await nonces.used(attacked),
+                    await nonces.in_flight(attacked),
                     await attacked.see_that_nothing_broke(),
                 ]
         except DatabaseMissingError as err:

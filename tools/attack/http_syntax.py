@@ -3,7 +3,7 @@
 from tools.signature import SIGNED_PATH
 
 from .result import require
-from .target import UNKNOWN_MAC, VICTIM, WRONG_KEY, Target, legacy
+from .target import NEIGHBOUR, UNKNOWN_MAC, VICTIM, WRONG_KEY, Target, legacy
 from .wire import Answer, connection, request
 
 _PATH = f"/update/API_key={WRONG_KEY}/mac={UNKNOWN_MAC}/field=1/data=21.5".encode()
@@ -257,6 +257,154 @@ async def no_numbers(target: Target) -> str:
     return f"{len(_NO_NUMBERS)} texts, all refused"
 
 
+async def half_closed(target: Target) -> str:
+    """A sender that closes its side right after the request is answered, as it should be."""
+    answers = {}
+    form = f"api_key={VICTIM.key}&field1=21.5".encode()
+    for name, sent in {
+        "legacy": request("GET", legacy(VICTIM)),
+        "HTTP/1.0": f"GET {legacy(VICTIM)} HTTP/1.0\r\n\r\n".encode(),
+        "form": request("POST", "/update", form),
+        "wrong key": request("GET", legacy(VICTIM, key=WRONG_KEY)),
+        "incomplete": request("POST", "/update", form)[:-1],
+    }.items():
+        async with connection(target.port) as opened:
+            await opened.send(sent)
+            opened.end()
+            answers[name] = (await opened.answer(3)).status
+    expected = {"legacy": 200, "HTTP/1.0": 200, "form": 200, "wrong key": 403}
+    incomplete = answers.pop("incomplete")
+    require(answers == expected and incomplete != 200, f"{answers}, {incomplete}")
+    return f"{answers}; an incomplete one {incomplete or 'closed'}"
+
+
+async def beside_nonsense(target: Target) -> str:
+    """Whatever is sent, HA goes on: a right report between refused and malformed ones."""
+    async with connection(target.port) as opened:
+        await opened.send(
+            request("GET", legacy(VICTIM, key=WRONG_KEY))
+            + request("POST", "/update", _FORM)
+            + request("GET", legacy(VICTIM, data="23.45")),
+            b"\0\0 / \xff HTTP/7\r\n\r\n" + request("GET", legacy(VICTIM, data="66.6")),
+            pause=0.5,
+        )
+        statuses = [(await opened.answer(3)).status for _ in range(5)]
+    state = await target.state(VICTIM)
+    # Nothing after what is no HTTP can be a request.
+    require(
+        statuses[:3] == [403, 401, 200] and set(statuses[3:]) <= {0, 400},
+        f"{statuses}",
+    )
+    require(state == "23.45", f"state {state}")
+    return f"{statuses}"
+
+
+_PLACES = (
+    "//update{}",
+    "/update/{}",
+    "/UPDATE{}",
+    "/./update{}",
+    "/x/../update{}",
+    "/x/%2e%2e/update{}",
+    "/update;x=y{}",
+    "/upd%61te{}",
+    "/%2Fupdate{}",
+    "/update%2f{}",
+    "/update%3F{}",
+    "/update.json/{}",
+    "/update.JSON{}",
+    "/update.xml{}",
+    "/update#{}",
+    "http://elsewhere.example/update{}",
+    "/channels/../update{}",
+    "/channels/1/bulk_update.json{}",
+    "/channels/1/2/bulk_update.csv{}",
+    "/channels/%2e%2e/bulk_update.csv{}",
+)
+
+
+async def other_places(target: Target) -> str:
+    """An address that is spelt otherwise takes a report or refuses it: nothing between."""
+    wrong = {}
+    taken = []
+    for place in _PLACES:
+        for rest in (
+            f"?api_key={VICTIM.key}&field1=66.6",
+            f"/API_key={VICTIM.key}/mac={VICTIM.mac}/field=1/data=66.6",
+        ):
+            await target.take(VICTIM)
+            answer = await target.get(place.format(rest))
+            is_state = await target.state(VICTIM) == "66.6"
+            if is_state != (answer.status == 200) or answer.status >= 500:
+                wrong[place, rest[:4]] = answer.status, is_state
+            if is_state:
+                taken.append(place)
+    require(not wrong, f"{wrong}")
+    return f"{2 * len(_PLACES)} addresses, {len(taken)} of them the right one: {taken}"
+
+
+async def two_senders(target: Target) -> str:
+    """Without the right MAC address and key nothing is stored: one key, another's MAC."""
+    key, ours, theirs = VICTIM.key, VICTIM.mac, NEIGHBOUR.mac
+    wrong = {}
+    bodies = {
+        "mac twice": f"api_key={key}&mac={ours}&mac={theirs}&field1=66.6",
+        "mac twice, ours last": f"api_key={key}&mac={theirs}&mac={ours}&field1=66.6",
+        "JSON, mac twice": f'{{"api_key":"{key}","mac":"{ours}","mac":"{theirs}",'
+        '"field1":66.6}',
+        "JSON, mac escaped": f'{{"api_key":"{key}","mac":"{ours}","m\\u0061c":"{theirs}",'
+        '"field1":66.6}',
+        "JSON, mac within": f'{{"x":{{"mac":"{ours}","api_key":"{key}"}},"mac":"{theirs}",'
+        '"field1":66.6}',
+        "JSON, a text with a MAC": f'{{"x":"\\"mac\\":\\"{ours}\\"","mac":"{theirs}",'
+        f'"api_key":"{key}","field1":66.6}}',
+        "a key of both": f"api_key={key}&key={NEIGHBOUR.key[:-1]}&mac={theirs}&field1=66.6",
+        "mac encoded": f"api_key={key}&mac={ours}&m%61c={theirs}&field1=66.6",
+        "mac in capitals": f"api_key={key}&mac={ours}&MAC={theirs}&field1=66.6",
+    }
+    sent = 0
+    for name, body in bodies.items():
+        for path in ("/update", "/update.json", f"/update?mac={theirs}"):
+            for headers in ({}, {"X-THINGSPEAKAPIKEY": key}):
+                sent += 1
+                answer = await target.ask(
+                    request("POST", path, body.encode(), headers, close=True)
+                )
+                if answer.status >= 500:
+                    wrong[name, path] = answer.status
+    state = await target.state(NEIGHBOUR)
+    require(not wrong and state != "66.6", f"{wrong}, the neighbour has {state}")
+    return f"{sent} reports, none of them the neighbour's"
+
+
+async def trailers(target: Target) -> str:
+    """What follows a body is no part of the request: no key, and no digest."""
+    body = b"field1=66.6"
+    wrong = {}
+    for trailer in (
+        f"X-THINGSPEAKAPIKEY: {VICTIM.key}",
+        f"THINGSPEAKAPIKEY: {VICTIM.key}",
+        "Content-Length: 5",
+        "Transfer-Encoding: chunked",
+        f"Host: x\r\nX: {'y' * 9000}",
+        "no header",
+        ": x",
+        "\0",
+    ):
+        for path in ("/update", "/update.json", SIGNED_PATH):
+            sent = (
+                f"POST {path} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n"
+                f"Trailer: X-THINGSPEAKAPIKEY\r\n\r\n{len(body):x}\r\n{body.decode()}"
+                f"\r\n0\r\n{trailer}\r\n\r\n"
+            ).encode()
+            answer = await target.ask(sent, limit=1)
+            if not _refused(answer):
+                wrong[trailer[:30], path] = answer.status
+    state = await target.state(VICTIM)
+    require(not wrong and state != "66.6", f"{wrong}, state {state}")
+    return "8 trailers to 3 addresses, nothing taken"
+
+
 ATTACKS = (
     malformed_requests,
     malformed_bodies,
@@ -264,4 +412,9 @@ ATTACKS = (
     other_methods,
     pages_in_advance,
     no_numbers,
+    half_closed,
+    beside_nonsense,
+    other_places,
+    two_senders,
+    trailers,
 )

@@ -2,18 +2,21 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 import json
 from pathlib import Path
 import tempfile
 from typing import Any
 
 from tools.signature import SIGNED_PATH, Signer
-from tools.station import Station
+from tools.station import ENTRIES, Station, add_station
 
 from . import late
 from .result import require
 from .target import NEIGHBOUR, VICTIM, WRONG_KEY, Target
 from .wire import Connection, connection, request
+
+type Change = Callable[[Target], Awaitable[None]]
 
 LIFE = 2 * 60 * 60  # lifetime of a nonce in seconds
 
@@ -195,6 +198,55 @@ async def expired(target: Target) -> str:
     return "200 after 1:59:30, 401 after 2:00:30 and after 20 hours"
 
 
+async def over_changes(target: Target) -> str:
+    """A used nonce stays used: after a reload, a removal, with the same key, a restart."""
+    if target.short:
+        return await _over(target, (_reload, _disable, _remove))
+    with tempfile.TemporaryDirectory() as name:
+        async with Target.running(Path(name), short=False) as other:
+            return await _over(other, (_reload, _disable, _remove, _restart))
+
+
+async def _over(target: Target, changes: tuple[Change, ...]) -> str:
+    wrong = {}
+    before: list[bytes] = []
+    for change in changes:
+        unused, used_up = [_report(await target.nonce()) for _ in range(2)]
+        before += [unused, used_up]
+        first = (await target.ask(used_up)).status
+        await change(target)
+        again = {(await target.ask(each)).status for each in before}
+        fresh = (await target.ask(_report(await target.nonce()))).status
+        if (first, again, fresh) != (200, {401}, 200):
+            wrong[change.__name__] = first, again, fresh
+    require(not wrong, f"{wrong}")
+    return f"{len(changes)} changes: 401 for each report from before, 200 for a new one"
+
+
+async def _reload(target: Target) -> None:
+    entry = (await target.entry(VICTIM))["entry_id"]
+    await target.home_assistant.rest("POST", f"{ENTRIES}/{entry}/reload")
+
+
+async def _disable(target: Target) -> None:
+    entry = (await target.entry(VICTIM))["entry_id"]
+    for disabled_by in ("user", None):
+        await target.home_assistant.websocket(
+            "config_entries/disable", entry_id=entry, disabled_by=disabled_by
+        )
+
+
+async def _remove(target: Target) -> None:
+    entry = (await target.entry(VICTIM))["entry_id"]
+    await target.home_assistant.rest("DELETE", f"{ENTRIES}/{entry}")
+    await add_station(target.home_assistant, VICTIM)
+
+
+async def _restart(target: Target) -> None:
+    await target.home_assistant.stop()
+    await target.home_assistant.start()
+
+
 ATTACKS = (
     used,
     respelt,
@@ -205,4 +257,5 @@ ATTACKS = (
     of_the_answer,
     many_at_once,
     expired,
+    over_changes,
 )

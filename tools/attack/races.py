@@ -352,6 +352,105 @@ async def numbers_at_the_edge(target: Target) -> str:
     return f"{statuses}"
 
 
+async def unsigned_while_reloaded(target: Target) -> str:
+    """A reload or rename costs no unsigned reading: 200 and stored, or 503 and sent again."""
+    since = datetime.now(UTC)
+    async with _racer(target) as stream:
+        changes = [_reload, _rename, _reload, _remove_entity]
+        done = asyncio.Event()
+
+        async def report() -> None:
+            while not done.is_set():
+                if stream.number % 2:
+                    path = RACER.report_path(1, f"{stream.number}")
+                else:
+                    path = f"/update?api_key={RACER.key}&field1={stream.number}"
+                stream.answered((await target.get(path)).status)
+
+        reporting = asyncio.create_task(report())
+        for _ in range(target.many(20)):
+            for change in changes:
+                await change(target)
+                await asyncio.sleep(0.2)
+        done.set()
+        await reporting
+        lost, _ = await _lost(target, stream, since)
+    figure = f"{dict(stream.answers)}; {len(lost)} lost"
+    require(not lost and set(stream.answers) <= {200, 503}, f"{figure}: {lost}")
+    return figure
+
+
+async def hung_up(target: Target) -> str:
+    """Who hangs up before the answer and sends again has each reading stored once."""
+    since = datetime.now(UTC)
+    async with _racer(target) as stream:
+        for count in range(target.many(200)):
+            whole = stream.request(await target.nonce(), 2)
+            async with connection(target.port) as opened:
+                await opened.send(whole)
+                await asyncio.sleep(count % 8 / 1000)
+                opened.reset()
+            for _ in range(50):
+                if stream.number in stream.taken:
+                    break
+                nonce = await target.nonce()
+                answer = await target.ask(stream.request(nonce, 2))
+                stream.answered(answer.status, 2)
+                if answer.status == 200:
+                    break
+        lost, twice = await _lost(target, stream, since)
+    figure = f"{len(stream.taken)} readings, {len(lost)} lost, {twice} twice"
+    require(not lost and not twice, f"{figure}: {sorted(lost)[:9]}")
+    return figure
+
+
+async def switched_off_in_flight(target: Target) -> str:
+    """Once unsigned reports are switched off, none is taken, even if it began before."""
+    async with _racer(target) as stream:
+        form = f"api_key={RACER.key}&field1=4711".encode()
+        whole = request("POST", "/update", form)
+        signed = stream.request(await target.nonce())
+        async with connection(target.port) as opened, connection(target.port) as other:
+            await opened.send(whole[:-5])
+            await other.send(signed[:-5])
+            await target.set_option(RACER, "legacy", False)
+            await opened.send(whole[-5:])
+            await other.send(signed[-5:])
+            late = (await opened.answer()).status
+            right = (await other.answer()).status
+        after = (await target.get(RACER.report_path(1, "4711"))).status
+        states = [
+            (await target.home_assistant.rest("GET", f"/api/states/{each}"))["state"]
+            for each in await _sensors(target)
+        ]
+    figure = f"late {late}, signed {right}, afterwards {after}, states {states}"
+    # The options reload the station: 503 is sent again, with a new nonce.
+    require(late == 401 and after == 403 and right in {200, 401, 503}, figure)
+    require("4711.0" not in states, figure)
+    return figure
+
+
+async def added_at_once(target: Target) -> str:
+    """One MAC address is one station, even if two dialogs add it at the same moment."""
+    try:
+        got = await asyncio.gather(
+            *(add_station(target.home_assistant, RACER) for _ in range(6)),
+            return_exceptions=True,
+        )
+        entries = await target.home_assistant.rest(
+            "GET", f"{ENTRIES}?domain=esp_weather"
+        )
+        found = [each for each in entries if each["title"] == RACER.name]
+        status = (await target.get(RACER.report_path(1, "21.5"))).status
+    finally:
+        with suppress(HomeAssistantError, ValueError):
+            await _owner(target, "DELETE")
+    created = [each for each in got if isinstance(each, dict)]
+    figure = f"{len(created)} created, {len(found)} found, a report {status}"
+    require(len(found) == 1 and status in {200, 503}, figure)
+    return figure
+
+
 ATTACKS = (
     changed_all_the_time,
     in_flight,
@@ -360,4 +459,8 @@ ATTACKS = (
     same_reading_at_once,
     first_reports_at_once,
     numbers_at_the_edge,
+    unsigned_while_reloaded,
+    hung_up,
+    switched_off_in_flight,
+    added_at_once,
 )

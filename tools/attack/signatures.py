@@ -4,15 +4,17 @@ from base64 import b64encode
 from hashlib import sha256, sha512
 import hmac
 import json
+import re
 from typing import Any
 
-from tools.signature import SIGNED_PATH, digest_of
+from tools.signature import SIGNED_PATH, Signer, digest_of
 from tools.station import Station
 
 from .result import require
 from .target import NEIGHBOUR, UNKNOWN_MAC, VICTIM, WRONG_KEY, Target
 from .wire import Answer, request
 
+_NONCE = re.compile(r'sig=\("@method" "@path" "content-digest"\);nonce="[\w-]+"')
 _COVERED = '("@method" "@path" "content-digest")'
 
 
@@ -102,6 +104,7 @@ async def written_otherwise(target: Target) -> str:
 
 async def signed_otherwise(target: Target) -> str:
     """One signature over exactly three components; anything else is answered 401."""
+    await target.take(VICTIM)
     keyid = f';keyid="{VICTIM.mac}"'
     nonce = ';nonce="NONCE"'
     three = '"@method": POST\n"@path": PATH\n"content-digest": DIGEST\n'
@@ -195,7 +198,7 @@ async def signed_otherwise(target: Target) -> str:
         if answer.status != 401:
             wrong[f"{length} blanks"] = answer.status, answer.text
     require(not wrong, f"not 401, or signed: {wrong}")
-    require(await target.state(VICTIM) != "77.7", "taken")
+    require(await target.state(VICTIM) != "66.6", "taken")
     return f"{len(cases) + 3} ways, all 401 and not signed"
 
 
@@ -313,10 +316,180 @@ async def malformed_reports(target: Target) -> str:
     return f"{len(cases) + 9} reports, all 400"
 
 
+def _whole(
+    nonce: str, body: bytes = _body(), **more: str
+) -> tuple[bytes, dict[str, str]]:
+    """Return a right report and its three headers, which may be replaced."""
+    headers = Signer(VICTIM.mac, VICTIM.key).headers(body, nonce) | {
+        name.replace("_", "-"): value for name, value in more.items()
+    }
+    return request("POST", SIGNED_PATH, body, headers, close=True), headers
+
+
+async def lines_twice(target: Target) -> str:
+    """The three headers come once each: a second line, even an empty one, is answered 401."""
+    wrong = {}
+    for name in ("Content-Digest", "Signature-Input", "Signature"):
+        for number in range(6):
+            whole, headers = _whole(await target.nonce())
+            value = headers[name]
+            half = len(value) // 2
+            first = f"{name}: {value}\r\n"
+            lines = (
+                first + first,
+                f"{name}: \r\n" + first,
+                first + f"{name}:\r\n",
+                f"{name}: {value[:half]}\r\n{name}: {value[half:]}\r\n",
+                first + f"{name.lower()}: x=:AAAA:\r\n",
+                f"X-{name}: {value}\r\n",
+            )[number]
+            answer = await target.ask(whole.replace(first.encode(), lines.encode()))
+            if answer.status != 401:
+                wrong[name, number] = answer.status
+    require(not wrong and await target.state(VICTIM) != "66.6", f"{wrong}")
+    return "18 ways, all 401"
+
+
+async def digest_elsewhere(target: Target) -> str:
+    """The digest is in the header Content-Digest: older names and trailers are not read."""
+    wrong = {}
+    for name in ("Digest", "Repr-Digest", "Want-Content-Digest", "Content-MD5"):
+        whole, _ = _whole(await target.nonce())
+        answer = await target.ask(
+            whole.replace(b"Content-Digest: ", f"{name}: ".encode())
+        )
+        wrong[name] = answer.status
+    body = _body()
+    whole, headers = _whole(await target.nonce())
+    digest = headers["Content-Digest"]
+    head = (
+        whole.removesuffix(body)
+        .replace(f"Content-Digest: {digest}\r\n".encode(), b"")
+        .replace(f"Content-Length: {len(body)}".encode(), b"Transfer-Encoding: chunked")
+    )
+    chunked = b"%x\r\n%b\r\n0\r\nContent-Digest: %b\r\n\r\n"
+    sent = head + chunked % (len(body), body, digest.encode())
+    wrong["trailer"] = (await target.ask(sent, limit=2)).status
+    wrong = {name: status for name, status in wrong.items() if status != 401}
+    require(not wrong and await target.state(VICTIM) != "66.6", f"{wrong}")
+    return "5 places, all 401"
+
+
+async def at_another_address(target: Target) -> str:
+    """A recorded report is worth nothing at another address."""
+    wrong = {}
+    for path in (
+        *("/update", "/update.json", "/channels/1/bulk_update.json", "/update?x"),
+        *(f"{SIGNED_PATH}/", f"/{SIGNED_PATH}", f"{SIGNED_PATH}.json", "/api/"),
+    ):
+        whole, _ = _whole(await target.nonce())
+        answer = await target.ask(
+            whole.replace(SIGNED_PATH.encode(), path.encode(), 1), limit=2
+        )
+        if answer.status in {200, 202} or answer.status >= 500:
+            wrong[path] = answer.status
+    require(not wrong and await target.state(VICTIM) != "66.6", f"{wrong}")
+    return "8 addresses, nothing taken"
+
+
+async def answers_of_others(target: Target) -> str:
+    """An answer is valid for its own report only, and none is signed without the key."""
+    signer = Signer(VICTIM.mac, VICTIM.key)
+    got = []
+    for body in (_body(), _body(), b"{", b"[]"):
+        whole, headers = _whole(await target.nonce(), body)
+        got.append((await target.ask(whole), headers))
+    used, headers = _whole("0")
+    got.append((await target.ask(used), headers))
+    wrong = []
+    for number, (answer, _) in enumerate(got):
+        for other, (_, asked) in enumerate(got):
+            named = {
+                "Signature": answer.headers.get("signature", ""),
+                "Signature-Input": answer.headers.get("signature-input", ""),
+                "Content-Digest": answer.headers.get("content-digest", ""),
+            }
+            if signer.has_signed(answer.status, answer.body, named, asked) != (
+                number == other
+            ):
+                wrong.append((number, other, answer.status))
+    statuses = [answer.status for answer, _ in got]
+    require(statuses == [200, 200, 400, 400, 401], f"{statuses}")
+    require(not wrong, f"answer and report: {wrong}")
+    return f"{statuses}, each signed for its own report of 5"
+
+
+_NONCES = (
+    'a\\"b',
+    "a\\\\",
+    "x; y=z",
+    "x, sig2=()",
+    "%0d%0aX: y",
+    " " * 50,
+    "~" * 90,
+    "\\\\" * 40,
+)
+
+
+async def echoes(target: Target) -> str:
+    """Each answer brings a nonce, whatever the report had in its place; no header more."""
+    wrong = {}
+    for nonce in _NONCES:
+        for key in (VICTIM.key, WRONG_KEY):
+            body = _body()
+            headers = Signer(VICTIM.mac, key).headers(body, nonce)
+            answer = await target.ask(request("POST", SIGNED_PATH, body, headers))
+            brought = answer.headers.get("accept-signature", "")
+            if answer.status != 401 or not _NONCE.fullmatch(brought):
+                wrong[nonce, key == WRONG_KEY] = answer.status, brought
+    require(not wrong, f"{wrong}")
+    return f"{2 * len(_NONCES)} answers with a nonce of Home Assistant's own"
+
+
+async def mac_spelt_otherwise(target: Target) -> str:
+    """The MAC address of the report is that of the signature, however both are spelt."""
+    digits = VICTIM.mac.replace(":", "")
+    statuses: dict[str, int] = {}
+    for spelt in (
+        VICTIM.mac.upper(),
+        VICTIM.mac.replace(":", "-"),
+        VICTIM.mac.replace(":", "."),
+        digits,
+        digits.upper(),
+        VICTIM.mac.replace(":", " "),
+        f" {VICTIM.mac}",
+        f"{VICTIM.mac}\n",
+        VICTIM.mac + ":00",
+        VICTIM.mac.replace("5", "\uff15"),
+        VICTIM.mac.replace("a0:00", "a0:0"),
+        "",
+        "0" * 12,
+        "f" * 12,
+        ":" * 5,
+        VICTIM.mac * 100,
+    ):
+        body = json.dumps({"mac": spelt, "readings": []}).encode()
+        whole, _ = _whole(await target.nonce(), body)
+        statuses[f"body {spelt[:30]!r}"] = (await target.ask(whole)).status
+        if spelt.isascii() and "\n" not in spelt:
+            headers = Signer(spelt, VICTIM.key).headers(_body(), await target.nonce())
+            answer = await target.ask(request("POST", SIGNED_PATH, _body(), headers))
+            statuses[f"keyid {spelt[:30]!r}"] = answer.status
+    wrong = {each: got for each, got in statuses.items() if got not in {200, 400, 401}}
+    require(not wrong, f"{wrong}")
+    return f"{len(statuses)} spellings, {list(statuses.values()).count(200)} of them the MAC"
+
+
 ATTACKS = (
     written_otherwise,
     signed_otherwise,
     somebody_else,
     encoded,
     malformed_reports,
+    lines_twice,
+    digest_elsewhere,
+    at_another_address,
+    answers_of_others,
+    echoes,
+    mac_spelt_otherwise,
 )

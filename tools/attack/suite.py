@@ -24,6 +24,7 @@ from . import (
     origins,
     races,
     signatures,
+    uploads,
 )
 from .result import BrokenError, Result
 from .target import Attack, Target
@@ -54,18 +55,23 @@ THEMES: dict[str, ModuleType] = {
         firmware_files,
         races,
         growth,
+        uploads,
         databases,
     )
 }
 
 
 async def run(folder: Path, themes: list[str], *, short: bool) -> list[Result]:
-    """Run the attacks of some themes against a separate Home Assistant."""
+    """Run the attacks of some themes against a separate Home Assistant.
+
+    A theme may be limited to one attack: `nonces.expired`.
+    """
     async with Target.running(folder / "config", short=short) as target:
         return [
             await _attack(target, theme, attack)
-            for theme in themes
+            for theme, _, only in (each.partition(".") for each in themes)
             for attack in THEMES[theme].ATTACKS
+            if only in {"", attack.__name__}
         ]
 
 

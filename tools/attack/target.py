@@ -31,6 +31,7 @@ UNKNOWN_MAC = "5c:cf:7f:ff:00:01"
 PART = 6  # consecutive letters of a key that count as a part of it
 OURS = re.compile(r'^  File ".*/custom_components/esp_weather/', re.MULTILINE)
 FLOWS = "/api/config/config_entries/flow"
+_OPTIONS = "/api/config/config_entries/options/flow"
 
 type Attack = Callable[[Target], Awaitable[str]]
 
@@ -185,6 +186,20 @@ class Target:
         flows = await self.home_assistant.websocket("config_entries/flow/progress")
         return sum(each["handler"] == "esp_weather" for each in flows)
 
+    async def set_option(self, station: Station, name: str, value: Any) -> None:
+        """Change one option of a station in its dialog, and keep the others."""
+        rest = self.home_assistant.rest
+        entry = (await self.entry(station))["entry_id"]
+        step = await rest("POST", _OPTIONS, {"handler": entry})
+        flow = f"{_OPTIONS}/{step['flow_id']}"
+        step = await rest("POST", flow, {"next_step_id": "station"})
+        shown = {
+            each["name"]: suggested
+            for each in step["data_schema"]
+            if (suggested := _suggested(each)) is not None
+        }
+        await rest("POST", flow, {**shown, name: value})
+
     async def entry(self, station: Station) -> dict[str, Any]:
         """Return the config entry of a station."""
         entries = await self.home_assistant.rest("GET", f"{ENTRIES}?domain=esp_weather")
@@ -210,6 +225,13 @@ class Target:
         """Return how many files and connections HA has open."""
         return open_files(self.home_assistant.process.pid)
 
+    async def files_left(self, before: int, limit: float = 5) -> int:
+        """Return how many more files than `before` stay open, after some seconds."""
+        end = time.monotonic() + limit
+        while (left := self.open_files() - before) > 0 and time.monotonic() < end:
+            await asyncio.sleep(0.1)
+        return left
+
     def new_log(self) -> str:
         """Return what was logged since the last call."""
         with self.home_assistant.log.open("rb") as log:
@@ -227,7 +249,8 @@ class Target:
 
         Returns a text with the time that the report took. Raises BrokenError.
         """
-        waited = await self.take(NEIGHBOUR)
+        # Of both, so that no attack finds the values of the one before
+        waited = max([await self.take(station) for station in (VICTIM, NEIGHBOUR)])
         log = self.new_log()
         if found := self.key_in(log):
             at = log.find(found)
@@ -270,6 +293,12 @@ def any_key() -> str:
 def any_mac() -> str:
     """Return a MAC that nobody has."""
     return "66:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(5))
+
+
+def _suggested(shown: Mapping[str, Any]) -> Any:
+    """Return what a dialog suggests for one of its options."""
+    description = shown.get("description") or {}
+    return description.get("suggested_value", shown.get("default"))
 
 
 def _any_value() -> str:

@@ -80,6 +80,10 @@ class Connection:
         """Close the connection without waiting for the other side."""
         self._writer.close()
 
+    def end(self) -> None:
+        """Close our side only: nothing more is sent."""
+        self._writer.write_eof()
+
     def reset(self) -> None:
         """Drop the connection as a station does whose power is cut."""
         self._writer.transport.abort()

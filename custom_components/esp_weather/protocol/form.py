@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from itertools import accumulate
+from math import isnan, nan
 import re
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, unquote_plus
@@ -162,10 +163,12 @@ def _parse_parameters(text: str) -> dict[str, str]:
 def _parse_csv(text: str, time_format: str | None) -> list[dict[str, str]]:
     time = "delta_t" if time_format == "relative" else "created_at"
     columns = (time, *FORM_FIELDS)
-    return [
-        dict(zip(columns, line.split(","), strict=False))
-        for line in text.strip().split("|", MAX_UPDATES)
-    ]
+    # Sketches that append each update with its separator leave one at the end.
+    lines = text.strip().rstrip("|").split("|", MAX_UPDATES)
+    if not any(line.partition(",")[2].strip(", ") for line in lines):
+        # Times at most: this is no CSV, or nothing was measured.
+        raise ReportError(Reason.NO_UPDATES)
+    return [dict(zip(columns, line.split(","), strict=False)) for line in lines]
 
 
 def _readings(
@@ -197,18 +200,20 @@ def _readings(
 
 
 def _since_each(updates: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Return the seconds from each update to the last one, as far as `delta_t` says."""
-    deltas = [_delta(update) for update in updates[1:]]
-    return [*accumulate(reversed(deltas), initial=0.0)][::-1]
+    """Return the seconds from each update to the last one, NaN if `delta_t` is missing."""
+    deltas = [_delta(update) for update in updates]
+    return [*accumulate(reversed(deltas[1:]), initial=0.0)][::-1]
 
 
 def _age(update: Mapping[str, Any], now: datetime, zone: tzinfo, since: float) -> float:
     """Return how many seconds before `now` an update was measured.
 
-    `since` are the seconds between it and the newest one, if known. Raises
-    ReportError if that was too long ago or is in the future.
+    `since` are the seconds between it and the newest one, NaN if unknown. Raises
+    ReportError if that is unknown, was too long ago or is in the future.
     """
     if (created_at := update.get("created_at")) in (None, ""):
+        if isnan(since):
+            raise ReportError(Reason.INVALID_DELTA)
         age = since
     else:
         age = (now - _parse_time(created_at, zone)).total_seconds()
@@ -221,7 +226,7 @@ def _age(update: Mapping[str, Any], now: datetime, zone: tzinfo, since: float) -
 
 def _delta(update: Mapping[str, Any]) -> float:
     if (delta := update.get("delta_t")) in (None, ""):
-        return 0.0
+        return nan
     try:
         seconds = parse_number(str(delta))
     except ReportError:

@@ -17,6 +17,8 @@ _TIME_LIMIT: Final = 10.0  # seconds, from the end of the headers to that of the
 # Incomplete bodies of one sender. Those of a station mostly arrive in one
 # piece with the headers, and then do not count.
 _MAX_INCOMPLETE: Final = 16
+# The web server spends time on each, even if it is of one byte.
+_MAX_CHUNKS: Final = 256
 
 
 class IncompleteBodyError(Exception):
@@ -32,8 +34,8 @@ async def async_read_body(request: web.Request) -> bytes:
     """Return the body of a request.
 
     Runs before authentication. Raises RefusedError if the body is too long, and
-    IncompleteBodyError if it is encoded, if it is too slow, or if too many other
-    bodies of its sender are incomplete.
+    IncompleteBodyError if it is encoded, if it has too many chunks, if it is too slow,
+    or if too many other bodies of its sender are incomplete.
     """
     encodings = request.headers.getall(hdrs.CONTENT_ENCODING, ())
     if any(encoding.lower() != "identity" for encoding in encodings):
@@ -46,7 +48,7 @@ async def async_read_body(request: web.Request) -> bytes:
             )
         )
     if request.content.is_eof():
-        return _bounded(request.content.read_nowait())
+        return await _read(request)
     incomplete = request.app[KEY_HASS].data[DATA].incomplete_bodies
     sender = request.remote or ""
     if incomplete[sender] >= _MAX_INCOMPLETE:
@@ -67,20 +69,26 @@ async def async_read_body(request: web.Request) -> bytes:
 
 async def _read(request: web.Request) -> bytes:
     body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        _bounded(body)
+    chunks = 0
+    while not request.content.at_eof():
+        part, is_end_of_chunk = await request.content.readchunk()
+        body += part
+        if len(body) > _MAX_BODY:
+            raise RefusedError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                "too_large",
+                {"maximum": str(_MAX_BODY)},
+            )
+        chunks += is_end_of_chunk
+        if chunks > _MAX_CHUNKS:
+            raise IncompleteBodyError(
+                RefusedError(
+                    HTTPStatus.LENGTH_REQUIRED,
+                    "too_many_chunks",
+                    {"maximum": str(_MAX_CHUNKS)},
+                )
+            )
     return bytes(body)
-
-
-def _bounded[Body: (bytes, bytearray)](body: Body) -> Body:
-    if len(body) > _MAX_BODY:
-        raise RefusedError(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            "too_large",
-            {"maximum": str(_MAX_BODY)},
-        )
-    return body
 
 
 async def async_hang_up(request: web.Request, response: web.Response) -> None:
