@@ -81,11 +81,6 @@ class BenchHomeAssistant(HomeAssistant):
             entries.append(_entry(BENCH_VIEW.name, OUTDOOR))
         store(config, "core.config_entries", 1, {"entries": entries}, minor_version=5)
 
-    @property
-    def token(self) -> str:
-        """Return the token for a client of the REST API."""
-        return self._token
-
     async def states(self, entity_id: str) -> AsyncGenerator[str]:
         """Yield each state of an entity as browsers receive it."""
         async with self._http.ws_connect("/api/websocket") as connection:
