@@ -279,7 +279,7 @@ class Station:
         taken: list[Reading] = []
         first: dict[int, Reading] = {}
         measured: dict[int, list[Measurement]] = {}
-        newest = _newest(report.readings)
+        newest: Mapping[int, Reading] = {}
         for position, reading in enumerate(report.readings, start=1):
             if stream is not None and reading.number in known:
                 continue
@@ -288,6 +288,7 @@ class Station:
             time = arrived
             try:
                 if reading.age:
+                    newest = newest or _newest(report.readings)
                     time -= timedelta(seconds=reading.age)
                     self.journal.check_past(
                         time, is_newest=reading is newest[reading.field]
