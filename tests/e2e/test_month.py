@@ -27,7 +27,7 @@ CLOCK = CHECKOUT / "firmware" / "simulator" / "clock"
 DAYS = int(os.getenv("DAYS") or 3)
 SEED = os.getenv("SEED") or "1"
 INTERVAL = 600  # s
-LIMIT = 20 * DAYS + 60  # s, for all
+LIMIT = 40 * DAYS + 60  # s, for all
 
 
 class Console:
