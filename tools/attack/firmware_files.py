@@ -75,11 +75,8 @@ async def odd_requests(target: Target) -> str:
 async def what_a_fetch_costs(target: Target) -> str:
     """A stranger who keeps fetching the firmware stops no real report."""
     answer = await target.get(f"{_FOLDER}firmware.json")
-    if answer.status == 404:
-        return "no firmware in this checkout (scripts/build makes it)"
-    manifest = json.loads(answer.body)
-    names = [name for name in ("station.mpy", "firmware.json") if name in str(manifest)]
-    names = names or ["firmware.json"]
+    largest = max(json.loads(answer.body)["files"].items(), key=lambda each: each[1])[0]
+    names = [largest, "firmware.json"]
     base = await cost_of(target, BASE, 200)
     ratios = {
         name: await cost_of(target, partial(request, "GET", _FOLDER + name), 200) / base

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 
 from tools.home_assistant import HomeAssistant, free_port
 from tools.process import memory, open_files
+from tools.release_copy import add_firmware
 from tools.seed import seed
 from tools.signature import SIGNED_PATH, Signer, nonce_in
 from tools.station import ENTRIES, Station, add_station
@@ -65,6 +66,7 @@ class Target:
         # Below those that Linux takes for connections, of which attacks make many
         port = free_port(20_000 + secrets.randbelow(10_000))
         seed(folder, port, http)
+        add_firmware(folder, "## Firmware")
         if database:
             configuration = folder / "configuration.yaml"
             configuration.write_text(
