@@ -74,7 +74,7 @@ def parse_signature(method: str, path: str, headers: MultiMapping[str]) -> Signa
     `alg` and `created` beside `keyid` and `nonce`. Raises SignatureError.
     """
     label, signed, first, second, third, keyid, nonce, *_ = _match(
-        _INPUT, headers, SIGNATURE_INPUT
+        _INPUT, _header(headers, SIGNATURE_INPUT)
     )
     digest = _header(headers, CONTENT_DIGEST)
     lines = {"@method": method, "@path": path, "content-digest": digest}
@@ -82,10 +82,10 @@ def parse_signature(method: str, path: str, headers: MultiMapping[str]) -> Signa
         raise SignatureError("Other components than method, path and digest")
     if keyid is None or nonce is None:
         raise SignatureError("No keyid or no nonce")
-    signature_label, value = _match(_SIGNATURE, headers, SIGNATURE)
+    signature_label, value = _match(_SIGNATURE, _header(headers, SIGNATURE))
     if signature_label != label:
         raise SignatureError("The signature has another label than its input")
-    (body_digest,) = _match(_CONTENT_DIGEST, headers, CONTENT_DIGEST)
+    (body_digest,) = _match(_CONTENT_DIGEST, digest)
     base = (
         f'"{first}": {lines[first]}\n"{second}": {lines[second]}\n'
         f'"{third}": {lines[third]}\n"@signature-params": {signed}'
@@ -127,11 +127,9 @@ def sign_answer(
     ]
 
 
-def _match(
-    pattern: re.Pattern[str], headers: MultiMapping[str], name: str
-) -> tuple[str, ...]:
-    if not (match := pattern.fullmatch(_header(headers, name))):
-        raise SignatureError(f"{name} is not what a signed report has there")
+def _match(pattern: re.Pattern[str], header: str) -> tuple[str, ...]:
+    if not (match := pattern.fullmatch(header)):
+        raise SignatureError("A header is not what a signed report has there")
     return match.groups()
 
 

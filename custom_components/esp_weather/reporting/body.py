@@ -37,8 +37,11 @@ async def async_read_body(request: web.Request) -> bytes:
     IncompleteBodyError if it is encoded, if it has too many chunks, if it is too slow,
     or if too many other bodies of its sender are incomplete.
     """
-    encodings = request.headers.getall(hdrs.CONTENT_ENCODING, ())
-    if any(encoding.lower() != "identity" for encoding in encodings):
+    headers = request.headers
+    if hdrs.CONTENT_ENCODING in headers and any(
+        encoding.lower() != "identity"
+        for encoding in headers.getall(hdrs.CONTENT_ENCODING)
+    ):
         # The web server would decode it, but the digest is that of the encoded body.
         raise IncompleteBodyError(
             RefusedError(
@@ -48,7 +51,11 @@ async def async_read_body(request: web.Request) -> bytes:
             )
         )
     if request.content.is_eof():
-        return await _read(request)
+        if hdrs.TRANSFER_ENCODING in headers:
+            return await _read(request)
+        body = request.content.read_nowait()
+        _require_size(body)
+        return body
     incomplete = request.app[KEY_HASS].data[DATA].incomplete_bodies
     sender = request.remote or ""
     if incomplete[sender] >= _MAX_INCOMPLETE:
@@ -73,12 +80,7 @@ async def _read(request: web.Request) -> bytes:
     while not request.content.at_eof():
         part, is_end_of_chunk = await request.content.readchunk()
         body += part
-        if len(body) > _MAX_BODY:
-            raise RefusedError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "too_large",
-                {"maximum": str(_MAX_BODY)},
-            )
+        _require_size(body)
         chunks += is_end_of_chunk
         if chunks > _MAX_CHUNKS:
             raise IncompleteBodyError(
@@ -89,6 +91,15 @@ async def _read(request: web.Request) -> bytes:
                 )
             )
     return bytes(body)
+
+
+def _require_size(body: bytes | bytearray) -> None:
+    if len(body) > _MAX_BODY:
+        raise RefusedError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "too_large",
+            {"maximum": str(_MAX_BODY)},
+        )
 
 
 async def async_hang_up(request: web.Request, response: web.Response) -> None:

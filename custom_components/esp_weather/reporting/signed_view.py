@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, override
 
@@ -11,7 +12,7 @@ from multidict import CIMultiDict, istr
 import orjson
 
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers.http import KEY_HASS, HomeAssistantView
+from homeassistant.helpers.http import HomeAssistantView
 from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
@@ -90,11 +91,10 @@ class SignedReportView(HomeAssistantView):
         self, hass: HomeAssistant, app: web.Application, router: AbstractRouter
     ) -> None:
         """Register the route for every method, as the legacy report does."""
-        app.router.add_route(hdrs.METH_ANY, self.url, self._handle)
+        app.router.add_route(hdrs.METH_ANY, self.url, partial(self._handle, hass))
 
-    async def _handle(self, request: web.Request) -> web.Response:
+    async def _handle(self, hass: HomeAssistant, request: web.Request) -> web.Response:
         arrived = dt_util.utcnow()
-        hass = request.app[KEY_HASS]
         try:
             if request.method != hdrs.METH_POST:
                 raise method_not_allowed(hdrs.METH_POST)
