@@ -34,7 +34,7 @@ SMALLEST = {
     ("signed", "source"): 43.8,
     ("signed", "compiled"): 31.8,
 }
-FLASH = 62_000  # bytes of all compiled modules
+FLASH = 63_000  # bytes of all compiled modules
 REPORTS = 2_500
 LEAK = 100  # bytes that may be missing after all of them
 SETTINGS_CHECKED = 3  # the exit code of memory.py after that start
