@@ -78,6 +78,12 @@ def _interval(hass: HomeAssistant) -> State:
     return _state(hass, "interval", Platform.NUMBER)
 
 
+def _offers_notes(hass: HomeAssistant) -> bool:
+    """Return whether the dialog shows the release notes, and not the summary."""
+    features = _update(hass).attributes["supported_features"]
+    return bool(features & UpdateEntityFeature.RELEASE_NOTES)
+
+
 async def _install(hass: HomeAssistant) -> None:
     await hass.services.async_call(
         UPDATE_DOMAIN,
@@ -152,10 +158,12 @@ async def test_failure(
     assert _update(hass).state == STATE_ON
     assert _update(hass).attributes["in_progress"] is False
     assert text in _update(hass).attributes["release_summary"]
+    assert not _offers_notes(hass)
 
     # Until the user tries again
     await _install(hass)
     assert _update(hass).attributes["release_summary"] is None
+    assert _offers_notes(hass)
     assert (await signed.report(status=OLD)).content["firmware"] == WANTED
 
 

@@ -70,11 +70,6 @@ class FirmwareUpdate(EspWeatherEntity, UpdateEntity):
         self._shown: tuple[str | None, bool, str | None] | None = None
         if firmware is not None:
             self._attr_latest_version = firmware.version
-            self._attr_supported_features = (
-                UpdateEntityFeature.INSTALL
-                | UpdateEntityFeature.PROGRESS
-                | UpdateEntityFeature.RELEASE_NOTES
-            )
 
     @override
     async def async_added_to_hass(self) -> None:
@@ -109,6 +104,20 @@ class FirmwareUpdate(EspWeatherEntity, UpdateEntity):
     async def async_release_notes(self) -> str | None:
         """Return the release notes."""
         return self._firmware and self._firmware.notes
+
+    @property
+    @override
+    def supported_features(self) -> UpdateEntityFeature:
+        """Return what users can do; after a failed update they read its reason.
+
+        Home Assistant's dialog shows the summary only where there are no release notes.
+        """
+        if self._firmware is None:
+            return UpdateEntityFeature(0)
+        features = UpdateEntityFeature.INSTALL | UpdateEntityFeature.PROGRESS
+        if self._attr_release_summary is None:
+            features |= UpdateEntityFeature.RELEASE_NOTES
+        return features
 
     @property
     def _summary(self) -> str | None:
