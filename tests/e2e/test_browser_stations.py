@@ -15,7 +15,8 @@ import pytest
 from yarl import URL
 
 from tools.home_assistant import HomeAssistant
-from tools.station import INDOOR, OUTDOOR, Station, run_station
+from tools.seed import INTEGRATION
+from tools.station import INDOOR, OUTDOOR, Station, add_station, run_station
 
 from .browsing import (
     PHONE,
@@ -33,8 +34,26 @@ expect.set_options(timeout=TIME_LIMIT)
 BME280 = ("temperature", "humidity", "pressure")
 VALUES = {1: 21.5, 2: 48.2, 3: 1013.2}
 SENSORS = [{"type": "bme280", "field": 1, "scl": 5, "sda": 4}]
+MENU = ("station", "windows", "fields", "history", "export")
+# What is wider than its box, in the shadow of an element too
+CUT_OFF = """
+menu => {
+    const found = [];
+    const look = root => {
+        for (const element of root.querySelectorAll("*")) {
+            const width = element.clientWidth;
+            if (width && element.scrollWidth > width && element.innerText)
+                found.push(element.innerText);
+            if (element.shadowRoot) look(element.shadowRoot);
+        }
+    };
+    look(menu.shadowRoot);
+    return found;
+}
+"""
 # It does not declare its fields.
 SILENT = replace(INDOOR, name="Cellar", mac="5c:cf:7f:3b:0d:b0")
+ATTIC = replace(INDOOR, name="Attic", mac="5c:cf:7f:3b:0d:b8")
 
 
 @pytest.fixture
@@ -264,3 +283,27 @@ async def test_dialogs_of_a_station(
     await look(page, tmp_path / "31-address")
     await _expect_on_a_phone(page, address)
     await expect(page.locator("step-flow-form pre")).to_be_hidden()
+
+
+@pytest.mark.parametrize("language", ["de", "en", "es", "fr"])
+async def test_menu_on_a_phone(
+    shared_home_assistant: HomeAssistant,
+    open_page: OpenPage,
+    tmp_path: Path,
+    language: str,
+) -> None:
+    """The menu of a station's options is shown whole, in each language."""
+    url = shared_home_assistant.url
+    await add_station(shared_home_assistant, ATTIC)
+    page = await open_page(url, PHONE, language=language)
+    await page.goto(f"{url}/config/integrations/integration/esp_weather")
+    row = page.locator("ha-config-entry-row").filter(has_text=ATTIC.name)
+    configure = re.compile("^(Configur|Konfigur)")
+    await row.get_by_role("button", name=configure).first.click()
+    menu = page.locator("step-flow-menu")
+    texts = json.loads((INTEGRATION / "translations" / f"{language}.json").read_text())
+    options = texts["options"]["step"]["init"]
+    for text in (options[key][step] for key in options for step in MENU):
+        await expect(menu.get_by_text(text, exact=True)).to_be_in_viewport(ratio=1)
+    await look(page, tmp_path / language)
+    assert await menu.evaluate(CUT_OFF) == []
