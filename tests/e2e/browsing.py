@@ -64,7 +64,7 @@ async def browse(folder: Path) -> AsyncGenerator[OpenPage]:
         for context in browser.contexts:
             for number, page in enumerate(context.pages):
                 await page.screenshot(path=folder / f"end-{number}.png")
-    assert errors == []
+    assert errors == [], errors
 
 
 async def look(page: Page, file: Path) -> None:

@@ -8,69 +8,35 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from pathlib import Path
-import shutil
-import subprocess
-import sys
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.firmware.simulated import COMMAND, Board, simulated_board
-from tools.home_assistant import HomeAssistant, free_port
-from tools.seed import seed, store
-from tools.station import CHECKOUT, OUTDOOR
+from tests.firmware.simulated import Board, simulated_board
+from tools.home_assistant import HomeAssistant
+from tools.station import OUTDOOR
 
-INTEGRATION = CHECKOUT / "custom_components" / "esp_weather"
-LIBRARY = CHECKOUT / ".tools" / "micropython" / "lib"
+from .whole_way import (
+    BOARD,
+    BROKEN,
+    LIMIT,
+    NEXT,
+    UNDONE,
+    announced_home_assistant,
+    expect_undone,
+    release_broken,
+    until_interval,
+)
+
 UPDATE = "update.outdoor_firmware"
 INTERVAL = "number.outdoor_interval"
-SAY = 'print("ESP Weather", VERSION)'
-# Home Assistant, which leaves the loopback out when it announces itself
-ANNOUNCING = """
-import sys
-from zeroconf import IPVersion
-from homeassistant.components import zeroconf
-loopback = {"ip_version": IPVersion.V4Only, "interfaces": ["127.0.0.1"]}
-zeroconf._async_get_zc_args = lambda hass: loopback
-from homeassistant.__main__ import main
-sys.exit(main())
-"""
-LIMIT = 120  # seconds for what is waited for
 SENSORS = {
     "sensor.outdoor_temperature": "°C",
     "sensor.outdoor_temperature_2": "°C",
     "sensor.outdoor_humidity": "%",
     "sensor.outdoor_pressure": "hPa",
 }
-
-
-def _release(home_assistant: HomeAssistant, version: str, start: str) -> None:
-    """Give HA an integration with another version of the firmware.
-
-    `start` is what the firmware does when it starts, instead of saying its version.
-    """
-    target = home_assistant.config / "custom_components" / "esp_weather"
-    if target.is_symlink():
-        target.unlink()
-        left_out = shutil.ignore_patterns("firmware", "__pycache__")
-        shutil.copytree(INTEGRATION, target, ignore=left_out)
-    source = home_assistant.config / "source"
-    shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(CHECKOUT / "firmware", source)
-    package = source / "esp_weather"
-    text = (package / "__init__.py").read_text()
-    line = next(line for line in text.splitlines() if line.startswith("VERSION"))
-    (package / "__init__.py").write_text(text.replace(line, f'VERSION = "{version}"'))
-    text = (package / "start.py").read_text()
-    assert SAY in text
-    (package / "start.py").write_text(text.replace(SAY, start))
-    subprocess.run(
-        [sys.executable, source / "build.py", target / "firmware"],
-        check=True,
-        env={"PYTHONPATH": str(LIBRARY)},
-    )
-    (target / "firmware" / "notes.md").write_text(f"## {version}\n")
 
 
 async def _until(
@@ -103,21 +69,9 @@ async def _call(
 async def home_assistant(
     tmp_path: Path, socket_enabled: None
 ) -> AsyncGenerator[HomeAssistant]:
-    """Return a real Home Assistant that announces itself on this machine alone."""
-    config = tmp_path / "config"
-    port = free_port()
-    await asyncio.to_thread(_prepare, config, port)
-    async with HomeAssistant(
-        config, port, program=("-c", ANNOUNCING)
-    ) as home_assistant:
+    """Return a Home Assistant that announces itself, with a newer firmware."""
+    async with announced_home_assistant(tmp_path / "config") as home_assistant:
         yield home_assistant
-
-
-def _prepare(config: Path, port: int) -> None:
-    seed(config, port)
-    store(config, "core.network", 1, {"configured_adapters": ["lo"]})
-    with (config / "configuration.yaml").open("a") as file:
-        file.write("\nzeroconf:\n")
 
 
 async def _fill_in(board: Board, key: str) -> None:
@@ -153,8 +107,7 @@ async def test_whole_way(home_assistant: HomeAssistant, tmp_path: Path) -> None:
     code = parse_qs(urlsplit(field["selector"]["qr_code"]["data"]).fragment)
     assert code["host"] == ["127.0.0.1"]
     assert code["port"] == [str(home_assistant.port)]
-    command = (*COMMAND, "esp32")
-    async with simulated_board(tmp_path / "board", command=command) as board:
+    async with simulated_board(tmp_path / "board", command=BOARD) as board:
         await _fill_in(board, code["key"][0])
         await board.says("Home Assistant is at 127.0.0.1")
         await home_assistant.rest("POST", flow, {})
@@ -173,45 +126,24 @@ async def test_whole_way(home_assistant: HomeAssistant, tmp_path: Path) -> None:
 
         await _until(home_assistant, INTERVAL, board, state="60")
         await _call(home_assistant, "number/set_value", INTERVAL, value=1)
-        await _until_interval(board, 1)
+        await until_interval(board, 1)
 
-        await home_assistant.stop()
-        await asyncio.to_thread(_release, home_assistant, "8.0.0", SAY)
-        await home_assistant.start()
-        await _until(home_assistant, UPDATE, board, state="on", latest_version="8.0.0")
+        await _until(home_assistant, UPDATE, board, state="on", latest_version=NEXT)
+        await _call(home_assistant, "update/install", UPDATE)
+        await _until(home_assistant, UPDATE, board, state="off", installed_version=NEXT)
+
+        await release_broken(home_assistant)
+        await _until(home_assistant, UPDATE, board, state="on", latest_version=BROKEN)
         await _call(home_assistant, "update/install", UPDATE)
         await _until(
-            home_assistant, UPDATE, board, state="off", installed_version="8.0.0"
-        )
-        assert _slot(board) == "a\n"
-
-        await home_assistant.stop()
-        broken = f"{SAY}; machine.reset()"
-        await asyncio.to_thread(_release, home_assistant, "9.0.0", broken)
-        await home_assistant.start()
-        await _until(home_assistant, UPDATE, board, state="on", latest_version="9.0.0")
-        await _call(home_assistant, "update/install", UPDATE)
-        undone = "The last update was undone: the new version could not report."
-        found = await _until(
             home_assistant,
             UPDATE,
             board,
             state="on",
             in_progress=False,
-            installed_version="8.0.0",
-            release_summary=f"{undone} The previous version is running.",
+            installed_version=NEXT,
+            latest_version=BROKEN,
+            release_summary=UNDONE,
         )
-        assert found["latest_version"] == "9.0.0"
-        assert board.console.count("ESP Weather 9.0.0\n") == 4
-        assert _slot(board) == "a\n"
+        expect_undone(board)
         assert board.settings["interval"] == 1
-
-
-def _slot(board: Board) -> str:
-    return (board.folder / "slot").read_text()
-
-
-async def _until_interval(board: Board, interval: int) -> None:
-    async with asyncio.timeout(LIMIT):
-        while (board.settings or {})["interval"] != interval:
-            await asyncio.sleep(0.1)
