@@ -240,7 +240,7 @@ async def test_dialogs_of_a_station(
     await _send(url, INDOOR, 3, 1013.2)
     await page.goto(f"{url}/config/repairs")
     await page.get_by_text("Field 3 of Indoor sends 1013.2").click()
-    await expect(page.get_by_text("What it measures")).to_be_visible()
+    await expect(page.get_by_role("button", name="What it measures")).to_be_visible()
     await look(page, tmp_path / "10-kind")
     await _choose_kind(page, "What it measures", "Air pressure")
     await page.get_by_role("button", name="Submit").click()

@@ -5,12 +5,11 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 import shutil
-import subprocess
-import sys
 
 from tests.firmware.simulated import COMMAND, Board
 from tools.home_assistant import HomeAssistant, free_port
-from tools.seed import INTEGRATION, seed, store
+from tools.release_copy import add_firmware
+from tools.seed import seed, store
 from tools.station import CHECKOUT
 
 LIMIT = 120  # seconds for what is waited for
@@ -23,7 +22,6 @@ UNDONE = (
     " The previous version is running."
 )
 
-_LIBRARY = CHECKOUT / ".tools" / "micropython" / "lib"
 _SAY = 'print("ESP Weather", VERSION)'
 # Home Assistant, which leaves the loopback out when it announces itself
 _ANNOUNCING = """
@@ -56,10 +54,6 @@ def _prepare(config: Path, port: int) -> None:
     store(config, "core.network", 1, {"configured_adapters": ["lo"]})
     with (config / "configuration.yaml").open("a") as file:
         file.write("\nzeroconf:\n")
-    target = _installed(config)
-    target.unlink()
-    left_out = shutil.ignore_patterns("firmware", "__pycache__")
-    shutil.copytree(INTEGRATION, target, ignore=left_out)
     _release(config, NEXT, _SAY)
 
 
@@ -86,17 +80,7 @@ def _release(config: Path, version: str, start: str) -> None:
     text = (package / "start.py").read_text()
     assert _SAY in text
     (package / "start.py").write_text(text.replace(_SAY, start))
-    firmware = _installed(config) / "firmware"
-    subprocess.run(
-        [sys.executable, source / "build.py", firmware],
-        check=True,
-        env={"PYTHONPATH": str(_LIBRARY)},
-    )
-    (firmware / "notes.md").write_text(f"## {version}\n")
-
-
-def _installed(config: Path) -> Path:
-    return config / "custom_components" / INTEGRATION.name
+    add_firmware(config, f"## {version}\n", source)
 
 
 async def until_interval(board: Board, interval: int) -> None:
