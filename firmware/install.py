@@ -272,7 +272,7 @@ class Installer:
             )
         if not image.startswith(MAGIC):
             raise InstallError(
-                "That is no image for a chip, perhaps a page of a network in which you"
+                "That is no image for a chip, perhaps the page of a network where you"
                 f" have to sign in. Get the .bin from {DOWNLOAD_PAGE.format(name)} and"
                 " start this with --image FILE."
             )
@@ -288,7 +288,7 @@ class Installer:
             try:
                 known = json.loads(board.fs_readfile(CONFIG))
             except ValueError:
-                known = "something that is no JSON"
+                known = "something that is not JSON"
         if self._arguments.config is not None:
             try:
                 settings = json.loads(self._arguments.config.read_text("utf-8-sig"))
@@ -543,7 +543,7 @@ def parse_address(text: str) -> dict[str, Any] | None:
         port = parts.port
     except ValueError:
         return None
-    # MicroPython has no IPv6 there.
+    # The MicroPython of these boards has no IPv6.
     if (
         parts.scheme not in {"http", "https"}
         or not parts.hostname

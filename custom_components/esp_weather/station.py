@@ -99,7 +99,10 @@ class NotReadyError(Exception):
 
 
 class _Waiting:
-    """Counts the reports that may have to wait; too many raise NotReadyError."""
+    """Counts the reports that may have to wait; too many raise NotReadyError.
+
+    Not made with contextlib, whose generator would take longer for each signed report.
+    """
 
     def __init__(self) -> None:
         self._reports = 0

@@ -177,7 +177,7 @@ class _Download(Client):
                         break
                     length -= len(piece)
                     room -= len(piece)
-                    if room < 0:  # Somebody else would fill the flash.
+                    if room < 0:  # A wrong server could fill the flash.
                         break
                     seen.update(piece)
                     try:

@@ -104,14 +104,19 @@ async def test_many(
     assert (await reader.readline()).startswith(b"HTTP/1.1 401 ")
 
 
+async def _right_report(signed: SignedStation) -> tuple[str, bytes]:
+    """Return the signature's headers of a report that is to be taken, and its body."""
+    await signed.post(b"")
+    content = signed.body(reading(20))
+    headers = OUTDOOR.headers(content, signed.nonce)
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()), content
+
+
 async def test_in_pieces(
     station: MockConfigEntry, client: TestClient[Any, Any], signed: SignedStation
 ) -> None:
     """Head and body may arrive in separate pieces, and so may the body."""
-    await signed.post(b"")
-    content = signed.body(reading(20))
-    headers = OUTDOOR.headers(content, signed.nonce)
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    head, content = await _right_report(signed)
     reader, writer = await asyncio.open_connection(
         client.server.host, client.server.port
     )
@@ -178,10 +183,7 @@ async def test_chunks(
     is_whole: bool,
 ) -> None:
     """A body in some chunks is taken, whether it is there at once or not."""
-    await signed.post(b"")
-    content = signed.body(reading(20))
-    headers = OUTDOOR.headers(content, signed.nonce)
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    head, content = await _right_report(signed)
     reader, writer = await asyncio.open_connection(
         client.server.host, client.server.port
     )

@@ -332,8 +332,8 @@ async def _refusals(target: Target, theme: str) -> str:
 async def _beyond(target: Target, make: Make) -> tuple[float, float]:
     """Return the cost of the same bytes to an unknown address, and ours beyond that.
 
-    Measured in turns, since what else the machine does changes both, and each on a
-    connection of its own, which ESP Weather closes after some requests.
+    Measured in turns, since whatever else the machine does changes both, and each on
+    a connection of its own, since ESP Weather closes that of some requests.
     """
     own, beyond = [], []
     count = target.many(100)

@@ -324,7 +324,7 @@ _PLACES = (
 
 
 async def other_places(target: Target) -> str:
-    """An address that is spelt otherwise takes a report or refuses it: nothing between."""
+    """A report to an address that is spelt differently is either taken or refused."""
     wrong = {}
     taken = []
     for place in _PLACES:

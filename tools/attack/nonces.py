@@ -9,7 +9,7 @@ import tempfile
 from typing import Any
 
 from tools.signature import SIGNED_PATH, Signer
-from tools.station import ENTRIES, Station, add_station
+from tools.station import Station, add_station
 
 from . import late
 from .result import require
@@ -224,21 +224,15 @@ async def _over(target: Target, changes: tuple[Change, ...]) -> str:
 
 
 async def _reload(target: Target) -> None:
-    entry = (await target.entry(VICTIM))["entry_id"]
-    await target.home_assistant.rest("POST", f"{ENTRIES}/{entry}/reload")
+    await target.reload(VICTIM)
 
 
 async def _disable(target: Target) -> None:
-    entry = (await target.entry(VICTIM))["entry_id"]
-    for disabled_by in ("user", None):
-        await target.home_assistant.websocket(
-            "config_entries/disable", entry_id=entry, disabled_by=disabled_by
-        )
+    await target.disable_and_enable(VICTIM)
 
 
 async def _remove(target: Target) -> None:
-    entry = (await target.entry(VICTIM))["entry_id"]
-    await target.home_assistant.rest("DELETE", f"{ENTRIES}/{entry}")
+    await target.remove(VICTIM)
     await add_station(target.home_assistant, VICTIM)
 
 

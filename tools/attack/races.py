@@ -73,20 +73,15 @@ class Stream:
 
 
 async def _reload(target: Target) -> None:
-    await _owner(target, "POST", "/reload")
+    await target.reload(RACER)
 
 
 async def _disable(target: Target) -> None:
-    entry = (await target.entry(RACER))["entry_id"]
-    for disabled_by in ("user", None):
-        await target.home_assistant.websocket(
-            "config_entries/disable", entry_id=entry, disabled_by=disabled_by
-        )
-        await asyncio.sleep(0.1)
+    await target.disable_and_enable(RACER, pause=0.1)
 
 
 async def _remove(target: Target) -> None:
-    await _owner(target, "DELETE")
+    await target.remove(RACER)
     await asyncio.sleep(0.1)
     await add_station(target.home_assistant, RACER)
 
@@ -123,11 +118,6 @@ CHANGES: dict[str, Change] = {
 }
 
 
-async def _owner(target: Target, method: str, what: str = "") -> None:
-    entry = (await target.entry(RACER))["entry_id"]
-    await target.home_assistant.rest(method, f"{ENTRIES}/{entry}{what}")
-
-
 @asynccontextmanager
 async def _racer(target: Target) -> AsyncGenerator[Stream]:
     """Set the station up, with its sensor; it is removed at the end."""
@@ -143,7 +133,7 @@ async def _racer(target: Target) -> AsyncGenerator[Stream]:
         yield stream
     finally:
         with suppress(HomeAssistantError, ValueError):
-            await _owner(target, "DELETE")
+            await target.remove(RACER)
 
 
 async def _lost(
@@ -245,7 +235,7 @@ async def removed_in_flight(target: Target) -> str:
             await add_station(target.home_assistant, RACER)
             async with connection(target.port) as opened:
                 await opened.send(whole[:-5])
-                await _owner(target, "DELETE")
+                await target.remove(RACER)
                 await opened.send(whole[-5:])
                 statuses.append((await opened.answer()).status)
         left = [each for each in await target.entities() if "racer" in each]
@@ -261,7 +251,7 @@ async def key_changed_in_flight(target: Target) -> str:
         other = replace(RACER, key="Wt5Dv9kRcM2nJb7XeP4t")
         async with connection(target.port) as opened:
             await opened.send(whole[:-5])
-            await _owner(target, "DELETE")
+            await target.remove(RACER)
             await add_station(target.home_assistant, other)
             await opened.send(whole[-5:])
             late = (await opened.answer()).status
@@ -316,7 +306,7 @@ async def first_reports_at_once(target: Target) -> str:
             stored = sum([len(await target.rows(entity, since)) for entity in new])
             await asyncio.sleep(0.5)
     finally:
-        await _owner(target, "DELETE")
+        await target.remove(RACER)
     figure = f"{dict(statuses)}, {len(new)} sensors, {stored} rows"
     require(set(statuses) <= {200, 503} and len(new) == 9, figure)
     require(stored >= statuses[200] > 0, figure)
@@ -381,7 +371,7 @@ async def unsigned_while_reloaded(target: Target) -> str:
 
 
 async def hung_up(target: Target) -> str:
-    """Who hangs up before the answer and sends again has each reading stored once."""
+    """A sender hangs up before the answer and sends again: each reading is stored once."""
     since = datetime.now(UTC)
     async with _racer(target) as stream:
         for count in range(target.many(200)):
@@ -391,8 +381,6 @@ async def hung_up(target: Target) -> str:
                 await asyncio.sleep(count % 8 / 1000)
                 opened.reset()
             for _ in range(50):
-                if stream.number in stream.taken:
-                    break
                 nonce = await target.nonce()
                 answer = await target.ask(stream.request(nonce, 2))
                 stream.answered(answer.status, 2)
@@ -444,7 +432,7 @@ async def added_at_once(target: Target) -> str:
         status = (await target.get(RACER.report_path(1, "21.5"))).status
     finally:
         with suppress(HomeAssistantError, ValueError):
-            await _owner(target, "DELETE")
+            await target.remove(RACER)
     created = [each for each in got if isinstance(each, dict)]
     figure = f"{len(created)} created, {len(found)} found, a report {status}"
     require(len(found) == 1 and status in {200, 503}, figure)

@@ -63,8 +63,7 @@ class Target:
         `database` is the recorder's URL, `clock` a file that puts HA's clocks forward,
         `http` is added to the settings of its web server.
         """
-        # Below those that Linux takes for connections, of which attacks make many
-        port = free_port(20_000 + secrets.randbelow(10_000))
+        port = free_port()
         seed(folder, port, http)
         add_firmware(folder, "## Firmware")
         if database:
@@ -201,6 +200,27 @@ class Target:
             if (suggested := _suggested(each)) is not None
         }
         await rest("POST", flow, {**shown, name: value})
+
+    async def reload(self, station: Station) -> None:
+        """Reload a station."""
+        await self._change(station, "POST", "/reload")
+
+    async def remove(self, station: Station) -> None:
+        """Remove a station."""
+        await self._change(station, "DELETE")
+
+    async def disable_and_enable(self, station: Station, pause: float = 0) -> None:
+        """Disable a station and enable it again, with a pause after each, in seconds."""
+        entry = (await self.entry(station))["entry_id"]
+        for disabled_by in ("user", None):
+            await self.home_assistant.websocket(
+                "config_entries/disable", entry_id=entry, disabled_by=disabled_by
+            )
+            await asyncio.sleep(pause)
+
+    async def _change(self, station: Station, method: str, what: str = "") -> None:
+        entry = (await self.entry(station))["entry_id"]
+        await self.home_assistant.rest(method, f"{ENTRIES}/{entry}{what}")
 
     async def entry(self, station: Station) -> dict[str, Any]:
         """Return the config entry of a station."""

@@ -52,6 +52,7 @@ async def async_read_body(request: web.Request) -> bytes:
         )
     if request.content.is_eof():
         if hdrs.TRANSFER_ENCODING in headers:
+            # To join very many chunks takes long, even if all of them are there.
             return await _read(request)
         body = request.content.read_nowait()
         _require_size(body)
