@@ -999,6 +999,34 @@ async def test_cannot_be_corrected(
     assert short_term[0][3] == 30
 
 
+async def test_saved_meanwhile(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While many hours are corrected, a kill costs only what was not yet saved."""
+    monkeypatch.setattr(corrections, "_SAVE_EVERY", 0)
+    await signed.report(reading(20))
+    freezer.tick(9 * 3600)
+    do_adhoc_statistics(hass)
+    noted: list[list[list[int]]] = []
+
+    def _correct(recorder: Recorder, **work: Any) -> bool:
+        (note,) = _notes(hass)
+        noted.append(note["periods"])
+        return statistics.correct(recorder, **work)
+
+    with patch.object(corrections, "correct", _correct):
+        await signed.report(reading(30, 8 * 3600), reading(31, 400), reading(21))
+        await select(*STATES)
+
+    both, newer = noted
+    assert newer == both[1:]
+    assert not _notes(hass)
+
+
 async def test_not_synced(
     hass: HomeAssistant,
     signed: SignedStation,
