@@ -85,7 +85,7 @@ def test_battery():
         opened += _opened(said)
     assert opened == 1
     world.networks["Home"] = "password"
-    for _ in range(60):
+    for _ in range(80):  # It looks again after an hour and a quarter at most.
         run(MINUTE)
     bodies()
     for _ in range(3):  # A waking may end a moment after its minute.

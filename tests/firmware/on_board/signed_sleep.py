@@ -59,7 +59,7 @@ def test_what_a_waking_costs():
         assert size <= 660, size
         assert awake <= 2_100, awake
     print("one reading:", asked, "request of", size, "bytes, awake for", awake, "ms")
-    for _ in range(40):
+    for _ in range(200):
         # How long it goes on to keep them after an outage is a matter of chance.
         world.networks = {}
         _wake(5)
