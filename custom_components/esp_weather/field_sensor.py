@@ -265,10 +265,10 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         row of its own in the history.
         """
         value, time, age, context, self._order = measurement
-        state = self.hass.states.get(self.entity_id)
         if not age:
             self._async_set(value, time, context=context)
             return True
+        state = self.hass.states.get(self.entity_id)
         if (
             self._writer.is_current(self.hass)
             and state is not None

@@ -43,6 +43,8 @@ _NOTIFY_INTERVAL: Final = 5.0  # seconds
 # one at a time.
 _MAX_WAITING: Final = 16
 
+_BY_TIME: Final = attrgetter("time")
+
 # A sensor that stays at the power-on value of a DS18B20 is believed the third time.
 _MAX_NOT_READY: Final = 2
 
@@ -321,7 +323,7 @@ class Station:
             self.started = started.replace(microsecond=0)
         for field_number, measurements in measured.items():
             if stream is None:
-                measurements.sort(key=attrgetter("time"))
+                measurements.sort(key=_BY_TIME)
             await self._async_deliver(first[field_number], measurements)
             if stream is not None:
                 # The rest of the report may fail and is then sent again with these.

@@ -31,7 +31,7 @@ class Nonces:
     def issue(self) -> str:
         """Return a new nonce."""
         self._newest = max(self._newest + 1, monotonic_ns())
-        counter = f"{self._newest:0{_COUNTER_DIGITS}x}"
+        counter = self._newest.to_bytes(_COUNTER_DIGITS // 2).hex()
         return counter + self._proof(counter)
 
     def use(self, station: str, nonce: str) -> bool:

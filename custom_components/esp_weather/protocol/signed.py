@@ -42,6 +42,9 @@ class Status(NamedTuple):
     update_error: str | None = None
 
 
+_NO_STATUS: Final = Status()
+
+
 class Report(NamedTuple):
     """A signed report.
 
@@ -51,7 +54,7 @@ class Report(NamedTuple):
     """
 
     readings: tuple[Reading, ...] = ()
-    status: Status = Status()
+    status: Status = _NO_STATUS
     stream: str | None = None
     fields: Mapping[int, Declaration] = {}
 
@@ -85,11 +88,11 @@ def parse_report(body: bytes, mac: str) -> Report:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise ReportError(Reason.INVALID_JSON) from None
-    match content:
-        case {"mac": str(name), "readings": list(readings)}:
-            pass
-        case _:
-            raise ReportError(Reason.INVALID_REPORT)
+    if not isinstance(content, dict):
+        raise ReportError(Reason.INVALID_REPORT)
+    name, readings = content.get("mac"), content.get("readings")
+    if not isinstance(name, str) or not isinstance(readings, list):
+        raise ReportError(Reason.INVALID_REPORT)
     try:
         same = normalize_mac(name) == mac
     except ValueError:
@@ -103,7 +106,7 @@ def parse_report(body: bytes, mac: str) -> Report:
     fields = content.get("fields")
     return Report(
         _parse_readings(readings, first),
-        Status()
+        _NO_STATUS
         if status is None
         else Status(**_parse_table(status, _STATUS, "status")),
         stream,
