@@ -34,8 +34,13 @@ from homeassistant.setup import async_setup_component
 from .helpers import PassTime, entity_id
 from .signed_station import SignedStation
 
+MODULE = b"M\x06"
 MANIFEST = json.dumps(
-    {"version": FIRMWARE_VERSION, "bytecode": 6, "files": {}}
+    {
+        "version": FIRMWARE_VERSION,
+        "bytecode": 6,
+        "files": {"awake.mpy": [len(MODULE), sha256(MODULE).hexdigest()]},
+    }
 ).encode()
 WANTED = {"version": FIRMWARE_VERSION, "sha256": sha256(MANIFEST).hexdigest()}
 OLD = {"firmware": "0.0.9"}
@@ -50,7 +55,7 @@ def firmware(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     if request.node.get_closest_marker("no_firmware") is None:
         folder.mkdir()
         (folder / "firmware.json").write_bytes(MANIFEST)
-        (folder / "awake.mpy").write_bytes(b"M\x06")
+        (folder / "awake.mpy").write_bytes(MODULE)
         (folder / "notes.md").write_text("- Better")
     with patch.object(ota, "_FOLDER", folder):
         yield folder
@@ -197,9 +202,9 @@ async def test_files(
     base = "/api/esp_weather/firmware/"
     response = await client.get(f"{base}firmware.json")
     assert await response.read() == MANIFEST
-    assert (await client.get(f"{base}awake.mpy")).content_length == 2
-    for path in ("", "missing.mpy", "..%2fmanifest.json", "%2e%2e/manifest.json"):
-        assert (await client.get(base + path)).status in {400, 403, 404}
+    assert await (await client.get(f"{base}awake.mpy")).read() == MODULE
+    for path in ("", "missing.mpy", "notes.md", "..%2fmanifest.json"):
+        assert (await client.get(base + path)).status in {400, 404}
 
 
 @pytest.fixture

@@ -1,18 +1,22 @@
 """The compiled firmware of a release, which stations fetch over the air."""
 
+from collections.abc import Mapping
 from hashlib import sha256
+from http import HTTPStatus
 import json
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from homeassistant.components.http import StaticPathConfig
+from aiohttp import web
+
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.http import HomeAssistantView
 
 from .const import DOMAIN
 
 # scripts/build puts it here; it is not part of the repository.
 _FOLDER: Final = Path(__file__).parent / "firmware"
-_PATH: Final = f"/api/{DOMAIN}/firmware"
+_MANIFEST: Final = "firmware.json"
 
 
 class Firmware(NamedTuple):
@@ -28,21 +32,46 @@ class Firmware(NamedTuple):
     notes: str
 
 
+class FirmwareView(HomeAssistantView):
+    """The manifest and the files of the firmware, for anybody.
+
+    They are in memory, so that they cost little however often a stranger asks.
+    """
+
+    name = f"{DOMAIN}:firmware"
+    requires_auth = False
+    url = f"/api/{DOMAIN}/firmware/{{file}}"
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        """Initialize with the contents of the files, by name."""
+        self._files = files
+
+    async def get(self, request: web.Request, file: str) -> web.Response:
+        """Return a file."""
+        if (content := self._files.get(file)) is None:
+            return web.Response(status=HTTPStatus.NOT_FOUND)
+        return web.Response(body=content)
+
+
 async def async_load_firmware(hass: HomeAssistant) -> Firmware | None:
     """Serve the firmware of this release and return it, None if there is none."""
-    firmware = await hass.async_add_executor_job(_read, _FOLDER)
-    if firmware is not None:
-        await hass.http.async_register_static_paths(
-            [StaticPathConfig(_PATH, str(_FOLDER), cache_headers=False)]
-        )
+    read = await hass.async_add_executor_job(_read, _FOLDER)
+    if read is None:
+        return None
+    firmware, files = read
+    hass.http.register_view(FirmwareView(files))
     return firmware
 
 
-def _read(folder: Path) -> Firmware | None:
+def _read(folder: Path) -> tuple[Firmware, dict[str, bytes]] | None:
     try:
-        manifest = (folder / "firmware.json").read_bytes()
+        manifest = (folder / _MANIFEST).read_bytes()
         notes = (folder / "notes.md").read_text("utf-8")
     except FileNotFoundError:
         return None
-    version: str = json.loads(manifest)["version"]
-    return Firmware(version, sha256(manifest).hexdigest(), notes)
+    content: dict[str, Any] = json.loads(manifest)
+    files = {name: (folder / name).read_bytes() for name in content["files"]}
+    return (
+        Firmware(content["version"], sha256(manifest).hexdigest(), notes),
+        {_MANIFEST: manifest, **files},
+    )

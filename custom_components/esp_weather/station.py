@@ -458,7 +458,7 @@ class Station:
                     await self._async_add_field(first, measurements)
                     return
         receiver = self._receivers[first.field]
-        *past, newest = measurements
+        newest = measurements[-1]
         if newest.age and self.journal.is_late(newest.time):
             newest = newest._replace(context=newest.context or Context())
             try:
@@ -468,7 +468,7 @@ class Station:
             if self._receivers.get(first.field) is not receiver:
                 # The entry was unloaded meanwhile.
                 raise NotReadyError
-            measurements = [*past, newest]
+            measurements = [*measurements[:-1], newest]
         receiver.async_take(measurements)
 
     async def _async_add_field(

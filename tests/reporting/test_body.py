@@ -162,15 +162,13 @@ async def test_too_many_chunks(
     )
     writer.write(
         f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-        + b"1\r\na\r\n" * 257
+        + b"1\r\na\r\n" * 65
         + b"0\r\n\r\n" * is_whole
     )
     async with asyncio.timeout(5):
         answer = await reader.read()
     assert answer.startswith(b"HTTP/1.1 411 ")
-    assert (
-        b"The body has more than 256 chunks. Send it with a Content-Length." in answer
-    )
+    assert b"The body has more than 64 chunks. Send it with a Content-Length." in answer
     assert not hass.data[DATA].incomplete_bodies
     writer.close()
 
@@ -191,8 +189,9 @@ async def test_chunks(
         f"POST {SIGNED_PATH} HTTP/1.1\r\nHost: x\r\n{head}"
         "Transfer-Encoding: chunked\r\n\r\n".encode()
     )
-    for byte in content:
-        writer.write(b"1\r\n%c" % byte)
+    for start in range(0, len(content), 4):
+        part = content[start : start + 4]
+        writer.write(b"%x\r\n%s" % (len(part), part))
         if not is_whole:
             await writer.drain()
             await asyncio.sleep(0)

@@ -257,8 +257,10 @@ KINDS: dict[str, dict[str, Make]] = {
         "chunks of 1 byte, 8 KiB, signed": lambda: _chunked(
             SIGNED_PATH, b"a" * 8192, 1
         ),
-        "256 chunks of 1 byte, form": lambda: _chunked("/update", b"a" * 256, 1),
-        "256 chunks, 64 KiB, signed": lambda: _chunked(SIGNED_PATH, b"a" * BODY, 256),
+        "64 chunks of 1 byte, form": lambda: _chunked("/update", b"a" * 64, 1),
+        "64 chunks, 64 KiB, signed": lambda: _chunked(
+            SIGNED_PATH, b"a" * BODY, BODY // 64
+        ),
     },
 }
 

@@ -29,7 +29,8 @@ with closing(sqlite3.connect(DATABASE)) as connection:
 
 def update(key: str, mac: str, field: int, data: str) -> str:
     """Store a reading and show it."""
-    if key != KEY or len(mac) != 17 or not 1 <= field <= 9:
+    # Each station of the benchmark has a key of its own that begins with this one.
+    if not key.startswith(KEY) or len(mac) != 17 or not 1 <= field <= 9:
         abort(403)
     try:
         value = round(float(data), 4)

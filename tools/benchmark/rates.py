@@ -8,7 +8,7 @@ from pathlib import Path
 import time
 
 from .home_assistant import BenchHomeAssistant
-from .load import PATIENT, Load, load, trickle
+from .load import PATIENT, Load, LoadError, load, trickle
 from .plan import Plan
 from .systems import (
     STATIONS,
@@ -149,6 +149,8 @@ async def in_turns(
         before = system.server.rows()
         requests = await system.prepare(1)
         warm = await load(system.server.port, requests, connections, 1)
+        if not warm.taken:
+            raise LoadError(f"{system.name}: all requests were refused")
         await system.server.wait_for_rows(before + warm.taken * system.readings)
     measured: dict[str, list[Measured]] = {system.name: [] for system in systems}
     for _ in range(rounds):

@@ -21,6 +21,8 @@ MAX_AGE: Final = 7 * 24 * 3600  # seconds
 # The largest integer that every JSON library handles without loss
 MAX_NUMBER: Final = 2**53
 
+# bool is a subclass of int.
+_NUMBERS: Final = frozenset({float, int})
 _FIELD_NUMBERS: Final = {str(number): number for number in FIELDS}
 _STREAM: Final = re.compile("[0-9a-f]{8}")
 
@@ -146,9 +148,9 @@ def _parse_reading(reading: Any, number: int) -> Reading:
     field, value, age = reading["field"], reading["value"], reading.get("age", 0)
     if type(field) is not int or field not in FIELDS:
         raise invalid_field()
-    if type(value) not in (float, int):
+    if type(value) not in _NUMBERS:
         raise ReportError(Reason.VALUE_NOT_A_NUMBER)
-    if type(age) not in (float, int) or not 0 <= age <= MAX_AGE:
+    if type(age) not in _NUMBERS or not 0 <= age <= MAX_AGE:
         raise ReportError(Reason.INVALID_AGE, maximum=str(MAX_AGE))
     return Reading(field, float(value), float(age), number)
 
@@ -182,8 +184,8 @@ def _parse_table(
                 isinstance(value, str) and len(value) <= limit and value.isprintable()
             )
         else:
-            # bool is a subclass of int. JSON has neither nan nor infinity.
-            valid = type(value) in (float, int) and limit[0] <= value <= limit[1]
+            # JSON has neither nan nor infinity.
+            valid = type(value) in _NUMBERS and limit[0] <= value <= limit[1]
         if not valid:
             raise ReportError(Reason.INVALID_PART, name=f"{path}.{name}")
         values[name] = value

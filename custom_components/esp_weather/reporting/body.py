@@ -18,7 +18,7 @@ _TIME_LIMIT: Final = 10.0  # seconds, from the end of the headers to that of the
 # piece with the headers, and then do not count.
 _MAX_INCOMPLETE: Final = 16
 # The web server spends time on each, even if it is of one byte.
-_MAX_CHUNKS: Final = 256
+_MAX_CHUNKS: Final = 64
 
 
 class IncompleteBodyError(Exception):
