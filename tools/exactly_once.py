@@ -275,7 +275,7 @@ def _status(answer: bytes) -> int:
 
 
 @asynccontextmanager
-async def _running(*awaitables: Awaitable[None]) -> AsyncGenerator[None]:
+async def running(*awaitables: Awaitable[None]) -> AsyncGenerator[None]:
     """Have stations report while the block runs."""
     tasks = [asyncio.ensure_future(each) for each in awaitables]
     try:
@@ -298,7 +298,7 @@ async def _set_up(home_assistant: HomeAssistant, *stations: Station) -> None:
     await home_assistant.start()
 
 
-async def _until_stored(
+async def until_stored(
     *stations: NumberedStation, board: HeardStation | None = None
 ) -> None:
     with suppress(TimeoutError):
@@ -351,12 +351,12 @@ async def power_cuts(
         board = run_station(
             BOARD, folder / "board", BOARD.config(proxy, 1), rising=True
         )
-        async with _running(board):
-            async with _running(station.run()):
+        async with running(board):
+            async with running(station.run()):
                 for _ in range(times):
                     with disk.mounted():
                         await home_assistant.start()
-                        async with _running(unsigned.run(home_assistant.url)):
+                        async with running(unsigned.run(home_assistant.url)):
                             await asyncio.sleep(seconds * chance.uniform(0.5, 1.5))
                             disk.cut()
                             cut_at = time.monotonic()
@@ -366,7 +366,7 @@ async def power_cuts(
             confirmed = result.confirmed
             with disk.mounted():
                 await home_assistant.start()
-                await _until_stored(station, board=network.board)
+                await until_stored(station, board=network.board)
                 await home_assistant.stop()
     with closing(sqlite3.connect(disk.disk / name)) as connection:
         if connection.execute("PRAGMA integrity_check").fetchone() != ("ok",):
@@ -429,8 +429,8 @@ async def bad_network(
         ]
         reporting: list[Reporting] = [*numbered, network.board]
         board = run_station(BOARD, folder / "board", BOARD.config(port, 1), rising=True)
-        async with _running(board):
-            async with _running(*(each.run() for each in numbered)):
+        async with running(board):
+            async with running(*(each.run() for each in numbered)):
                 for number in range(rounds):
                     await asyncio.sleep(seconds * chance.uniform(0.5, 1.5))
                     if number % 2:
@@ -441,7 +441,7 @@ async def bad_network(
                         os.kill(home_assistant.process.pid, signal.SIGSTOP)
                         await asyncio.sleep(12)
                         os.kill(home_assistant.process.pid, signal.SIGCONT)
-            await _until_stored(*numbered, board=network.board)
+            await until_stored(*numbered, board=network.board)
         await home_assistant.stop()
         result.finish(reporting, network.board, url)
     result.replayed = network.replayed
@@ -456,12 +456,12 @@ async def restored_backup(folder: Path, seconds: float = 4) -> Result:
     backup = folder / "backup.db"
     async with home_assistant:
         await add_station(home_assistant, OUTDOOR)
-        async with _running(station.run()):
+        async with running(station.run()):
             await asyncio.sleep(seconds)
         await home_assistant.stop()
         shutil.copyfile(home_assistant.database, backup)
         await home_assistant.start()
-        async with _running(station.run()):
+        async with running(station.run()):
             # Long enough for some readings to be confirmed.
             await asyncio.sleep(seconds + 8)
         await home_assistant.kill()
@@ -469,7 +469,7 @@ async def restored_backup(folder: Path, seconds: float = 4) -> Result:
             file.unlink()
         shutil.copyfile(backup, home_assistant.database)
         await home_assistant.start()
-        await _until_stored(station)
+        await until_stored(station)
         await home_assistant.stop()
     return result.finish([station], None, f"sqlite:///{home_assistant.database}")
 

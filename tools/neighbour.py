@@ -24,7 +24,7 @@ from yarl import URL
 
 from homeassistant.const import __version__
 
-from .faults import under_load
+from .faults.common import under_load
 from .home_assistant import HomeAssistant
 from .signature import SIGNED_PATH, Signer, nonce_in
 from .station import Station

@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 
 from tools.databases import POSTGRESQL, DatabaseMissingError
-from tools.faults import (
-    RATE,
-    FaultError,
-    Result,
+from tools.faults.common import RATE, FaultError, Result
+from tools.faults.machine import (
     changes,
     database,
     flood,

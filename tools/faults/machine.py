@@ -1,119 +1,17 @@
-"""Counts what a real Home Assistant (HA) loses under faults.
+"""Faults of the machine, of the network and of the user."""
 
-Run `python -m tools.faults` for the figures of docs/security-and-reliability.md.
-"""
-
-import argparse
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
-import sqlite3
 import subprocess
-import tempfile
-import time
-from typing import Any
 
-from homeassistant.const import __version__
+from tools.databases import Database
+from tools.home_assistant import HomeAssistantError
+from tools.load import add_stations
 
-from .databases import MARIADB, POSTGRESQL, Database, DatabaseMissingError
-from .home_assistant import HomeAssistant, HomeAssistantError, free_port
-from .load import NO_ANSWER, Load, Outcome, add_stations, stored_values
-from .seed import seed
-
-STATIONS = 10
-RATE = 50  # reports a second: far above what a home has
-LOOK_EVERY = 0.5  # seconds between two queries of the recorder
-
-
-@dataclass
-class Result:
-    """The outcome of a fault: the reports, and which of them the database has."""
-
-    outcome: Outcome
-    stored: list[float] = field(default_factory=list)
-    log: str = ""
-    backlog: int = 0  # the longest queue
-    looks: list[float] = field(default_factory=list)  # seconds that each query took
-
-    @property
-    def lost(self) -> int:
-        """Return how many reports were answered 200 and are not in the database."""
-        return len(self.outcome.taken - set(self.stored))
-
-    @property
-    def twice(self) -> int:
-        """Return how many rows are duplicates."""
-        return len(self.stored) - len(set(self.stored))
-
-    @property
-    def unanswered_rows(self) -> int:
-        """Return how many rows belong to reports that were not answered 200."""
-        return len(set(self.stored) - self.outcome.taken)
-
-
-class FaultError(Exception):
-    """The fault cannot be produced on this machine; the text names what is missing."""
-
-
-@asynccontextmanager
-async def under_load(
-    folder: Path,
-    *,
-    recorder: str = "",
-    rate: float = RATE,
-    stations: int = STATIONS,
-    keep_alive: bool = False,
-    signed: bool = False,
-    environment: Mapping[str, str] = {},
-) -> AsyncGenerator[tuple[HomeAssistant, Load]]:
-    """Return a running HA and stations that can report to it; stop it at the end.
-
-    `recorder` are lines of YAML for the recorder, `environment` is for HA's process.
-    """
-    port = free_port()
-    seed(folder, port)
-    configuration = folder / "configuration.yaml"
-    text = configuration.read_text().replace("recorder:\n", f"recorder:\n{recorder}")
-    configuration.write_text(text)
-    async with HomeAssistant(folder, port, environment) as home_assistant:
-        load = Load(
-            home_assistant.url,
-            await add_stations(home_assistant, stations),
-            rate,
-            keep_alive=keep_alive,
-            signed=signed,
-        )
-        yield home_assistant, load
-
-
-@asynccontextmanager
-async def watched(
-    home_assistant: HomeAssistant, result: Result
-) -> AsyncGenerator[None]:
-    """Query the recorder over a websocket, as the frontend does, until cancelled."""
-
-    async def look() -> None:
-        while True:
-            start = time.monotonic()
-            info = await home_assistant.websocket("recorder/info")
-            result.looks.append(time.monotonic() - start)
-            result.backlog = max(result.backlog, info["backlog"])
-            await asyncio.sleep(LOOK_EVERY)
-
-    async with asyncio.TaskGroup() as tasks:
-        looking = tasks.create_task(look())
-        yield
-        looking.cancel()
-
-
-def _result(home_assistant: HomeAssistant, result: Result, url: str = "") -> Result:
-    result.stored = stored_values(url or f"sqlite:///{home_assistant.database}")
-    result.log = home_assistant.log.read_text(errors="replace")
-    return result
+from .common import STATIONS, FaultError, Result, count, locking, under_load, watched
 
 
 async def flood(
@@ -126,16 +24,7 @@ async def flood(
         result = Result(load.outcome)
         async with watched(home_assistant, result), load.running():
             await asyncio.sleep(seconds)
-    return _result(home_assistant, result)
-
-
-@contextmanager
-def _lock(home_assistant: HomeAssistant) -> Generator[None]:
-    """Lock the database from another process, as a careless backup does."""
-    with closing(sqlite3.connect(home_assistant.database)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        yield
-        connection.rollback()
+    return count(home_assistant, result)
 
 
 async def locked(folder: Path, seconds: float = 60) -> Result:
@@ -144,10 +33,10 @@ async def locked(folder: Path, seconds: float = 60) -> Result:
         result = Result(load.outcome)
         async with watched(home_assistant, result), load.running():
             await asyncio.sleep(3)
-            with _lock(home_assistant):
+            with locking(home_assistant):
                 await asyncio.sleep(seconds)
             await asyncio.sleep(3)
-    return _result(home_assistant, result)
+    return count(home_assistant, result)
 
 
 async def overload(folder: Path, rate: float = 1500, limit: float = 120) -> Result:
@@ -158,7 +47,7 @@ async def overload(folder: Path, rate: float = 1500, limit: float = 120) -> Resu
         async def slow_down() -> None:
             # Shorter than the 5 s that SQLite waits before it fails
             while True:
-                with _lock(home_assistant):
+                with locking(home_assistant):
                     await asyncio.sleep(4)
                 await asyncio.sleep(0.2)
 
@@ -169,7 +58,7 @@ async def overload(folder: Path, rate: float = 1500, limit: float = 120) -> Resu
                     await asyncio.sleep(0.1)
             await asyncio.sleep(5)
             slowing.cancel()
-    return _result(home_assistant, result)
+    return count(home_assistant, result)
 
 
 @contextmanager
@@ -213,7 +102,7 @@ async def full(folder: Path, seconds: float = 60) -> Result:
                 await asyncio.sleep(seconds)
                 ballast.unlink()
                 await asyncio.sleep(5)
-        return _result(home_assistant, result, url)
+        return count(home_assistant, result, url)
 
 
 async def restart(folder: Path, times: int = 3) -> Result:
@@ -226,7 +115,7 @@ async def restart(folder: Path, times: int = 3) -> Result:
                 await home_assistant.stop()
                 await home_assistant.start()
             await asyncio.sleep(3)
-    return _result(home_assistant, result)
+    return count(home_assistant, result)
 
 
 async def kill(folder: Path, commit_interval: int, times: int = 3) -> Result:
@@ -242,7 +131,7 @@ async def kill(folder: Path, commit_interval: int, times: int = 3) -> Result:
             await home_assistant.start()
         async with load.running():
             await asyncio.sleep(1)
-    return _result(home_assistant, result)
+    return count(home_assistant, result)
 
 
 def _faketime(offset: Path) -> dict[str, str]:
@@ -287,7 +176,7 @@ async def clock(folder: Path, seconds: float = 5) -> Result:
                 ]
                 if silent:
                     raise HomeAssistantError(f"unavailable at {step} s: {silent}")
-    return _result(home_assistant, result)
+    return count(home_assistant, result)
 
 
 async def changes(folder: Path, times: int = 2) -> Result:
@@ -323,7 +212,7 @@ async def changes(folder: Path, times: int = 2) -> Result:
                     {"keep_days": 1, "repack": True},
                 )
             await asyncio.sleep(2)
-    return _result(home_assistant, result)
+    return count(home_assistant, result)
 
 
 async def database(folder: Path, kind: Database, seconds: float = 10) -> Result:
@@ -340,71 +229,4 @@ async def database(folder: Path, kind: Database, seconds: float = 10) -> Result:
             result = Result(load.outcome)
             async with watched(home_assistant, result), load.running():
                 await asyncio.sleep(seconds)
-        return _result(home_assistant, result, url)
-
-
-type Fault = Callable[[Path], Awaitable[Result]]
-
-FAULTS: Mapping[str, Fault] = {
-    "flood for 30 s": flood,
-    "flood by one station for 30 s": lambda folder: flood(folder, stations=1),
-    "flood of signed reports for 30 s": lambda folder: flood(folder, signed=True),
-    "database locked for a minute": locked,
-    "more reports than a slow disk takes": overload,
-    "disk full for 20 s": lambda folder: full(folder, 20),
-    "disk full for a minute": full,
-    "HA restarted 3 times": restart,
-    "HA killed 5 times, commit_interval 5": lambda folder: kill(folder, 5, 5),
-    "HA killed 5 times, commit_interval 1": lambda folder: kill(folder, 1, 5),
-    "HA killed 5 times, commit_interval 0": lambda folder: kill(folder, 0, 5),
-    "clock set an hour ahead and back": clock,
-    "stations changed, recorder purged": changes,
-    "PostgreSQL": lambda folder: database(folder, POSTGRESQL),
-    "MariaDB": lambda folder: database(folder, MARIADB),
-}
-
-
-async def _run(name: str, fault: Fault) -> str:
-    """Return the line of the table for a fault."""
-    with tempfile.TemporaryDirectory(prefix="esp_weather-") as folder:
-        try:
-            result = await fault(Path(folder))
-        except (FaultError, DatabaseMissingError) as err:
-            return f"| {name} | not possible here: {err} |"
-    outcome = result.outcome
-    cells: list[Any] = [
-        name,
-        outcome.sent,
-        len(outcome.taken),
-        outcome.answers[HTTPStatus.SERVICE_UNAVAILABLE],
-        outcome.answers[NO_ANSWER],
-        result.lost,
-        result.unanswered_rows,
-        result.twice,
-        result.backlog or "",
-        f"{max(result.looks):.2f} s" if result.looks else "",
-        f"{outcome.percentile(99):.3f} s",
-    ]
-    return f"| {' | '.join(str(cell) for cell in cells)} |"
-
-
-def main() -> None:
-    """Print the table; names on the command line choose some of its lines."""
-    parser = argparse.ArgumentParser(prog="python -m tools.faults", description=__doc__)
-    parser.add_argument(
-        "words", nargs="*", help="only faults that contain one of these"
-    )
-    words = parser.parse_args().words
-    print(f"Home Assistant {__version__}, {date.today()}\n")
-    print(
-        "| fault | sent | 200 | 503 | no answer | lost | rows without 200 | twice |"
-        " backlog | slowest websocket | p99 |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
-    for name, fault in FAULTS.items():
-        if not words or any(word in name for word in words):
-            print(asyncio.run(_run(name, fault)), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        return count(home_assistant, result, url)

@@ -1,0 +1,1 @@
+"""Counts what a real Home Assistant (HA) loses under faults."""
