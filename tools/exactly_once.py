@@ -76,35 +76,52 @@ class Result:
     oldest_lost: float = 0.0  # seconds before the cut
     replayed: dict[int, int] = field(default_factory=dict)  # by status
 
-    def count(self, stations: Collection[Reporting], url: str) -> None:
-        """Count the rows in a database, whose `url` is as SQLAlchemy has it."""
-        engine = sqlalchemy.create_engine(url)
-        states: dict[bytes, list[str]] = {}
-        with closing(engine.connect()) as connection:
-            for identity, state in connection.execute(
-                sqlalchemy.text("SELECT context_id_bin, state FROM states")
-            ):
-                states.setdefault(bytes(identity or b""), []).append(state)
-        engine.dispose()
+    def count(self, stations: Collection[Reporting], url: str, *others: str) -> None:
+        """Count the rows in a database, whose `url` is as SQLAlchemy has it.
+
+        What was confirmed may also be in one of the `others`, its predecessors.
+        """
+        states = _states(url)
+        found = {
+            *states,
+            *(identity for other in others for identity in _states(other)),
+        }
         self.confirmed = 0
         for station in stations:
             confirmed = station.confirmed_identities
             self.confirmed += len(confirmed)
-            self.lost += sum(each not in states for each in confirmed)
+            self.lost += sum(each not in found for each in confirmed)
             for identity, value in station.values.items():
                 rows = states.get(identity, [])
                 self.twice += len(rows) > 1
                 self.wrong += any(float(state) != round(value, 4) for state in rows)
 
     def finish(
-        self, stations: Collection[Reporting], board: HeardStation | None, url: str
+        self,
+        stations: Collection[Reporting],
+        board: HeardStation | None,
+        url: str,
+        *others: str,
     ) -> Result:
         """Count the rows once there was time to store everything."""
-        self.count(stations, url)
+        self.count(stations, url, *others)
         self.measured = sum(len(each.values) for each in stations)
         self.of_board = 0 if board is None else len(board.values)
         self.left = self.measured - self.confirmed
         return self
+
+
+def _states(url: str) -> Mapping[bytes, list[str]]:
+    """Return the states in a database by their context IDs."""
+    engine = sqlalchemy.create_engine(url)
+    states: dict[bytes, list[str]] = {}
+    with closing(engine.connect()) as connection:
+        for identity, state in connection.execute(
+            sqlalchemy.text("SELECT context_id_bin, state FROM states")
+        ):
+            states.setdefault(bytes(identity or b""), []).append(state)
+    engine.dispose()
+    return states
 
 
 class UnsignedStation:
@@ -301,6 +318,7 @@ async def _set_up(home_assistant: HomeAssistant, *stations: Station) -> None:
 async def until_stored(
     *stations: NumberedStation, board: HeardStation | None = None
 ) -> None:
+    """Have stations report until all is stored, for STORED_LIMIT at most."""
     with suppress(TimeoutError):
         async with asyncio.timeout(STORED_LIMIT):
             for station in stations:

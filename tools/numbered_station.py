@@ -26,8 +26,14 @@ STEP = 0.001  # °C
 class NumberedStation:
     """Keeps measuring, and reports all unconfirmed readings to the server at `url`."""
 
-    def __init__(self, station: Station, url: str, stream: str = "9f3a1c22") -> None:
-        """Initialize the station; nothing is measured yet."""
+    def __init__(
+        self,
+        station: Station,
+        url: str,
+        stream: str = "9f3a1c22",
+        every: float = MEASURE_EVERY,
+    ) -> None:
+        """Initialize the station, which measures `every` so many seconds."""
         self.url = url
         self.confirmed = -1  # the number up to which everything is confirmed
         self.measured: dict[int, float] = {}  # all readings ever taken
@@ -35,6 +41,7 @@ class NumberedStation:
         self.unsigned = 0  # unsigned answers, which it does not believe
         self._station = station
         self._stream = stream
+        self._every = every
         self._waiting: dict[
             int, float
         ] = {}  # times of the readings that are not confirmed
@@ -73,7 +80,7 @@ class NumberedStation:
             # Every fifth value equals the one before.
             self.measured[number] = round(20 + (number - (number % 5 == 0)) * STEP, 4)
             self._waiting[number] = time.monotonic()
-            await asyncio.sleep(MEASURE_EVERY)
+            await asyncio.sleep(self._every)
 
     async def _report(self, session: aiohttp.ClientSession) -> None:
         numbers = list(self._waiting)[self._taken : self._taken + BATCH]

@@ -4,13 +4,14 @@
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
 from tools.databases import POSTGRESQL, DatabaseMissingError
-from tools.faults.common import RATE, FaultError, Result
+from tools.faults.common import RATE, STATIONS, FaultError, Result
 from tools.faults.machine import (
     changes,
     database,
@@ -20,6 +21,18 @@ from tools.faults.machine import (
     locked,
     overload,
     restart,
+)
+from tools.faults.recorder import (
+    Replacement,
+    backup,
+    delete,
+    delete_log,
+    disabled,
+    dropped,
+    excluded,
+    move_older,
+    replaced,
+    without_recorder,
 )
 from tools.load import NO_ANSWER
 from tools.neighbour import Flood, neighbour
@@ -114,6 +127,89 @@ async def test_full_disk(tmp_path: Path) -> None:
 
     _assert_only(result, OK, UNAVAILABLE)
     assert (result.lost, result.unanswered_rows, result.twice) == (0, 0, 0)
+
+
+def _assert_all_stored(result: Result) -> None:
+    """Check that whatever was taken has one row, and the station knows."""
+    assert (result.lost, result.unanswered_rows, result.twice) == (0, 0, 0)
+    _assert_all_confirmed(result)
+
+
+def _assert_all_confirmed(result: Result) -> None:
+    """Check that of the station that numbers its readings, nothing is missing."""
+    numbered = result.numbered
+    assert numbered is not None
+    assert numbered.measured > 100
+    assert numbered.confirmed == numbered.measured
+    assert (numbered.lost, numbered.twice, numbered.wrong, numbered.left) == (0,) * 4
+
+
+async def test_disabled(tmp_path: Path) -> None:
+    """Readings wait while the recorder is disabled, and a repair issue says so."""
+    result = await disabled(tmp_path, pauses=(7,))
+
+    _assert_only(result, OK)
+    _assert_all_stored(result)
+    assert result.issues == [["recorder_disabled"], []]
+
+
+@pytest.mark.parametrize(
+    ("replace", "report"), [(delete, True), (delete_log, True), (move_older, False)]
+)
+async def test_replaced(tmp_path: Path, replace: Replacement, report: bool) -> None:
+    """A replaced database is noticed; no reading is confirmed that it does not have."""
+    result = await replaced(tmp_path, replace, 4, report=report)
+
+    _assert_only(result, OK, UNAVAILABLE)
+    _assert_all_confirmed(result)
+    assert result.figures["503 after, s"] < 12
+    assert result.figures["503 after the restart"] == 0
+    assert result.issues == [["database_replaced"], []]
+
+
+async def test_backup(tmp_path: Path) -> None:
+    """A backup has what was confirmed before; what comes meanwhile is stored later."""
+    result = await backup(tmp_path, times=1, megabytes=100)
+
+    _assert_only(result, OK)
+    _assert_all_stored(result)
+    assert result.figures["confirmed before, not in the backup"] == 0
+
+
+async def test_dropped(tmp_path: Path) -> None:
+    """What the recorder drops is written again, and statistics are corrected."""
+    try:
+        result = await dropped(tmp_path, seconds=10)
+    except FaultError as err:
+        pytest.skip(str(err))
+
+    _assert_only(result, OK, UNAVAILABLE)
+    _assert_all_stored(result)
+    assert result.figures["times dropped"]
+    assert result.figures["wrong at first"]
+    assert result.figures["wrong in the end"] == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "files", "issues"),
+    [(without_recorder, 0, ["no_recorder"]), (excluded, 1, [])],
+)
+async def test_never_stored(
+    tmp_path: Path,
+    fault: Callable[..., Awaitable[Result]],
+    files: int,
+    issues: list[str],
+) -> None:
+    """What is never recorded is shown, and confirmed at once."""
+    result = await fault(tmp_path, seconds=6)
+
+    _assert_only(result, OK)
+    _assert_all_confirmed(result)
+    assert result.figures["not confirmed at the end"] <= 3
+    assert result.figures["shown"] == STATIONS + 1
+    assert result.figures["database files"] == files
+    assert not result.figures.get("rows")
+    assert result.issues == [issues]
 
 
 async def test_postgresql(tmp_path: Path) -> None:

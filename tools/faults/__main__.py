@@ -28,8 +28,29 @@ from .machine import (
     overload,
     restart,
 )
+from .recorder import (
+    Replacement,
+    backup,
+    copy_older,
+    delete,
+    delete_log,
+    disabled,
+    dropped,
+    dropped_for_statistics,
+    excluded,
+    move_empty,
+    move_older,
+    replaced,
+    truncate,
+    without_recorder,
+)
 
 type Fault = Callable[[Path], Awaitable[Result]]
+
+
+def _replaced(replace: Replacement, *, report: bool = True) -> Fault:
+    return lambda folder: replaced(folder, replace, report=report)
+
 
 FAULTS: Mapping[str, Fault] = {
     "flood for 30 s": flood,
@@ -45,6 +66,27 @@ FAULTS: Mapping[str, Fault] = {
     "HA killed 5 times, commit_interval 0": lambda folder: kill(folder, 0, 5),
     "clock set an hour ahead and back": clock,
     "stations changed, recorder purged": changes,
+    "recorder disabled 4 times": disabled,
+    "database replaced: deleted": _replaced(delete),
+    "database replaced: deleted before the first report": _replaced(
+        delete, report=False
+    ),
+    "database replaced: log deleted": _replaced(delete_log),
+    "database replaced: log deleted before the first report": _replaced(
+        delete_log, report=False
+    ),
+    "database replaced: older one moved in": _replaced(move_older),
+    "database replaced: older one moved in before the first report": _replaced(
+        move_older, report=False
+    ),
+    "database replaced: empty file moved in": _replaced(move_empty),
+    "database replaced: older one written over it": _replaced(copy_older),
+    "database replaced: emptied": _replaced(truncate),
+    "backup 3 times": backup,
+    "recorder drops its rows": dropped,
+    "recorder drops its rows, statistics": dropped_for_statistics,
+    "without recorder": without_recorder,
+    "excluded from recording": excluded,
     "PostgreSQL": lambda folder: database(folder, POSTGRESQL),
     "MariaDB": lambda folder: database(folder, MARIADB),
 }
@@ -71,6 +113,11 @@ async def _run(name: str, fault: Fault) -> str:
         f"{max(result.looks):.2f} s" if result.looks else "",
         f"{outcome.percentile(99):.3f} s",
     ]
+    if (numbered := result.numbered) is not None:
+        cells += [numbered.measured, numbered.confirmed, numbered.lost]
+        cells += [numbered.twice, numbered.wrong, numbered.left]
+        notes = [f"{name}: {figure}" for name, figure in result.figures.items()]
+        cells.append("; ".join([*notes, f"issues: {result.issues}"]))
     return f"| {' | '.join(str(cell) for cell in cells)} |"
 
 
@@ -84,9 +131,10 @@ def main() -> None:
     print(f"Home Assistant {__version__}, {date.today()}\n")
     print(
         "| fault | sent | 200 | 503 | no answer | lost | rows without 200 | twice |"
-        " backlog | slowest websocket | p99 |"
+        " backlog | slowest websocket | p99 | numbered | confirmed | lost | twice |"
+        " wrong | not confirmed | notes |"
     )
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    print(f"|{'---|' * 18}")
     for name, fault in FAULTS.items():
         if not words or any(word in name for word in words):
             print(asyncio.run(_run(name, fault)), flush=True)

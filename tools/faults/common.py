@@ -8,6 +8,7 @@ from pathlib import Path
 import sqlite3
 import time
 
+from tools import exactly_once
 from tools.home_assistant import HomeAssistant, free_port
 from tools.load import Load, Outcome, add_stations, stored_values
 from tools.seed import seed
@@ -26,6 +27,9 @@ class Result:
     log: str = ""
     backlog: int = 0  # the longest queue
     looks: list[float] = field(default_factory=list)  # seconds that each query took
+    numbered: exactly_once.Result | None = None  # of the station that numbers readings
+    figures: dict[str, float] = field(default_factory=dict)  # what only this fault has
+    issues: list[list[str]] = field(default_factory=list)  # repair issues, over time
 
     @property
     def lost(self) -> int:
@@ -51,22 +55,30 @@ class FaultError(Exception):
 async def under_load(
     folder: Path,
     *,
-    recorder: str = "",
+    recorder: str | None = "",
     rate: float = RATE,
     stations: int = STATIONS,
     keep_alive: bool = False,
     signed: bool = False,
     environment: Mapping[str, str] = {},
+    integrations: str = "",
 ) -> AsyncGenerator[tuple[HomeAssistant, Load]]:
     """Return a running HA and stations that can report to it; stop it at the end.
 
-    `recorder` are lines of YAML for the recorder, `environment` is for HA's process.
+    `recorder` are lines of YAML for the recorder, None for none; `integrations` are those of further
+    integrations, `environment` is for HA's process.
     """
     port = free_port()
     seed(folder, port)
     configuration = folder / "configuration.yaml"
-    text = configuration.read_text().replace("recorder:\n", f"recorder:\n{recorder}")
-    configuration.write_text(text)
+    text = configuration.read_text()
+    if recorder is None:
+        # The other default integrations load the recorder.
+        for integration in ("recorder", "history", "logbook", "energy"):
+            text = text.replace(f"{integration}:\n", "")
+    else:
+        text = text.replace("recorder:\n", f"recorder:\n{recorder}")
+    configuration.write_text(text + integrations)
     async with HomeAssistant(folder, port, environment) as home_assistant:
         load = Load(
             home_assistant.url,
@@ -112,3 +124,22 @@ def locking(home_assistant: HomeAssistant) -> Generator[None]:
         connection.execute("BEGIN EXCLUSIVE")
         yield
         connection.rollback()
+
+
+def faketime(offset: Path, seconds: float = 0) -> dict[str, str]:
+    """Return the environment of a process whose clock is off by what `offset` says.
+
+    That file says `seconds` at first. Raises FaultError where libfaketime is not
+    installed.
+    """
+    libraries = list(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not libraries:
+        raise FaultError("libfaketime is not installed (Debian's package faketime)")
+    offset.parent.mkdir(parents=True, exist_ok=True)
+    offset.write_text(f"{seconds:+}")
+    return {
+        "LD_PRELOAD": str(libraries[0]),
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }

@@ -11,7 +11,16 @@ from tools.databases import Database
 from tools.home_assistant import HomeAssistantError
 from tools.load import add_stations
 
-from .common import STATIONS, FaultError, Result, count, locking, under_load, watched
+from .common import (
+    STATIONS,
+    FaultError,
+    Result,
+    count,
+    faketime,
+    locking,
+    under_load,
+    watched,
+)
 
 
 async def flood(
@@ -134,31 +143,13 @@ async def kill(folder: Path, commit_interval: int, times: int = 3) -> Result:
     return count(home_assistant, result)
 
 
-def _faketime(offset: Path) -> dict[str, str]:
-    """Return the environment of a process whose clock is off by `offset`.
-
-    Raises FaultError where libfaketime is not installed.
-    """
-    libraries = list(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    if not libraries:
-        raise FaultError("libfaketime is not installed (Debian's package faketime)")
-    offset.parent.mkdir(parents=True, exist_ok=True)
-    offset.write_text("+0")
-    return {
-        "LD_PRELOAD": str(libraries[0]),
-        "FAKETIME_TIMESTAMP_FILE": str(offset),
-        "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-
-
 async def clock(folder: Path, seconds: float = 5) -> Result:
     """Set the clock an hour ahead, two back and one ahead, during reports.
 
     Raises FaultError where libfaketime is not installed.
     """
     offset = folder / "offset"
-    environment = _faketime(offset)
+    environment = faketime(offset)
     async with under_load(folder, environment=environment) as (home_assistant, load):
         result = Result(load.outcome)
         async with load.running():
