@@ -602,6 +602,43 @@ async def test_log_deleted(
     assert _issues(hass) == ["database_replaced"]
 
 
+async def test_log_replaced(
+    hass: HomeAssistant,
+    database: Database,
+    get: Get,
+    recorder_db_url: str,
+    pass_seconds: PassSeconds,
+) -> None:
+    """A new connection begins a new log in place of a deleted one."""
+    await get(legacy_url("20"))
+    await pass_seconds(12)
+    log = Path(f"{recorder_db_url.removeprefix('sqlite:///')}-wal")
+    log.unlink()  # noqa: ASYNC240
+    log.touch()  # noqa: ASYNC240
+    await get(legacy_url("21"))
+    await pass_seconds(12)
+    assert _issues(hass) == ["database_replaced"]
+
+
+@pytest.mark.parametrize("end", ["", "-wal"])
+async def test_replaced_before_the_first_report(
+    hass: HomeAssistant,
+    database: Database,
+    get: Get,
+    recorder_db_url: str,
+    pass_seconds: PassSeconds,
+    end: str,
+) -> None:
+    """What is replaced before anything was stored is noticed, too."""
+    file = Path(recorder_db_url.removeprefix("sqlite:///") + end)
+    file.rename(file.with_name("away"))  # noqa: ASYNC240
+    file.touch()  # noqa: ASYNC240
+    assert (await get(legacy_url("20"))).status == HTTPStatus.OK
+    await pass_seconds(12)
+    assert (await get(legacy_url("21"))).status == UNAVAILABLE
+    assert _issues(hass) == ["database_replaced"]
+
+
 async def test_sync_fails(
     hass: HomeAssistant, database: Database, get: Get, pass_seconds: PassSeconds
 ) -> None:

@@ -23,7 +23,7 @@ class DatabaseFiles:
         self._log = file.with_name(f"{file.name}-wal")
         self._owner: object = None
         self._inode: int | None = None
-        self._synced_log: int | None = None
+        self._log_inode: int | None = None
 
     @classmethod
     def of(cls, url: str) -> DatabaseFiles | None:
@@ -40,8 +40,8 @@ class DatabaseFiles:
         """Return once everything that was committed is on the disk.
 
         `owner` is the recorder's engine, a new one if the recorder itself has begun
-        a new database. Raises DatabaseReplacedError if another file is there now than
-        when it was first seen, or OSError if the file cannot be written.
+        a new database. Raises DatabaseReplacedError if another file or another log is
+        there now than at the first sync, or OSError if the file cannot be written.
         """
         self._check(owner)
         self._sync_log()
@@ -52,7 +52,7 @@ class DatabaseFiles:
         except FileNotFoundError:
             raise DatabaseReplacedError from None
         if owner is not self._owner:
-            self._owner, self._inode, self._synced_log = owner, inode, None
+            self._owner, self._inode, self._log_inode = owner, inode, None
         elif inode != self._inode:
             raise DatabaseReplacedError
 
@@ -63,7 +63,7 @@ class DatabaseFiles:
             log = os.open(self._log, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             # Where SQLite cannot have such a log, it syncs by itself.
-            if self._synced_log is None:
+            if self._log_inode is None:
                 return
             raise DatabaseReplacedError from None
         try:
@@ -71,10 +71,12 @@ class DatabaseFiles:
             inode = os.fstat(log).st_ino
         finally:
             os.close(log)
+        if self._log_inode not in (None, inode):
+            raise DatabaseReplacedError
         # A new file's name is only durable once its folder is synced.
-        if inode != self._synced_log:
+        if self._log_inode is None:
             _sync_folder(self._log.parent)
-            self._synced_log = inode
+            self._log_inode = inode
 
 
 def _sync_folder(folder: Path) -> None:

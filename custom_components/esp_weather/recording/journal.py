@@ -140,8 +140,15 @@ class Journal:
 
     async def async_load(self) -> None:
         """Resume the corrections that the last run of Home Assistant has left."""
-        if self._recorder is not None:
-            await self._corrections.async_load()
+        if self._recorder is None:
+            return
+        if self._files is not None:
+            # If the files are replaced before the first reading, that is noticed, too.
+            with suppress(OSError, DatabaseReplacedError):
+                await self.hass.async_add_executor_job(
+                    self._files.sync, self._recorder.engine
+                )
+        await self._corrections.async_load()
 
     @callback
     def async_station(self, mac: str, lifetime: float) -> StationJournal:
