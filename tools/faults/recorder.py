@@ -14,7 +14,9 @@ from contextlib import (
     suppress,
 )
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
+from itertools import pairwise
 import math
 import os
 from pathlib import Path
@@ -389,55 +391,73 @@ async def dropped_for_statistics(folder: Path) -> Result:
             await asyncio.sleep(refuse_at - time.time())
             with _refusing(trial.home_assistant, one_in=1):
                 await asyncio.sleep(REFUSED_BEFORE + COMPILED_AFTER + 3)
-            figures["wrong at first"] = _wrong_statistics(database, period_end)
+            at_first = _statistics(database, period_end)
         await trial.until_written()
+        right = _statistics_of_rows(database, period_end)
         with suppress(TimeoutError):
             async with asyncio.timeout(WRITTEN_LIMIT):
-                while _wrong_statistics(database, period_end):
+                while _wrong(_statistics(database, period_end), right):
                     await asyncio.sleep(0.5)
-    figures["wrong in the end"] = _wrong_statistics(database, period_end)
+    figures["wrong at first"] = _wrong(at_first, right)
+    figures["wrong in the end"] = _wrong(_statistics(database, period_end), right)
     return _count_dropped(trial.finish())
 
 
-def _wrong_statistics(database: Path, period_end: float) -> int:
-    """Return how many sensors have other statistics of a period than their rows say."""
-    start = period_end - PERIOD
+type Statistics = Mapping[str, tuple[float, ...]]  # minimum, maximum and mean
+
+
+def _statistics(database: Path, period_end: float) -> Statistics:
+    """Return the statistics of the 5 minutes until then by their IDs."""
     with closing(sqlite3.connect(database)) as connection:
         rows = connection.execute(
-            "SELECT states_meta.entity_id, last_updated_ts, CAST(state AS REAL) FROM states"
-            " JOIN states_meta USING (metadata_id) WHERE last_updated_ts < ?"
-            " AND state NOT IN ('unavailable', 'unknown')"
-            " AND states_meta.entity_id LIKE 'sensor.%_temperature' ORDER BY last_updated_ts",
+            "SELECT statistic_id, min, max, mean FROM statistics_short_term"
+            " JOIN statistics_meta ON statistics_meta.id = metadata_id"
+            " WHERE start_ts = ?",
+            (period_end - PERIOD,),
+        )
+        return {statistic_id: tuple(values) for statistic_id, *values in rows}
+
+
+def _statistics_of_rows(database: Path, period_end: float) -> Statistics:
+    """Return what the statistics have to be; the sensors are new in these 5 minutes."""
+    with closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute(
+            "SELECT states_meta.entity_id, last_updated_ts, CAST(state AS REAL)"
+            " FROM states JOIN states_meta USING (metadata_id)"
+            " WHERE last_updated_ts < ? AND state NOT IN ('unavailable', 'unknown')"
+            " AND states_meta.entity_id LIKE 'sensor.%_temperature'"
+            " ORDER BY last_updated_ts",
             (period_end,),
         ).fetchall()
-        found = {
-            entity_id: values
-            for entity_id, *values in connection.execute(
-                "SELECT statistic_id, min, max, mean FROM statistics_short_term"
-                " JOIN statistics_meta ON statistics_meta.id = metadata_id"
-                " WHERE start_ts = ?",
-                (start,),
-            )
-        }
     series: dict[str, list[tuple[float, float]]] = {}
     for entity_id, at, value in rows:
-        series.setdefault(entity_id, []).append((max(at, start), value))
-    wrong = 0
-    for entity_id, points in series.items():
-        values = [value for _, value in points]
-        ends = [at for at, _ in points[1:]] + [period_end]
-        mean = sum(
-            value * (end - at) for (at, value), end in zip(points, ends, strict=True)
-        ) / (period_end - points[0][0])
-        expected = min(values), max(values), mean
-        wrong += (
-            not all(
-                math.isclose(one, other, abs_tol=1e-6)
-                for one, other in zip(expected, found.get(entity_id, ()), strict=False)
-            )
-            or entity_id not in found
-        )
-    return wrong
+        series.setdefault(entity_id, []).append((at, value))
+    return {
+        entity_id: (*_range(points), _mean(points, period_end))
+        for entity_id, points in series.items()
+    }
+
+
+def _range(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    values = [value for _, value in points]
+    return min(values), max(values)
+
+
+def _mean(points: Sequence[tuple[float, float]], end: float) -> float:
+    """Return the mean of values, each of which holds until the next one."""
+    last = (end, math.nan)
+    return sum(
+        value * (until - at) for (at, value), (until, _) in pairwise([*points, last])
+    ) / (end - points[0][0])
+
+
+def _wrong(found: Statistics, right: Statistics) -> int:
+    """Return how many statistics are missing or not right."""
+    return sum(
+        entity_id not in found
+        or not all(map(partial(math.isclose, abs_tol=1e-6), found[entity_id], values))
+        for entity_id, values in right.items()
+    )
 
 
 async def without_recorder(folder: Path, seconds: float = 20) -> Result:
