@@ -46,11 +46,16 @@ async def _fast_loop() -> None:
     asyncio.get_running_loop().set_debug(False)
 
 
-def _assert_only(result: Result, *allowed: int) -> None:
-    """Check that there were only the allowed answers, and no fault."""
+def _assert_answers(result: Result, *allowed: int) -> None:
+    """Check that there were only the allowed answers."""
     assert set(result.outcome.answers) <= set(allowed)
     assert result.outcome.taken
     assert result.outcome.without_retry_after == 0
+
+
+def _assert_only(result: Result, *allowed: int) -> None:
+    """Check that there were only the allowed answers, and no fault."""
+    _assert_answers(result, *allowed)
     assert "custom_components/esp_weather/" not in result.log, result.log
 
 
@@ -163,7 +168,7 @@ async def test_replaced(tmp_path: Path) -> None:
 
 async def test_backup(tmp_path: Path) -> None:
     """A backup has what was confirmed before; what comes meanwhile is stored later."""
-    result = await backup(tmp_path, times=1, megabytes=100)
+    result = await backup(tmp_path, times=1, megabytes=60)
 
     _assert_only(result, OK)
     _assert_all_stored(result)
@@ -174,7 +179,8 @@ async def test_dropped(tmp_path: Path) -> None:
     """What the recorder drops is written again."""
     result = await dropped(tmp_path, seconds=6, one_in=10)
 
-    _assert_only(result, OK, UNAVAILABLE)
+    # The recorder logs with a traceback that it could not write, whoever asked for it.
+    _assert_answers(result, OK, UNAVAILABLE)
     _assert_all_stored(result)
     assert result.figures["times dropped"]
 
@@ -190,7 +196,7 @@ async def test_never_stored(
     issues: list[str],
 ) -> None:
     """What is never recorded is shown, and confirmed at once."""
-    result = await fault(tmp_path, seconds=4)
+    result = await fault(tmp_path, seconds=3)
 
     _assert_only(result, OK)
     _assert_all_confirmed(result)
