@@ -39,7 +39,7 @@ from .common import LOOK_EVERY, RATE, Result, count, faketime, locking, under_lo
 NUMBERED = Station("Numbered", "5c:cf:7f:2b:0f:00")
 WRITTEN_LIMIT = 30  # seconds after the last report until everything has to be stored
 NOTICED_LIMIT = 30  # seconds until a report has to be refused
-START_SECONDS = 40  # until HA runs and its stations have reported, on a slow machine
+START_SECONDS = 60  # until HA runs and its stations have reported, on a slow machine
 REFUSED_BEFORE = 4  # seconds before statistics end; the integration takes 5 to notice
 PERIOD = 300  # seconds of short-term statistics
 COMPILED_AFTER = 10  # seconds after their end
