@@ -234,9 +234,10 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
 
         In a stream the numbers decide: a clock may have been set back.
         """
-        if measurement.order is not None and self._order is not None:
-            (stream, number), (newest_stream, newest) = measurement.order, self._order
-            is_newer = stream != newest_stream or number > newest
+        (stream, number) = measurement.order or (None, 0)
+        (newest_stream, newest) = self._order or (None, 0)
+        if stream is not None and stream == newest_stream:
+            is_newer = number > newest
         else:
             is_newer = (
                 not measurement.age

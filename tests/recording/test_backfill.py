@@ -254,6 +254,25 @@ async def test_clock_is_set_back(
             assert await select(identities, (identity,)) == [(f"{value}.0",)]
 
 
+async def test_old_readings_of_a_new_stream(
+    hass: HomeAssistant,
+    signed: SignedStation,
+    select: Select,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Between streams the time decides: what is older than the state is history."""
+    await signed.report(reading(20), stream="0a1b2c3d", first=1)
+    freezer.tick(60)
+    await signed.report(reading(21), stream="0a1b2c3d", first=2)
+    freezer.tick(7)
+    await signed.report(reading(30, 50), reading(31, 40), stream="4e5f6a7b", first=1)
+
+    assert state_of(hass, "1") == "21.0"
+    assert await select(*STATES) == [
+        *(("20.0", 0), ("30.0", 17), ("31.0", 27), ("21.0", 60)),
+    ]
+
+
 async def test_unit_system_switched(
     hass: HomeAssistant,
     signed: SignedStation,

@@ -330,7 +330,7 @@ async def test_changed_body(
         ({"status": 1}, "status has an impossible value."),
         ({"status": {"uptime": -1}}, "status.uptime has an impossible value."),
         ({"fields": {"1": {"kind": 1}}}, "fields.1.kind has an impossible value."),
-        ({"stream": "9f3a1c22"}, "first is a whole number from 0 to 9007199254740992."),
+        ({"stream": "9f3a1c22"}, "first is a whole number from 0 to 9007199254740492."),
     ],
 )
 async def test_bad_request(

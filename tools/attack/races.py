@@ -320,8 +320,8 @@ async def numbers_at_the_edge(target: Target) -> str:
         answers = []
         for first, count in (
             (0, 1),
-            (2**53 - 1, 1),
-            (2**53, 1),
+            (2**53 - 501, 1),
+            (2**53 - 500, 500),
             (2**53, 2),
             (0, 1),
             (1, 1),

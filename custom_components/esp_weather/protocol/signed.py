@@ -18,8 +18,9 @@ from .readings import (
 
 MAX_READINGS: Final = 500
 MAX_AGE: Final = 7 * 24 * 3600  # seconds
-# The largest integer that every JSON library handles without loss
-MAX_NUMBER: Final = 2**53
+# No reading has a number above the largest integer that every JSON library handles
+# without loss.
+MAX_FIRST: Final = 2**53 - MAX_READINGS
 
 # bool is a subclass of int.
 _NUMBERS: Final = frozenset({float, int})
@@ -125,9 +126,9 @@ def _parse_stream(content: Mapping[str, Any]) -> tuple[str | None, int]:
         not isinstance(stream, str)
         or not _STREAM.fullmatch(stream)
         or type(first) is not int
-        or not 0 <= first <= MAX_NUMBER
+        or not 0 <= first <= MAX_FIRST
     ):
-        raise ReportError(Reason.INVALID_STREAM, maximum=str(MAX_NUMBER))
+        raise ReportError(Reason.INVALID_STREAM, maximum=str(MAX_FIRST))
     return stream, first
 
 
