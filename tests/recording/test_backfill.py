@@ -1,6 +1,5 @@
 """Backfill: rows with their own times, and statistics as if reported in time."""
 
-import asyncio
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import timedelta
@@ -10,7 +9,7 @@ import logging
 from pathlib import Path
 from random import Random
 import sqlite3
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 from unittest.mock import DEFAULT, patch
 
@@ -922,6 +921,16 @@ def _notes(hass: HomeAssistant) -> list[dict[str, Any]]:
     return notes
 
 
+async def _all_corrected(hass: HomeAssistant) -> None:
+    """Return once the disk has no notes; they are written in a thread."""
+    for _ in range(2000):
+        if not _notes(hass):
+            return
+        # The event loop's clock stands still.
+        await hass.async_add_executor_job(sleep, 0.002)
+    raise TimeoutError
+
+
 async def _restart(hass: HomeAssistant, hass_storage: dict[str, Any]) -> None:
     """Start a new journal with the announced corrections on the disk."""
     hass_storage[_NOTES] = json.loads(_notes_file(hass).read_text())
@@ -952,9 +961,7 @@ async def test_killed_meanwhile(
 
     short_term, _ = await _statistics(select, entity_id)
     assert short_term[0][3] == 30
-    async with asyncio.timeout(10):
-        while _notes(hass):  # They are written in a thread.
-            await asyncio.sleep(0.01)
+    await _all_corrected(hass)
 
 
 async def test_stop(
@@ -1043,7 +1050,7 @@ async def test_saved_meanwhile(
 
     both, newer = noted
     assert newer == both[1:]
-    assert not _notes(hass)
+    await _all_corrected(hass)
 
 
 async def test_not_synced(
