@@ -13,26 +13,25 @@ from typing import Final, NamedTuple
 
 from multidict import MultiMapping, istr
 
-# The headers are dictionaries of RFC 9651. These patterns take those that a signed
-# report can hold, in the form of its section 4.1. Matching costs the same whatever
-# is sent, and a fifth of a parser's time; the tests compare the two.
+# The three headers are dictionaries of RFC 9651. The pattern takes those that a signed
+# report can hold, in the form of its section 4.1, each on a line. Matching costs the
+# same whatever is sent, and a fifth of a parser's time; the tests compare the two.
 _KEY: Final = "[a-z*][a-z0-9_.*-]*"
 _HASH: Final = "[A-Za-z0-9+/]{43}"  # 32 bytes; the = at the end may be missing
 _STRING: Final = r'"([ !#-\[\]-~]*)"'  # without an escaped character
 _COMPONENT: Final = '"(@method|@path|content-digest)"'
-# Each component once, and each parameter at most once, in any order: (?!"\3") fails
-# where group 3 is repeated, (?(6)(?!)…) where group 6 is set.
-_INPUT: Final = re.compile(
+_OTHER_DIGEST: Final = f"(?!sha-256=){_KEY}=:[A-Za-z0-9+/=]*:"
+_HEADERS: Final = re.compile(
+    # Each component once, and each parameter at most once, in any order: (?!"\3")
+    # fails where group 3 is repeated, (?(6)(?!)…) where group 6 is set.
     rf'({_KEY})=(\({_COMPONENT} (?!"\3"){_COMPONENT} (?!"\3"|"\4"){_COMPONENT}\)'
     rf"(?:;(?(6)(?!)|keyid={_STRING})|;(?(7)(?!)|nonce={_STRING})"
-    r'|;(?(8)(?!)|(alg)="hmac-sha256")|;(?(9)(?!)|(created)=[1-9]\d{0,14}))+)',
-    re.ASCII,
-)
-_SIGNATURE: Final = re.compile(f"({_KEY})=:({_HASH})=?:")
-_OTHER_DIGEST: Final = f"(?!sha-256=){_KEY}=:[A-Za-z0-9+/=]*:"
-_CONTENT_DIGEST: Final = re.compile(
-    rf"(?:{_OTHER_DIGEST}[ \t]*,[ \t]*)*sha-256=:({_HASH})=?:"
+    r'|;(?(8)(?!)|(alg)="hmac-sha256")|;(?(9)(?!)|(created)=[1-9]\d{0,14}))+)'
+    rf"\n(?:{_OTHER_DIGEST}[ \t]*,[ \t]*)*sha-256=:({_HASH})=?:"
     rf"(?:[ \t]*,[ \t]*{_OTHER_DIGEST})*"
+    # The signature has the label of its input.
+    rf"\n\1=:({_HASH})=?:",
+    re.ASCII,
 )
 # Twice the length of ours
 _MAX_LENGTH: Final = 256
@@ -75,17 +74,18 @@ def parse_signature(method: str, path: str, headers: MultiMapping[str]) -> Signa
     has to be there once. The components may come in any order, and the parameters
     `alg` and `created` beside `keyid` and `nonce`. Raises SignatureError.
     """
-    label, signed, first, second, third, keyid, nonce, *_ = _match(
-        _INPUT, _header(headers, SIGNATURE_INPUT)
-    )
     digest = _header(headers, CONTENT_DIGEST)
-    lines = {"@method": method, "@path": path, "content-digest": digest}
+    match = _HEADERS.fullmatch(
+        f"{_header(headers, SIGNATURE_INPUT)}\n{digest}\n{_header(headers, SIGNATURE)}"
+    )
+    if not match:
+        raise SignatureError("The headers are not those of a signed report")
+    label, signed, first, second, third, keyid, nonce, _, _, body_digest, value = (
+        match.groups()
+    )
     if keyid is None or nonce is None:
         raise SignatureError("No keyid or no nonce")
-    signature_label, value = _match(_SIGNATURE, _header(headers, SIGNATURE))
-    if signature_label != label:
-        raise SignatureError("The signature has another label than its input")
-    (body_digest,) = _match(_CONTENT_DIGEST, digest)
+    lines = {"@method": method, "@path": path, "content-digest": digest}
     base = (
         f'"{first}": {lines[first]}\n"{second}": {lines[second]}\n'
         f'"{third}": {lines[third]}\n"@signature-params": {signed}'
@@ -125,12 +125,6 @@ def sign_answer(
         (SIGNATURE_INPUT, f"sig={signed}"),
         (SIGNATURE, f"sig=:{value}:"),
     ]
-
-
-def _match(pattern: re.Pattern[str], header: str) -> tuple[str, ...]:
-    if not (match := pattern.fullmatch(header)):
-        raise SignatureError("A header is not what a signed report has there")
-    return match.groups()
 
 
 def _header(headers: MultiMapping[str], name: str) -> str:
