@@ -4,10 +4,12 @@ from http import HTTPStatus
 from typing import Any
 
 from aiohttp.test_utils import TestClient
+from hypothesis import given, strategies as st
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.esp_weather.const import DOMAIN
+from custom_components.esp_weather.field import NUMBER, make_field
 from custom_components.esp_weather.protocol.readings import Declaration, Reading, Reason
 from custom_components.esp_weather.protocol.signed import Report, Status
 from homeassistant.components.repairs import DOMAIN as REPAIRS_DOMAIN
@@ -457,6 +459,17 @@ async def test_calibrated_humidity(
     else:
         assert answer.status == HTTPStatus.OK
         assert state_of(hass, "1") == stored
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False)
+    | st.integers(-(10**7), 10**7).map(lambda number: number / 100_000)
+)
+def test_rounding(value: float) -> None:
+    """A reading is rounded to 4 decimals as the old server rounded it; there is no -0."""
+    rounded = make_field(1, NUMBER).calibrate(value)
+    assert rounded == round(value, 4)
+    assert str(rounded) != "-0.0"
 
 
 @pytest.mark.parametrize(

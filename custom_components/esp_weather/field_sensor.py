@@ -232,12 +232,12 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
     def _is_newest(self, measurement: Measurement) -> bool:
         """Return whether a measurement is newer than the state, and not too old.
 
-        In a stream the numbers decide: a clock may have been set back.
+        Within a stream the numbers decide, since a clock may have been set back;
+        otherwise the time.
         """
-        (stream, number) = measurement.order or (None, 0)
-        (newest_stream, newest) = self._order or (None, 0)
-        if stream is not None and stream == newest_stream:
-            is_newer = number > newest
+        order, newest = measurement.order, self._order
+        if order is not None and newest is not None and order[0] == newest[0]:
+            is_newer = order > newest
         else:
             is_newer = (
                 not measurement.age

@@ -65,8 +65,9 @@ async def under_load(
 ) -> AsyncGenerator[tuple[HomeAssistant, Load]]:
     """Return a running HA and stations that can report to it; stop it at the end.
 
-    `recorder` are lines of YAML for the recorder, None for none; `integrations` are those of further
-    integrations, `environment` is for HA's process.
+    `recorder` are lines of YAML for the recorder, or None to run without it.
+    `integrations` are lines for further integrations, `environment` is for HA's
+    process.
     """
     port = free_port()
     seed(folder, port)

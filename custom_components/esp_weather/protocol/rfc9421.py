@@ -140,7 +140,7 @@ def _hmac(key: bytes, data: bytes) -> bytes:
     return mac.digest()
 
 
-# To start with the key takes longer than the rest.
+# Hashing the key takes longer than the data, so it is done once.
 @lru_cache(maxsize=256)
 def _keyed(key: bytes) -> HMAC:
     return HMAC(key, digestmod="sha256")
