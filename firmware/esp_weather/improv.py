@@ -129,8 +129,9 @@ class Improv:
             self._tell(_DONE)
             self._answer(_SETTINGS, (url,))
         else:
-            self._send(_ERROR, bytes((_NOT_JOINED,)))
+            # The error is last: who waits for it may look at the state at once.
             self._tell(_READY)
+            self._send(_ERROR, bytes((_NOT_JOINED,)))
 
     def _tell(self, state: int) -> None:
         self._state = state
