@@ -31,6 +31,7 @@ from .protocol.readings import Reason, ReportError
 
 # Decimals that the old server stored
 _DECIMALS: Final = 4
+_SCALE: Final = 10.0**_DECIMALS
 # A first value in this range is taken for a temperature in °C, as on the old server.
 _GUESSED_TEMPERATURES: Final = (-60.0, 85.0)
 # What a DS18B20 reads while disconnected, and before its first conversion: the
@@ -315,8 +316,8 @@ KINDS: Final[Mapping[str, Kind]] = {
 class Field:
     """One field of a station.
 
-    `minimum`, `maximum`, `tolerance` and `offset` are in `unit`, the unit that the
-    station sends.
+    `minimum`, `maximum`, `tolerance`, `offset` and the values of a DS18B20 are in
+    `unit`, the unit that the station sends.
     """
 
     number: int
@@ -327,6 +328,9 @@ class Field:
     minimum: float
     maximum: float
     tolerance: float
+    # What a DS18B20 sends while it is disconnected, and before its first measurement
+    disconnected: float | None
+    after_start: float | None
     # Whether an earlier field of the station has the same kind
     is_numbered: bool
     # Whether neither the user nor the station has said what the field measures; one
@@ -346,7 +350,7 @@ class Field:
         field's kind cannot have this value.
         """
         calibrated = self.add_offset(value)
-        if value == _DS18B20_DISCONNECTED.get(self.unit):
+        if value == self.disconnected:
             raise ReportError(Reason.SENSOR_DISCONNECTED)
         if self.minimum <= calibrated <= self.maximum:
             return calibrated
@@ -366,13 +370,14 @@ class Field:
 
     def add_offset(self, value: float) -> float:
         """Return a value with the offset added, whether it is possible or not."""
+        value += self.offset
         # Rounds as round() does, which takes longer in a running Home Assistant: its
-        # code is seldom in the processor's cache. Adding 0.0 turns -0.0 into 0.0.
-        return float(f"{value + self.offset:.{_DECIMALS}f}") + 0.0
-
-    def may_have_started(self, value: float) -> bool:
-        """Return whether a DS18B20 sends this value before its first measurement."""
-        return value == _DS18B20_AFTER_START.get(self.unit)
+        # code is seldom in the processor's cache. Most values have no more decimals.
+        rounded = (value * _SCALE + 0.5) // 1 / _SCALE
+        if rounded == value:
+            return rounded
+        # Adding 0.0 turns -0.0 into 0.0.
+        return float(f"{value:.{_DECIMALS}f}") + 0.0
 
 
 def make_field(
@@ -406,6 +411,8 @@ def make_field(
         minimum,
         maximum,
         kind.tolerance,
+        _DS18B20_DISCONNECTED.get(unit),
+        _DS18B20_AFTER_START.get(unit),
         is_numbered,
         is_guessed,
     )

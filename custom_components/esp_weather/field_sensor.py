@@ -15,7 +15,9 @@ from homeassistant.core import Context, HomeAssistant, State, callback
 from homeassistant.core_config import DATA_CUSTOMIZE
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity import FLOAT_PRECISION
+from homeassistant.helpers.entity_values import EntityValues
 from homeassistant.util import dt as dt_util
+from homeassistant.util.unit_system import UnitSystem
 
 from .const import DOMAIN
 from .entity import EspWeatherEntity
@@ -41,13 +43,15 @@ class ReadingWriter:
         self._sensor = sensor
         self._attributes: Mapping[str, Any] = {}
         self._convert: Callable[[float], float] | None = None
-        self._basis: tuple[object, ...] = ()
+        self._units: UnitSystem | None = None
+        self._customize: EntityValues | None = None
 
     @callback
     def async_written(self, hass: HomeAssistant) -> None:
         """Take over the attributes and the unit that Home Assistant has just written."""
         sensor = self._sensor
-        self._basis = _basis(hass)
+        self._units = hass.config.units
+        self._customize = hass.data.get(DATA_CUSTOMIZE)
         if state := hass.states.get(sensor.entity_id):
             self._attributes = state.attributes
         native_unit, unit = (
@@ -61,7 +65,9 @@ class ReadingWriter:
 
     def is_current(self, hass: HomeAssistant) -> bool:
         """Return whether attributes and unit are still those Home Assistant would write."""
-        return _basis(hass) == self._basis
+        return hass.config.units is self._units and (
+            hass.data.get(DATA_CUSTOMIZE) is self._customize
+        )
 
     @callback
     def async_write(
@@ -97,10 +103,6 @@ class ReadingWriter:
         return f"{value:.{FLOAT_PRECISION}}"
 
 
-def _basis(hass: HomeAssistant) -> tuple[object, ...]:
-    return (hass.config.units, hass.data.get(DATA_CUSTOMIZE))
-
-
 @dataclass
 class StoredReading(SensorExtraStoredData):
     """Restore data of a field: the value and when it was measured."""
@@ -130,7 +132,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         self._time = None if newest is None else newest.time
         self._value = None if newest is None else newest.value
         self._order = None if newest is None else newest.order
-        if newest is not None and not newest.age:
+        if newest is not None and not newest.reading.age:
             self._context = newest.context
         kind = field.kind
         self._attr_native_unit_of_measurement = field.unit
@@ -204,7 +206,7 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         self._context = None
         self._station.journal.async_add(self.entity_id)
         # The state just written has the present time.
-        self._async_record([*past, newest] if newest.age else past)
+        self._async_record([*past, newest] if newest.reading.age else past)
 
     @callback
     def async_take(self, measurements: Sequence[Measurement]) -> None:
@@ -212,7 +214,8 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         *past, newest = measurements
         if not self._is_newest(newest) or not self._async_set_measured(newest):
             past.append(newest)
-        self._async_record(past)
+        if past:
+            self._async_record(past)
 
     def as_state(self, measurement: Measurement) -> State:
         """Return the state that a past measurement would have been."""
@@ -221,8 +224,6 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
     @callback
     def _async_record(self, measurements: Sequence[Measurement]) -> None:
         """Record measurements that do not become the state."""
-        if not measurements:
-            return
         if not self._writer.is_current(self.hass):
             self.async_write_ha_state()
         self._station.journal.async_add_past(
@@ -235,18 +236,18 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         Within a stream the numbers decide, since a clock may have been set back;
         otherwise the time.
         """
-        order, newest = measurement.order, self._order
+        order, newest, age = measurement.order, self._order, measurement.reading.age
         if order is not None and newest is not None and order[0] == newest[0]:
             is_newer = order > newest
         else:
             is_newer = (
-                not measurement.age
+                not age
                 or self._time is None
                 or measurement.time > self._time
                 # The state is from the future: the clock has been set back since.
-                or self._time > measurement.time + timedelta(seconds=measurement.age)
+                or self._time > measurement.time + timedelta(seconds=age)
             )
-        return is_newer and not (measurement.age and self._is_inactive(measurement.age))
+        return is_newer and not (age and self._is_inactive(age))
 
     def _is_inactive(self, ago: float) -> bool:
         """Return whether the field is unavailable if it measured `ago` seconds ago."""
@@ -265,7 +266,8 @@ class FieldSensor(EspWeatherEntity, RestoreSensor):
         That is impossible if the state was written since; the measurement then has a
         row of its own in the history.
         """
-        value, time, age, context, self._order = measurement
+        reading, value, time, context, self._order = measurement
+        age = reading.age
         if not age:
             self._async_set(value, time, context=context)
             return True

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 import logging
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, Protocol
@@ -50,11 +51,11 @@ _MAX_NOT_READY: Final = 2
 
 
 class Measurement(NamedTuple):
-    """A calibrated value, when it was measured, and how many seconds ago that was."""
+    """A reading with its calibrated value and the time when it was measured."""
 
+    reading: Reading
     value: float
     time: datetime
-    age: float = 0.0
     # The identity of the reading, if the station numbers its readings
     context: Context | None = None
     # The stream and the number in it
@@ -244,7 +245,7 @@ class Station:
             receiver.async_set(value, now)
         else:
             with self._waiting:
-                await self._async_deliver(reading, [Measurement(value, now)])
+                await self._async_deliver(reading, [Measurement(reading, value, now)])
         self._async_reported(now)
         if self._archive is not None:
             self._archive.async_add(self.mac, reading, now)
@@ -279,17 +280,17 @@ class Station:
         known: Container[int],
     ) -> Taken:
         """Take a report except for the readings whose numbers are `known`."""
-        self._declare(report.fields)
+        if report.fields:
+            self._declare(report.fields)
         refused: list[ReportError] = []
-        taken: list[Reading] = []
-        first: dict[int, Reading] = {}
         measured: dict[int, list[Measurement]] = {}
         newest: Mapping[int, Reading] = {}
         for position, reading in enumerate(report.readings, start=1):
             if stream is not None and reading.number in known:
                 continue
+            earlier = measured.get(reading.field)
             # The first value of a field that nobody has described decides its kind.
-            field = self._field(first.get(reading.field, reading))
+            field = self._field(earlier[0].reading if earlier else reading)
             time = arrived
             try:
                 if reading.age:
@@ -303,38 +304,38 @@ class Station:
                 err.reading = position
                 refused.append(err)
                 continue
-            taken.append(reading)
-            first.setdefault(reading.field, reading)
-            measured.setdefault(reading.field, []).append(
-                Measurement(value, time, reading.age)
+            measurement = (
+                Measurement(reading, value, time)
                 if stream is None
                 else Measurement(
+                    reading,
                     value,
                     time,
-                    reading.age,
                     stream.context(reading.number),
                     (stream.name, reading.number),
                 )
             )
+            if earlier:
+                earlier.append(measurement)
+            else:
+                measured[reading.field] = [measurement]
         self.status = report.status
         self.commands.take_status(report.status)
         if report.status.uptime is not None:
             started = arrived - timedelta(seconds=report.status.uptime)
             self.started = started.replace(microsecond=0)
-        for field_number, measurements in measured.items():
+        for measurements in measured.values():
+            first = measurements[0].reading
             if stream is None:
                 measurements.sort(key=_BY_TIME)
-            await self._async_deliver(first[field_number], measurements)
+            await self._async_deliver(first, measurements)
             if stream is not None:
                 # The rest of the report may fail and is then sent again with these.
-                stream.async_took(
-                    [each.number for each in taken if each.field == field_number]
-                )
+                stream.async_took([each.reading.number for each in measurements])
         self._async_reported(arrived)
         if self._archive is not None:
-            for reading in taken:
-                time = arrived - timedelta(seconds=reading.age)
-                self._archive.async_add(self.mac, reading, time)
+            for each in chain.from_iterable(measured.values()):
+                self._archive.async_add(self.mac, each.reading, each.time)
         stored = None
         if stream is not None:
             stream.async_took_all([reading.number for reading in report.readings])
@@ -345,7 +346,7 @@ class Station:
         """Return the calibrated value of a reading. Raises ReportError."""
         try:
             value = field.calibrate(reading.value)
-            if field.may_have_started(reading.value):
+            if reading.value == field.after_start:
                 self._require_started(field)
             else:
                 self._not_ready.pop(field.number, None)
@@ -400,8 +401,6 @@ class Station:
 
     def _declare(self, declarations: Mapping[int, Declaration]) -> None:
         """Store the declarations of the station's fields."""
-        if not declarations:
-            return
         known = known_settings(self._entry)
         declared = declared_settings(declarations)
         changed = {
@@ -459,7 +458,7 @@ class Station:
                     return
         receiver = self._receivers[first.field]
         newest = measurements[-1]
-        if newest.age and self.journal.is_late(newest.time):
+        if newest.reading.age and self.journal.is_late(newest.time):
             newest = newest._replace(context=newest.context or Context())
             try:
                 await self.journal.async_announce(receiver.as_state(newest))

@@ -226,7 +226,7 @@ def test_other_components(components: str) -> None:
         '"abc',
         '"abc", sig2=()',
         '"abc", sig=()',
-        f'"{"a" * 256}"',
+        f'"{"a" * 512}"',
     ],
 )
 def test_other_parameters(end: str) -> None:

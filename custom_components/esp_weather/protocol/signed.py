@@ -97,7 +97,7 @@ def parse_report(body: bytes, mac: str) -> Report:
     if not isinstance(name, str) or not isinstance(readings, list):
         raise ReportError(Reason.INVALID_REPORT)
     try:
-        same = normalize_mac(name) == mac
+        same = name == mac or normalize_mac(name) == mac
     except ValueError:
         same = False
     if not same:
@@ -144,9 +144,10 @@ def _parse_readings(readings: list[Any], first: int) -> tuple[Reading, ...]:
 
 
 def _parse_reading(reading: Any, number: int) -> Reading:
-    if type(reading) is not dict or "field" not in reading or "value" not in reading:
-        raise ReportError(Reason.INCOMPLETE_READING)
-    field, value, age = reading["field"], reading["value"], reading.get("age", 0)
+    try:
+        field, value, age = reading["field"], reading["value"], reading.get("age", 0)
+    except KeyError, TypeError:
+        raise ReportError(Reason.INCOMPLETE_READING) from None
     if type(field) is not int or field not in FIELDS:
         raise invalid_field()
     if type(value) not in _NUMBERS:
