@@ -258,6 +258,15 @@ def test_header_lines(name: str, lines: int) -> None:
             _parse([*headers.items(), *[(name, value), (name.upper(), other)][:lines]])
 
 
+def test_length() -> None:
+    """The three headers have at most 512 characters, so that matching them is quick."""
+    length = sum(map(len, _with(end='""').values()))
+    longest = "a" * (510 - length)
+    assert _parse(_with(end=f'"{longest}"')).nonce == longest
+    with pytest.raises(SignatureError):
+        _parse(_with(end=f'"{longest}a"'))
+
+
 HASH = f":{b64encode(bytes(32)).decode()}:"
 
 

@@ -191,8 +191,8 @@ async def signed_otherwise(target: Target) -> str:
         answer = await _send(target, **arguments)
         if answer.status != 401 or "signature" in answer.headers:
             wrong[name] = answer.status, answer.text
-    # More parameters than text: the header is cut off at 256 characters.
-    for length in (256, 257, 8000):
+    # Blanks at the end, also beyond the length that is looked at (512 characters)
+    for length in (1, 512, 8000):
         padded = f'{_COVERED};keyid="{VICTIM.mac}";created={"1" * 15};nonce="NONCE"'
         answer = await _send(target, parameters=padded + " " * length)
         if answer.status != 401:
