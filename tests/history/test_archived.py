@@ -1,9 +1,7 @@
 """Import of old files into the archive."""
 
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-import sqlite3
 from typing import Any
 
 from aiohttp.test_utils import TestClient
@@ -20,6 +18,7 @@ from custom_components.esp_weather.data import DATA
 from custom_components.esp_weather.recording.archive import StagedReadings
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
+from tests.archive import ARCHIVED, archive_rows, write_archive
 from tests.helpers import INDOOR, OUTDOOR, Get, legacy_url, upload
 from tests.old_server import OldServer
 
@@ -40,7 +39,7 @@ def _now(hass: HomeAssistant, freezer: FrozenDateTimeFactory, tmp_path: Path) ->
 @pytest.fixture
 def options() -> dict[str, Any]:
     """Return the options of a station that is archived, with a calibration."""
-    return {"archive": True, "fields": {"1": {"kind": "temperature", "offset": 1}}}
+    return {**ARCHIVED}
 
 
 async def _import(hass: HomeAssistant, path: Path, **data: Any) -> dict[str, Any]:
@@ -55,13 +54,8 @@ async def _import(hass: HomeAssistant, path: Path, **data: Any) -> dict[str, Any
 
 async def _rows(hass: HomeAssistant) -> list[tuple[Any, ...]]:
     """Return the rows of the archive without their Ids, in order."""
-    archive = hass.data[DATA].archive
-    await archive.async_lock()
-    archive.async_unlock()
-    with closing(sqlite3.connect(archive.path)) as database:
-        return database.execute(
-            "SELECT API_key, date_time, mac, field, data FROM data ORDER BY Id"
-        ).fetchall()
+    await write_archive(hass)
+    return [row[1:] for row in archive_rows(hass)]
 
 
 async def test_whole_and_once(

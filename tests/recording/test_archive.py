@@ -22,6 +22,7 @@ from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import issue_registry as ir
+from tests.archive import ARCHIVED, archive_rows, write_archive
 from tests.helpers import OUTDOOR, Get, legacy_url
 from tests.signed_station import SignedStation, reading
 
@@ -39,19 +40,13 @@ def _now(hass: HomeAssistant, freezer: FrozenDateTimeFactory, tmp_path: Path) ->
 @pytest.fixture
 def options() -> dict[str, Any]:
     """Return the options of a station that is archived, with a calibration."""
-    return {"archive": True, "fields": {"1": {"kind": "temperature", "offset": 1}}}
+    return {**ARCHIVED}
 
 
 async def _stop(hass: HomeAssistant) -> None:
     """Write everything, as when Home Assistant stops."""
     hass.bus.async_fire_internal(EVENT_HOMEASSISTANT_FINAL_WRITE)
     await hass.async_block_till_done()
-
-
-async def _write(hass: HomeAssistant) -> None:
-    """Write everything that waits, as before a backup."""
-    await hass.data[DATA].archive.async_lock()
-    hass.data[DATA].archive.async_unlock()
 
 
 async def _let_write(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
@@ -61,11 +56,6 @@ async def _let_write(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Non
     await hass.async_block_till_done()
     async with hass.data[DATA].archive._writing:
         pass
-
-
-def _rows(hass: HomeAssistant) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(hass.data[DATA].archive.path)) as database:
-        return database.execute("SELECT * FROM data").fetchall()
 
 
 async def test_as_the_old_server_kept_it(
@@ -82,7 +72,7 @@ async def test_as_the_old_server_kept_it(
     assert (await get(legacy_url("1", key="wrong"))).status == 403
     await _stop(hass)
 
-    assert _rows(hass) == [
+    assert archive_rows(hass) == [
         (1, "", "2026-11-24T12:30:00+00:00", OUTDOOR, 1, 21.5),
         (2, "", "2026-11-24T12:31:01.000003+00:00", OUTDOOR, 1, 21.5),
         (3, "", "2026-11-24T12:32:02.000006+00:00", OUTDOOR, 1, 22.1235),
@@ -95,7 +85,7 @@ async def test_off_by_default(
 ) -> None:
     """Without the option there is no file; the dialog switches it on."""
     assert (await get(legacy_url())).status == 200
-    await _write(hass)
+    await write_archive(hass)
     assert not hass.data[DATA].archive.path.exists()
 
     flow = hass.config_entries.options
@@ -110,7 +100,7 @@ async def test_off_by_default(
     await hass.async_block_till_done()
     assert (await get(legacy_url("20"))).status == 200
     await _stop(hass)
-    assert [row[5] for row in _rows(hass)] == [20.0]
+    assert [row[5] for row in archive_rows(hass)] == [20.0]
 
 
 async def test_past_and_repeated(
@@ -127,7 +117,7 @@ async def test_past_and_repeated(
     signed = SignedStation(client)
     numbered = {"stream": "9f3a1c22", "first": 7}
     await signed.report(reading(20.5, age=600), reading(21.5), **numbered)
-    await _write(hass)
+    await write_archive(hass)
     freezer.tick(60)
     for _ in range(2):
         answer = await signed.report(
@@ -138,7 +128,7 @@ async def test_past_and_repeated(
         await signed.report(reading(23.5))
     await _stop(hass)
 
-    assert [row[2:] for row in _rows(hass)] == [
+    assert [row[2:] for row in archive_rows(hass)] == [
         ("2026-11-24T12:20:00+00:00", OUTDOOR, 1, 20.5),
         ("2026-11-24T12:30:00+00:00", OUTDOOR, 1, 21.5),
         *(
@@ -155,11 +145,11 @@ async def test_backup(hass: HomeAssistant, station: MockConfigEntry, get: Get) -
     assert (await get(legacy_url("21"))).status == 200
     path = hass.data[DATA].archive.path
     assert [file.name for file in path.parent.iterdir()] == ["data.db"]
-    assert [row[5] for row in _rows(hass)] == [20.0]
+    assert [row[5] for row in archive_rows(hass)] == [20.0]
 
     await backup.async_post_backup(hass)
     await _stop(hass)
-    assert [row[5] for row in _rows(hass)] == [20.0, 21.0]
+    assert [row[5] for row in archive_rows(hass)] == [20.0, 21.0]
 
 
 async def test_disk_that_fails(
@@ -174,22 +164,22 @@ async def test_disk_that_fails(
     in_the_way.write_text("no folder")
     for value in ("20", "21"):
         assert (await get(legacy_url(value))).status == 200
-        await _write(hass)
+        await write_archive(hass)
     assert issue_registry.async_get_issue(DOMAIN, "archive_failed")
 
     in_the_way.unlink()
-    await _write(hass)
+    await write_archive(hass)
     assert not issue_registry.async_get_issue(DOMAIN, "archive_failed")
-    assert [row[5] for row in _rows(hass)] == [20.0, 21.0]
+    assert [row[5] for row in archive_rows(hass)] == [20.0, 21.0]
 
     # What is there now is not a database.
     archive.path.write_bytes(b"x" * 4096)
     assert (await get(legacy_url("22"))).status == 200
-    await _write(hass)
+    await write_archive(hass)
     assert issue_registry.async_get_issue(DOMAIN, "archive_failed")
     archive.path.unlink()
     await _stop(hass)
-    assert [row[5] for row in _rows(hass)] == [22.0]
+    assert [row[5] for row in archive_rows(hass)] == [22.0]
 
 
 async def test_changed_by_another_program(
@@ -211,7 +201,7 @@ async def test_changed_by_another_program(
     assert issue_registry.async_get_issue(DOMAIN, "archive_failed")
     await _stop(hass)
     assert not issue_registry.async_get_issue(DOMAIN, "archive_failed")
-    assert [row[5] for row in _rows(hass)] == [21.0]
+    assert [row[5] for row in archive_rows(hass)] == [21.0]
 
 
 async def test_too_many_wait(
@@ -226,8 +216,8 @@ async def test_too_many_wait(
     in_the_way.write_text("no folder")
     for value in range(20, 25):
         assert (await get(legacy_url(str(value)))).status == 200
-    await _write(hass)
+    await write_archive(hass)
     assert (await get(legacy_url("25"))).status == 200
     in_the_way.unlink()
     await _stop(hass)
-    assert [row[5] for row in _rows(hass)] == [23.0, 24.0, 25.0]
+    assert [row[5] for row in archive_rows(hass)] == [23.0, 24.0, 25.0]
