@@ -316,8 +316,8 @@ KINDS: Final[Mapping[str, Kind]] = {
 class Field:
     """One field of a station.
 
-    `minimum`, `maximum`, `tolerance`, `offset` and the values of a DS18B20 are in
-    `unit`, the unit that the station sends.
+    `minimum`, `maximum`, `tolerance` and `offset` are in `unit`, the unit that the
+    station sends.
     """
 
     number: int
@@ -328,9 +328,6 @@ class Field:
     minimum: float
     maximum: float
     tolerance: float
-    # What a DS18B20 sends while it is disconnected, and before its first measurement
-    disconnected: float | None
-    after_start: float | None
     # Whether an earlier field of the station has the same kind
     is_numbered: bool
     # Whether neither the user nor the station has said what the field measures; one
@@ -350,7 +347,7 @@ class Field:
         field's kind cannot have this value.
         """
         calibrated = self.add_offset(value)
-        if value == self.disconnected:
+        if value == _DS18B20_DISCONNECTED.get(self.unit):
             raise ReportError(Reason.SENSOR_DISCONNECTED)
         if self.minimum <= calibrated <= self.maximum:
             return calibrated
@@ -378,6 +375,10 @@ class Field:
             return rounded
         # Adding 0.0 turns -0.0 into 0.0.
         return float(f"{value:.{_DECIMALS}f}") + 0.0
+
+    def may_have_started(self, value: float) -> bool:
+        """Return whether a DS18B20 sends this value before its first measurement."""
+        return value == _DS18B20_AFTER_START.get(self.unit)
 
 
 def make_field(
@@ -411,8 +412,6 @@ def make_field(
         minimum,
         maximum,
         kind.tolerance,
-        _DS18B20_DISCONNECTED.get(unit),
-        _DS18B20_AFTER_START.get(unit),
         is_numbered,
         is_guessed,
     )

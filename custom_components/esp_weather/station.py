@@ -346,7 +346,7 @@ class Station:
         """Return the calibrated value of a reading. Raises ReportError."""
         try:
             value = field.calibrate(reading.value)
-            if reading.value == field.after_start:
+            if field.may_have_started(reading.value):
                 self._require_started(field)
             else:
                 self._not_ready.pop(field.number, None)
