@@ -22,6 +22,6 @@ async def write_archive(hass: HomeAssistant) -> None:
 
 
 def archive_rows(hass: HomeAssistant) -> list[tuple[Any, ...]]:
-    """Return the rows of the archive as they are in the file."""
+    """Return the rows of the archive, in order."""
     with closing(sqlite3.connect(hass.data[DATA].archive.path)) as database:
-        return database.execute("SELECT * FROM data").fetchall()
+        return database.execute("SELECT * FROM data ORDER BY Id").fetchall()

@@ -369,7 +369,7 @@ class Field:
         """Return a value with the offset added, whether it is possible or not."""
         value += self.offset
         # Rounds as round() does, which takes longer in a running Home Assistant: its
-        # code is seldom in the processor's cache. Most values have no more decimals.
+        # code is seldom in the processor's cache. Most values are rounded already.
         rounded = (value * _SCALE + 0.5) // 1 / _SCALE
         if rounded == value:
             return rounded

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import chain
 import logging
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, Protocol
@@ -283,6 +282,7 @@ class Station:
         if report.fields:
             self._declare(report.fields)
         refused: list[ReportError] = []
+        taken: list[Measurement] = []
         measured: dict[int, list[Measurement]] = {}
         newest: Mapping[int, Reading] = {}
         for position, reading in enumerate(report.readings, start=1):
@@ -315,10 +315,8 @@ class Station:
                     (stream.name, reading.number),
                 )
             )
-            if earlier:
-                earlier.append(measurement)
-            else:
-                measured[reading.field] = [measurement]
+            taken.append(measurement)
+            measured.setdefault(reading.field, []).append(measurement)
         self.status = report.status
         self.commands.take_status(report.status)
         if report.status.uptime is not None:
@@ -334,7 +332,7 @@ class Station:
                 stream.async_took([each.reading.number for each in measurements])
         self._async_reported(arrived)
         if self._archive is not None:
-            for each in chain.from_iterable(measured.values()):
+            for each in taken:
                 self._archive.async_add(self.mac, each.reading, each.time)
         stored = None
         if stream is not None:

@@ -129,7 +129,7 @@ class Improv:
             self._tell(_DONE)
             self._answer(_SETTINGS, (url,))
         else:
-            # The error is last: who waits for it may look at the state at once.
+            # The state is sent first: a client may read it as soon as it gets the error.
             self._tell(_READY)
             self._send(_ERROR, bytes((_NOT_JOINED,)))
 

@@ -103,6 +103,17 @@ async def test_off_by_default(
     assert [row[5] for row in archive_rows(hass)] == [20.0]
 
 
+async def test_order(
+    hass: HomeAssistant, station: MockConfigEntry, client: TestClient[Any, Any]
+) -> None:
+    """The rows are in the order of the readings in the report."""
+    await SignedStation(client).report(
+        reading(20.5, age=60), reading(45, field=2, age=60), reading(21.5)
+    )
+    await _stop(hass)
+    assert [row[4:] for row in archive_rows(hass)] == [(1, 20.5), (2, 45.0), (1, 21.5)]
+
+
 async def test_past_and_repeated(
     hass: HomeAssistant,
     station: MockConfigEntry,

@@ -71,8 +71,9 @@ def parse_signature(method: str, path: str, headers: MultiMapping[str]) -> Signa
     """Return the signature of a request.
 
     `path` is normalized and without the query (RFC 9421, 2.2.6). Each of the headers
-    has to be there once. The components may come in any order, and the parameters
-    `alg` and `created` beside `keyid` and `nonce`. Raises SignatureError.
+    has to be there once, and together they may have 512 characters. The components may
+    come in any order, and the parameters `alg` and `created` beside `keyid` and `nonce`.
+    Raises SignatureError.
     """
     digests = headers.getall(CONTENT_DIGEST, ())
     inputs = headers.getall(SIGNATURE_INPUT, ())

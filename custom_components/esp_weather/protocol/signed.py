@@ -97,7 +97,7 @@ def parse_report(body: bytes, mac: str) -> Report:
     if not isinstance(name, str) or not isinstance(readings, list):
         raise ReportError(Reason.INVALID_REPORT)
     try:
-        same = name == mac or normalize_mac(name) == mac
+        same = normalize_mac(name) == mac
     except ValueError:
         same = False
     if not same:

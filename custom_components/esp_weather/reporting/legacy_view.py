@@ -1,5 +1,6 @@
 """The view of the legacy report on Home Assistant's web server."""
 
+from dataclasses import dataclass
 from functools import partial
 from hmac import compare_digest
 from http import HTTPStatus
@@ -46,16 +47,14 @@ _PROTOCOL: Final = "legacy"
 _MAC_PLACEHOLDER: Final = "MAC"
 
 
+@dataclass(slots=True)
 class LegacyCredential:
     """MAC and key from the path of a legacy report."""
 
+    mac_text: str
+    key_text: str
+    mac: str | None
     is_signed = False
-
-    def __init__(self, mac_text: str, key_text: str, mac: str | None) -> None:
-        """Initialize the credential, not verified yet."""
-        self.mac_text = mac_text
-        self.key_text = key_text
-        self.mac = mac
 
     def matches(self, key: bytes) -> bool:
         """Return whether this key was sent; takes constant time."""
